@@ -1,0 +1,72 @@
+// swift-tools-version: 6.2
+// Kindred: class averages of cryo-EM particle images by the Mahalanobis affinity, over MPI.
+
+import PackageDescription
+
+// Debug builds keep assertions and symbols but optimise the numerical modules: an unoptimised
+// SIMD loop is some hundred times slower, which would make the tests useless. The processor to
+// compile for is the one that builds; a cluster with several kinds of nodes sets KINDRED_CPU
+// (for example `x86-64-v3`).
+let cpu = Context.environment["KINDRED_CPU"] ?? "native"
+let numerical: [SwiftSetting] = [
+  .unsafeFlags(["-Xcc", "-march=\(cpu)"]),
+  .unsafeFlags(["-O"], .when(configuration: .debug)),
+]
+
+let package = Package(
+  name: "Kindred",
+  products: [
+    .executable(name: "kindred", targets: ["kindred"])
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+  ],
+  targets: [
+    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
+    .systemLibrary(
+      name: "CFFTW", pkgConfig: "fftw3 fftw3f ompi-c",
+      providers: [.apt(["libfftw3-dev", "libfftw3-mpi-dev"])]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas lapacke",
+      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
+    .systemLibrary(
+      name: "CScaLAPACK", pkgConfig: "scalapack-openmpi",
+      providers: [.apt(["libscalapack-openmpi-dev"])]),
+    .target(name: "CShims", dependencies: ["COpenMPI"]),
+
+    .target(name: "MPI", dependencies: ["COpenMPI", "CShims"], swiftSettings: numerical),
+    .target(
+      name: "LinearAlgebra", dependencies: ["MPI", "COpenBLAS", "CScaLAPACK"],
+      swiftSettings: numerical),
+    .target(
+      name: "Fourier", dependencies: ["MPI", "LinearAlgebra", "CFFTW"], swiftSettings: numerical),
+    .target(name: "ParticleIO", dependencies: ["MPI"], swiftSettings: numerical),
+    .target(
+      name: "ClassAveraging", dependencies: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO"],
+      swiftSettings: numerical),
+    .target(
+      name: "Simulation", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging"],
+      swiftSettings: numerical),
+    .target(
+      name: "Report", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging"],
+      swiftSettings: numerical),
+    .executableTarget(
+      name: "kindred",
+      dependencies: [
+        "MPI", "ParticleIO", "ClassAveraging", "Simulation", "Report",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+
+    .testTarget(name: "MPITests", dependencies: ["MPI"]),
+    .testTarget(
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"], swiftSettings: numerical),
+    .testTarget(name: "FourierTests", dependencies: ["Fourier"], swiftSettings: numerical),
+    .testTarget(name: "ParticleIOTests", dependencies: ["ParticleIO"]),
+    .testTarget(
+      name: "ClassAveragingTests", dependencies: ["ClassAveraging"], swiftSettings: numerical),
+    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: numerical),
+    .testTarget(name: "ReportTests", dependencies: ["Report"]),
+    .testTarget(name: "CommandTests", dependencies: ["kindred", "ParticleIO"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

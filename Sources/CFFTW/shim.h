@@ -1,0 +1,2 @@
+#include <fftw3.h>
+#include <fftw3-mpi.h>

@@ -1,0 +1,33 @@
+// What Swift cannot import from C: Open MPI's handles (macros that cast structure addresses), and
+// calls hidden behind feature macros.
+#ifndef KINDRED_CSHIMS_H
+#define KINDRED_CSHIMS_H
+
+#include <mpi.h>
+
+static inline MPI_Comm kindred_comm_world(void) { return MPI_COMM_WORLD; }
+static inline MPI_Comm kindred_comm_self(void) { return MPI_COMM_SELF; }
+static inline MPI_Comm kindred_comm_null(void) { return MPI_COMM_NULL; }
+static inline MPI_Datatype kindred_byte(void) { return MPI_BYTE; }
+static inline MPI_Datatype kindred_int8(void) { return MPI_INT8_T; }
+static inline MPI_Datatype kindred_uint8(void) { return MPI_UINT8_T; }
+static inline MPI_Datatype kindred_int32(void) { return MPI_INT32_T; }
+static inline MPI_Datatype kindred_uint32(void) { return MPI_UINT32_T; }
+static inline MPI_Datatype kindred_int64(void) { return MPI_INT64_T; }
+static inline MPI_Datatype kindred_uint64(void) { return MPI_UINT64_T; }
+static inline MPI_Datatype kindred_float(void) { return MPI_FLOAT; }
+static inline MPI_Datatype kindred_double(void) { return MPI_DOUBLE; }
+static inline MPI_Op kindred_sum(void) { return MPI_SUM; }
+static inline MPI_Op kindred_max(void) { return MPI_MAX; }
+static inline MPI_Op kindred_min(void) { return MPI_MIN; }
+static inline void *kindred_in_place(void) { return MPI_IN_PLACE; }
+static inline MPI_Info kindred_info_null(void) { return MPI_INFO_NULL; }
+static inline MPI_Request kindred_request_null(void) { return MPI_REQUEST_NULL; }
+static inline MPI_Errhandler kindred_errors_return(void) { return MPI_ERRORS_RETURN; }
+static inline MPI_Status *kindred_status_ignore(void) { return MPI_STATUS_IGNORE; }
+
+// The number of processors that this process may run on (sched_getaffinity), which mpirun's binding
+// makes smaller than the machine's.
+int kindred_usable_processors(void);
+
+#endif

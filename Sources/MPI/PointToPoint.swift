@@ -1,0 +1,74 @@
+import COpenMPI
+import CShims
+
+/// A message under way. It must be waited for: the buffer belongs to MPI until then.
+public struct Request: ~Copyable {
+  private var raw: MPI_Request?
+
+  init(_ raw: MPI_Request?) { self.raw = raw }
+
+  /// Blocks until the message has arrived or its buffer may be used again.
+  public consuming func wait() throws(MPIError) {
+    try check(MPI_Wait(&raw, kindred_status_ignore()), "MPI_Wait")
+  }
+
+  /// Whether the message is done; also lets MPI make progress while the caller computes.
+  public mutating func test() throws(MPIError) -> Bool {
+    var done: Int32 = 0
+    try check(MPI_Test(&raw, &done, kindred_status_ignore()), "MPI_Test")
+    return done != 0
+  }
+}
+
+extension Communicator {
+  /// Starts sending `values` to `destination`; the buffer must live and stay unchanged until `wait`.
+  public func startSend<T: MPIDatatype>(
+    _ values: UnsafeBufferPointer<T>, to destination: Int, tag: Int = 0
+  ) throws(MPIError) -> Request {
+    var request: MPI_Request? = kindred_request_null()
+    try check(
+      MPI_Isend(
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag),
+        raw,
+        &request), "MPI_Isend")
+    return Request(request)
+  }
+
+  /// Starts receiving exactly `values.count` elements from `source` into a buffer that must live
+  /// until `wait`.
+  public func startReceive<T: MPIDatatype>(
+    _ values: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
+  ) throws(MPIError) -> Request {
+    var request: MPI_Request? = kindred_request_null()
+    try check(
+      MPI_Irecv(
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+        &request), "MPI_Irecv")
+    return Request(request)
+  }
+
+  /// Sends `values` to `destination` and returns when the buffer may be used again.
+  public func send<T: MPIDatatype>(_ values: [T], to destination: Int, tag: Int = 0)
+    throws(MPIError)
+  {
+    try check(
+      MPI_Send(
+        values, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag), raw),
+      "MPI_Send")
+  }
+
+  /// Fills `values` with a message of at most its length from `source`; returns how many came.
+  @discardableResult
+  public func receive<T: MPIDatatype>(
+    into values: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
+  ) throws(MPIError) -> Int {
+    var status = MPI_Status()
+    try check(
+      MPI_Recv(
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+        &status), "MPI_Recv")
+    var count: Int32 = 0
+    try check(MPI_Get_count(&status, T.mpiDatatype, &count), "MPI_Get_count")
+    return Int(count)
+  }
+}

@@ -1,0 +1,93 @@
+import COpenMPI
+import CShims
+import Foundation
+
+/// MPI's lifetime, as one value: `Universe.run` starts MPI, runs the program and ends it.
+public enum Universe {
+  /// The exit status after a user's mistake or another thrown error.
+  public static let failureStatus: Int32 = 1
+
+  /// Starts MPI on this thread if it has not been started, and returns the communicator of all ranks.
+  ///
+  /// A process that was not started by `mpirun` is the only rank. MPI's errors come back as
+  /// `MPIError`.
+  public static func world() throws(MPIError) -> Communicator {
+    var started: Int32 = 0
+    MPI_Initialized(&started)
+    if started == 0 {
+      var granted: Int32 = 0
+      try check(
+        MPI_Init_thread(nil, nil, Int32(MPI_THREAD_FUNNELED), &granted), "MPI_Init_thread")
+      try check(
+        MPI_Comm_set_errhandler(kindred_comm_world(), kindred_errors_return()),
+        "MPI_Comm_set_errhandler")
+    }
+    return try Communicator(kindred_comm_world())
+  }
+
+  /// Ends MPI; collective, and the last MPI call of the process.
+  public static func finalize() throws(MPIError) {
+    try check(MPI_Finalize(), "MPI_Finalize")
+  }
+
+  /// Runs `body` on all ranks and ends the process on an error.
+  ///
+  /// - An error that `Communicator.agree` has already reported (`ReportedError`) ends every rank in
+  ///   order: MPI is finalised and the process exits with `failureStatus`.
+  /// - Any other error is printed with this rank's number and ends the whole job at once
+  ///   (`MPI_Abort`), so that no rank waits in a collective for one that has gone.
+  public static func run(_ body: (Communicator) throws -> Void) {
+    do {
+      let world = try world()
+      do {
+        try body(world)
+      } catch is ReportedError {
+        MPI_Finalize()
+        exit(failureStatus)
+      } catch {
+        let place = world.size > 1 ? " (rank \(world.rank) of \(world.size))" : ""
+        writeToStandardError("kindred: error: \(error)\(place)\n")
+        if world.size > 1 { MPI_Abort(kindred_comm_world(), failureStatus) }
+        MPI_Finalize()
+        exit(failureStatus)
+      }
+      try finalize()
+    } catch {
+      writeToStandardError("kindred: error: \(error)\n")
+      exit(failureStatus)
+    }
+  }
+}
+
+/// An error that has been printed already, on one rank, for all.
+public struct ReportedError: Error, Sendable {
+  public init() {}
+}
+
+/// Writes straight to the file descriptor: `stderr` is shared mutable state to Swift.
+public func writeToStandardError(_ text: String) {
+  var bytes = Array(text.utf8)[...]
+  while !bytes.isEmpty {
+    let written = bytes.withUnsafeBytes { write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    if written <= 0 { return }
+    bytes = bytes.dropFirst(written)
+  }
+}
+
+extension Communicator {
+  /// Runs `body`, which may fail on any rank, and lets every rank know: one message, from the lowest
+  /// rank that failed, and a `ReportedError` on all. Collective; `body` must not wait for other
+  /// ranks after a point where it can throw.
+  public func agree<Result>(_ body: () throws -> Result) throws -> Result {
+    var outcome: Swift.Result<Result, any Error>
+    do { outcome = .success(try body()) } catch { outcome = .failure(error) }
+    let mine: Int
+    if case .failure = outcome { mine = rank } else { mine = size }
+    let first = try allreduce(mine, .minimum)
+    if first == size { return try outcome.get() }
+    if first == rank, case .failure(let error) = outcome, !(error is ReportedError) {
+      writeToStandardError("kindred: error: \(error)\n")
+    }
+    throw ReportedError()
+  }
+}
