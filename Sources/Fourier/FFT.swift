@@ -1,4 +1,8 @@
 import CFFTW
+import Foundation
+
+/// FFTW's planner is not thread-safe (its execution is): plans are made and destroyed under this lock.
+let fftwPlanner = NSLock()
 
 /// Memory for FFTW: aligned for its vector code, freed with its owner.
 public struct FFTBuffer<Element: BitwiseCopyable>: ~Copyable {
@@ -47,13 +51,20 @@ public final class PlanarFFT {
     let complex = UnsafeMutableRawPointer(spectrumBuffer.pointer)
       .assumingMemoryBound(to: fftwf_complex.self)
     let estimate = UInt32(FFTW_ESTIMATE)
-    forwardPlan = fftwf_plan_dft_r2c_2d(n, n, imageBuffer.pointer, complex, estimate)
-    inversePlan = fftwf_plan_dft_c2r_2d(n, n, complex, imageBuffer.pointer, estimate)
+    let image = imageBuffer.pointer
+    (forwardPlan, inversePlan) = fftwPlanner.withLock {
+      (
+        fftwf_plan_dft_r2c_2d(n, n, image, complex, estimate),
+        fftwf_plan_dft_c2r_2d(n, n, complex, image, estimate)
+      )
+    }
   }
 
   deinit {
-    fftwf_destroy_plan(forwardPlan)
-    fftwf_destroy_plan(inversePlan)
+    fftwPlanner.withLock {
+      fftwf_destroy_plan(forwardPlan)
+      fftwf_destroy_plan(inversePlan)
+    }
   }
 
   /// `image` to `spectrum`; the image is kept.

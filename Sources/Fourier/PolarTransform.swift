@@ -86,7 +86,8 @@ public final class PolarTransform {
       let target = grid.image + ((row - size / 2 + m) % m) * m
       let factor = deapodization[row]
       for column in 0..<size {
-        target[(column - size / 2 + m) % m] = image[row * size + column] * factor
+        target[(column - size / 2 + m) % m] =
+          image[row * size + column] * factor
           * deapodization[column]
       }
     }

@@ -27,7 +27,8 @@ public struct SymmetricEigen: Sendable {
     }
     var work = matrix.storage
     var ascending = [Double](repeating: 0, count: n)
-    let info = LAPACKE_dsyevd(LAPACK_ROW_MAJOR, CChar(UInt8(ascii: "V")), CChar(UInt8(ascii: "L")),
+    let info = LAPACKE_dsyevd(
+      LAPACK_ROW_MAJOR, CChar(UInt8(ascii: "V")), CChar(UInt8(ascii: "L")),
       Int32(n), &work, Int32(n), &ascending)
     if info != 0 { throw LAPACKError(routine: "dsyevd", info: Int(info)) }
     values = ascending.reversed()

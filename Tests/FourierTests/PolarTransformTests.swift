@@ -23,7 +23,8 @@ struct PolarTransformTests {
           var (real, imaginary) = (0.0, 0.0)
           for row in 0..<size {
             for column in 0..<size {
-              let phase = 2 * Double.pi * radius
+              let phase =
+                2 * Double.pi * radius
                 * (cos(theta) * Double(column - size / 2) + sin(theta) * Double(row - size / 2))
               let value = Double(images[lane][row * size + column])
               real += value * cos(phase)

@@ -1,0 +1,134 @@
+import Foundation
+import Testing
+
+@testable import ClassAveraging
+@testable import Fourier
+
+/// The real basis functions at the pixels, [component][part][pixel], straight from their definition.
+func pixelFunctions(_ basis: FourierBesselBasis) -> [[[Double]]] {
+  let size = basis.size
+  var result: [[[Double]]] = []
+  for k in basis.layout.frequencies {
+    let count = basis.layout.components(ofBlock: k).count
+    var values = [[[Double]]](
+      repeating: [[Double]](repeating: .init(repeating: 0, count: size * size), count: 2),
+      count: count)
+    for row in 0..<size {
+      for column in 0..<size {
+        let (x, y) = (Double(column - size / 2), Double(row - size / 2))
+        let r = hypot(x, y)
+        let phi = atan2(y, x)
+        let radial = basis.realRadial(
+          block: k, at: r, bessel: besselJ(k, 2 * .pi * basis.bandLimit * r))
+        for (q, g) in radial.enumerated() {
+          let scale = k == 0 ? 1 : 2.0.squareRoot()
+          values[q][0][row * size + column] = scale * g * cos(Double(k) * phi)
+          values[q][1][row * size + column] = k == 0 ? 0 : scale * g * sin(Double(k) * phi)
+        }
+      }
+    }
+    result += values
+  }
+  return result
+}
+
+func analyze(_ images: [[Float]], _ basis: FourierBesselBasis) -> SteerableCoefficients {
+  let analysis = SteerableAnalysis(basis: basis)
+  var result = SteerableCoefficients(layout: basis.layout, count: images.count)
+  for group in 0..<result.groupCount {
+    for lane in 0..<16 {
+      let i = group * 16 + lane
+      if i < images.count {
+        analysis.load(images[i], lane: lane)
+      } else {
+        analysis.clear(lane: lane)
+      }
+    }
+    result.lanes.withUnsafeMutableBufferPointer {
+      analysis.analyze(into: $0.baseAddress! + group * basis.layout.componentCount * 2)
+    }
+  }
+  return result
+}
+
+@Suite("Fourier-Bessel basis")
+struct FourierBesselBasisTests {
+  @Test("the pixel functions are orthonormal", arguments: [32, 33])
+  func orthonormality(size: Int) {
+    let basis = FourierBesselBasis(size: size, bandLimit: 0.4, radius: Double(size / 2 - 3))
+    let functions = pixelFunctions(basis).enumerated().flatMap { component, parts in
+      component < basis.layout.offsets[1] ? [parts[0]] : parts
+    }
+    var worst = 0.0
+    var meanDefect = 0.0
+    for (i, a) in functions.enumerated() {
+      for (j, b) in functions.enumerated() where j <= i {
+        let product = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
+        worst = max(worst, abs(product - (i == j ? 1 : 0)))
+        if i == j { meanDefect += abs(product - 1) / Double(functions.count) }
+      }
+    }
+    // On the infinite grid they are orthonormal exactly; the box cuts off what leaks beyond it.
+    #expect(worst < 0.06)
+    #expect(meanDefect < 0.003)
+  }
+
+  @Test("analysis is the inner product with the pixel functions", arguments: [24, 25])
+  func innerProducts(size: Int) {
+    let basis = FourierBesselBasis(size: size, bandLimit: 0.5, radius: Double(size) / 2)
+    let functions = pixelFunctions(basis)
+    let images = (0..<3).map { _ in (0..<size * size).map { _ in Float.random(in: -1...1) } }
+    let coefficients = analyze(images, basis)
+    var worst = 0.0
+    for (i, image) in images.enumerated() {
+      for (component, parts) in functions.enumerated() {
+        let value = coefficients.value(image: i, component: component)
+        for (part, got) in [value.re, value.im].enumerated() {
+          let exact = zip(parts[part], image).reduce(0) { $0 + $1.0 * Double($1.1) }
+          worst = max(worst, abs(exact - Double(got)))
+        }
+      }
+    }
+    // The images' norm is about 14: a relative error of 1e-5.
+    #expect(worst < 2e-4)
+  }
+
+  @Test("rotation is a phase, reflection a conjugate")
+  func steering() {
+    let size = 41
+    let theta = 0.7
+    func image(rotated angle: Double, reflected: Bool) -> [Float] {
+      (0..<size * size).map { pixel in
+        let x = Double(pixel % size - size / 2)
+        let y = Double(pixel / size - size / 2) * (reflected ? -1 : 1)
+        // Rotating the image by the angle (columns towards rows) reads it at the point rotated back.
+        let (u, v) = (x * cos(angle) + y * sin(angle), -x * sin(angle) + y * cos(angle))
+        func blob(_ cx: Double, _ cy: Double, _ s: Double) -> Double {
+          exp(-((u - cx) * (u - cx) + (v - cy) * (v - cy)) / (2 * s * s))
+        }
+        return Float(blob(5, 2, 2.2) + 0.7 * blob(-3, 6, 2.6) - 0.4 * blob(1, -7, 3))
+      }
+    }
+    let basis = FourierBesselBasis(size: size, bandLimit: 0.35, radius: 18)
+    let coefficients = analyze(
+      [
+        image(rotated: 0, reflected: false), image(rotated: theta, reflected: false),
+        image(rotated: 0, reflected: true),
+      ], basis)
+    var energy = 0.0
+    for k in basis.layout.frequencies {
+      for component in basis.layout.components(ofBlock: k) {
+        let z = coefficients.value(image: 0, component: component)
+        let turned = coefficients.value(image: 1, component: component)
+        let mirrored = coefficients.value(image: 2, component: component)
+        let (c, s) = (Float(cos(Double(k) * theta)), Float(sin(Double(k) * theta)))
+        #expect(abs(turned.re - (c * z.re - s * z.im)) < 2e-3)
+        #expect(abs(turned.im - (s * z.re + c * z.im)) < 2e-3)
+        #expect(abs(mirrored.re - z.re) < 2e-4 && abs(mirrored.im + z.im) < 2e-4)
+        energy += Double(z.re * z.re + z.im * z.im)
+      }
+    }
+    let exact = image(rotated: 0, reflected: false).reduce(0) { $0 + Double($1 * $1) }
+    #expect(abs(energy / exact - 1) < 2e-3)
+  }
+}
