@@ -48,7 +48,7 @@ let package = Package(
       name: "Simulation", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging"],
       swiftSettings: numerical),
     .target(
-      name: "Report", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging"],
+      name: "Report", dependencies: ["MPI", "ParticleIO", "ClassAveraging", "CFFTW"],
       swiftSettings: numerical),
     .executableTarget(
       name: "kindred",
@@ -65,7 +65,7 @@ let package = Package(
     .testTarget(
       name: "ClassAveragingTests", dependencies: ["ClassAveraging"], swiftSettings: numerical),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: numerical),
-    .testTarget(name: "ReportTests", dependencies: ["Report"]),
+    .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO"]),
     .testTarget(name: "CommandTests", dependencies: ["kindred", "ParticleIO"]),
   ],
   swiftLanguageModes: [.v6]

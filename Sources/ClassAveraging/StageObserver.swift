@@ -1,0 +1,24 @@
+/// Is told how far a run has come: the library itself never prints.
+///
+/// Every rank calls its own observer, in the same order of stages on all ranks. Stages follow one
+/// another; they are not nested.
+public protocol StageObserver: AnyObject {
+  /// A stage of `items` pieces of work on this rank begins; 0 where they cannot be counted.
+  func stageBegan(_ name: String, items: Int)
+  /// `done` of the stage's items are done on this rank. Cheap enough for every item.
+  func stageAdvanced(to done: Int)
+  /// Runs `body`, a stretch of communication with other ranks or of waiting for them, and counts its
+  /// time as such.
+  func communicating<R>(_ body: () throws -> R) rethrows -> R
+  /// The stage that began last is over on this rank.
+  func stageEnded()
+}
+
+/// An observer that does nothing.
+public final class SilentObserver: StageObserver {
+  public init() {}
+  public func stageBegan(_ name: String, items: Int) {}
+  public func stageAdvanced(to done: Int) {}
+  public func communicating<R>(_ body: () throws -> R) rethrows -> R { try body() }
+  public func stageEnded() {}
+}

@@ -1,0 +1,53 @@
+import Foundation
+import ParticleIO
+
+/// What is known of the images of a simulated set.
+struct SimulationTruth {
+  /// The noise-free images, without CTF.
+  let clean: MRCFile
+  /// The viewing direction of each image, a unit vector.
+  let directions: [SIMD3<Double>]
+
+  var count: Int { clean.sections }
+
+  /// Opens `clean.mrcs` in `folder` and reads the orientations beside it: `truth.star` (RELION's
+  /// Euler angles), or `rotations.npy` (n x 3 x 3, single precision; the viewing direction is the
+  /// third column). Throws `InputError`.
+  init(folder: String) throws {
+    let path = folder + "/clean.mrcs"
+    clean = try MRCFile(path: path)
+    guard clean.width == clean.height, clean.width >= 4 else {
+      throw InputError(
+        file: path,
+        "images of \(clean.width) x \(clean.height) pixels; square ones of at least 4 x 4 expected")
+    }
+    let star = folder + "/truth.star"
+    let matrices = folder + "/rotations.npy"
+    if FileManager.default.fileExists(atPath: star) {
+      directions = try Self.directions(star: star)
+      try check(count: directions.count, of: star)
+    } else if FileManager.default.fileExists(atPath: matrices) {
+      directions = try Self.directions(matrices: matrices)
+      try check(count: directions.count, of: matrices)
+    } else {
+      throw InputError(file: star, "no such file, and no rotations.npy beside it")
+    }
+  }
+
+  private func check(count: Int, of file: String) throws {
+    guard count == self.count else {
+      throw InputError(
+        file: file, "holds \(count) orientations for the \(self.count) images of \(clean.path)")
+    }
+  }
+
+  private static func directions(matrices path: String) throws -> [SIMD3<Double>] {
+    let (values, shape) = try NPY.read(Float.self, from: path)
+    guard shape.count == 3, shape[1] == 3, shape[2] == 3 else {
+      throw InputError(file: path, "an array of shape \(shape); (images, 3, 3) expected")
+    }
+    return (0..<shape[0]).map { image in
+      SIMD3(Double(values[9 * image + 2]), Double(values[9 * image + 5]), Double(values[9 * image + 8]))
+    }
+  }
+}

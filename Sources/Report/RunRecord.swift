@@ -1,0 +1,130 @@
+import Foundation
+import MPI
+import ParticleIO
+
+/// What a run was and what it found: the content of `run.json`.
+public struct RunRecord: Codable, Sendable, Equatable {
+  /// A particle that took no part, and why.
+  public struct LeftOut: Codable, Sendable, Hashable {
+    /// The particle's number in the STAR file, counted from 1.
+    public var particle: Int
+    public var reason: String
+
+    public init(particle: Int, reason: String) {
+      self.particle = particle
+      self.reason = reason
+    }
+  }
+
+  /// The program and its arguments as given, without quoting.
+  public var command: [String]
+  public var workingDirectory: String
+  public var versions: SoftwareVersions
+  /// The host of each rank.
+  public let hosts: [String]
+  public let ranks: Int
+  /// Threads of each rank.
+  public var threads: Int
+  public var start: Date
+  /// Nil until the run has ended.
+  public var end: Date?
+  /// Every option in force, by its name on the command line without dashes.
+  public var options: [String: JSONValue]
+  /// The variance of the noise of a pixel, in squared units of the input.
+  public var noiseVariance: Double?
+  /// The band limit in cycles per pixel.
+  public var bandLimit: Double?
+  /// The particle's radius in pixels.
+  public var radius: Double?
+  public var imagesUsed: Int?
+  public var imagesLeftOut: [LeftOut]
+  /// The number of components kept at each angular frequency, from 0.
+  public var covarianceRanks: [Int]
+  public var stages: [StageSummary]
+
+  enum CodingKeys: String, CodingKey {
+    case command
+    case workingDirectory = "working_directory"
+    case versions
+    case hosts
+    case ranks
+    case threads
+    case start
+    case end
+    case options
+    case noiseVariance = "noise_variance"
+    case bandLimit = "band_limit"
+    case radius
+    case imagesUsed = "images_used"
+    case imagesLeftOut = "images_left_out"
+    case covarianceRanks = "covariance_ranks"
+    case stages
+  }
+
+  /// The record of a run that starts now, with what is known before it; collective. Throws `MPIError`.
+  public static func begin(
+    threads: Int, options: [String: JSONValue], on comm: Communicator
+  ) throws -> RunRecord {
+    RunRecord(
+      command: CommandLine.arguments, workingDirectory: FileManager.default.currentDirectoryPath,
+      versions: .current(), hosts: try hostNames(on: comm), threads: threads,
+      // Whole seconds, as ISO 8601 writes them, so that a record reads back equal.
+      start: Date(timeIntervalSince1970: Date().timeIntervalSince1970.rounded(.down)),
+      options: options)
+  }
+
+  public init(
+    command: [String], workingDirectory: String, versions: SoftwareVersions, hosts: [String],
+    threads: Int, start: Date, options: [String: JSONValue]
+  ) {
+    self.command = command
+    self.workingDirectory = workingDirectory
+    self.versions = versions
+    self.hosts = hosts
+    ranks = hosts.count
+    self.threads = threads
+    self.start = start
+    self.options = options
+    imagesLeftOut = []
+    covarianceRanks = []
+    stages = []
+  }
+}
+
+extension RunRecord {
+  /// Writes the record as JSON under a temporary name and renames it to `path`. Throws `OutputError`
+  /// when it cannot be written.
+  public func write(to path: String) throws {
+    let file = try OutputFile(path: path)
+    try file.append(String(decoding: try json(), as: UTF8.self))
+    try file.finish()
+  }
+
+  /// Reads what `write` wrote; throws `InputError` when it is not a record.
+  public static func read(from path: String) throws -> RunRecord {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw InputError(file: path, "no such file")
+    }
+    let decoder = JSONDecoder()
+    decoder.dateDecodingStrategy = .iso8601
+    do {
+      return try decoder.decode(RunRecord.self, from: data)
+    } catch {
+      throw InputError(file: path, "not the record of a run: \(error)")
+    }
+  }
+
+  /// The record as a JSON document with sorted keys and a newline at its end.
+  func json() throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.dateEncodingStrategy = .iso8601
+    return try encoder.encode(self) + Data("\n".utf8)
+  }
+}
+
+/// The hosts of all ranks in rank order, on every rank.
+private func hostNames(on comm: Communicator) throws -> [String] {
+  let joined = try comm.allgatherRagged(Array("\(Communicator.hostName)\n".utf8))
+  return String(decoding: joined, as: UTF8.self).split(separator: "\n").map(String.init)
+}
