@@ -1,0 +1,51 @@
+/// The neighbours of every image, best first: what a run is about.
+public struct NeighbourTable: Sendable {
+  /// Images.
+  public let count: Int
+  /// K, neighbours of each image.
+  public let neighboursPerImage: Int
+  /// Global indices from 0, n x K; self excluded.
+  public var indices: [Int32]
+  /// The affinity that ordered them, n x K.
+  public var affinities: [Float]
+  /// Radians, n x K: rotating the neighbour (reflected first where `reflected`) by this angle from
+  /// columns towards rows aligns it to the image.
+  public var rotations: [Float]
+  /// 1 where the neighbour is reflected, n x K.
+  public var reflected: [UInt8]
+
+  public init(count: Int, neighboursPerImage: Int) {
+    self.count = count
+    self.neighboursPerImage = neighboursPerImage
+    let length = count * neighboursPerImage
+    indices = .init(repeating: -1, count: length)
+    affinities = .init(repeating: -.infinity, count: length)
+    rotations = .init(repeating: 0, count: length)
+    reflected = .init(repeating: 0, count: length)
+  }
+
+  /// Puts a candidate into its place in the image's list, if it is among the best K; ties go to the
+  /// smaller index. A candidate is offered once.
+  mutating func offer(_ candidate: Int32, _ score: PairScore, to image: Int) {
+    let k = neighboursPerImage
+    let start = image * k
+    func isBehind(_ at: Int) -> Bool {
+      let other = indices[at]
+      return other < 0 || affinities[at] < score.affinity
+        || (affinities[at] == score.affinity && other > candidate)
+    }
+    guard isBehind(start + k - 1) else { return }
+    var at = start + k - 1
+    while at > start && isBehind(at - 1) {
+      indices[at] = indices[at - 1]
+      affinities[at] = affinities[at - 1]
+      rotations[at] = rotations[at - 1]
+      reflected[at] = reflected[at - 1]
+      at -= 1
+    }
+    indices[at] = candidate
+    affinities[at] = score.affinity
+    rotations[at] = score.rotation
+    reflected[at] = score.reflected
+  }
+}

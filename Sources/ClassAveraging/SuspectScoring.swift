@@ -1,0 +1,164 @@
+import MPI
+
+/// Ranks suspects by the affinity: rank 0 gathers the suspect lists, makes each unordered pair one item,
+/// orders the items for locality and gives every rank an equal share; the ranks fetch the coefficients
+/// they need in bulk and score in parallel; rank 0 collects.
+struct SuspectScoring {
+  let model: PairModel
+  let rows: DistributedRows
+  /// The defocus group of every image, on every rank.
+  let groups: [Int32]
+  let threads: Int
+  let comm: Communicator
+  let observer: any StageObserver
+
+  /// Pairs scored between two exchanges of coefficients: bounds the memory for remote images.
+  private static let batch = 1 << 17
+
+  /// The K best neighbours of every image, on rank 0 (empty elsewhere). A scored pair counts for both
+  /// of its images. Collective.
+  /// - Parameter suspects: global indices, S for each image of this rank's slice.
+  func neighbours(suspects: [Int32], suspectsPerImage: Int, neighboursPerImage: Int) throws
+    -> NeighbourTable
+  {
+    let gathered = try observer.communicating { try comm.gatherRagged(suspects) }
+    let pairs = comm.isRoot ? Self.pairs(gathered, suspectsPerImage: suspectsPerImage) : []
+    let total = try comm.broadcast([pairs.count])[0]
+    let shares = Partition(of: total, among: comm.size)
+    let mine = try observer.communicating {
+      try comm.scatterRagged(pairs, counts: (0..<comm.size).map { shares.range(of: $0).count })
+    }
+    let scores = try score(mine, rounds: (shares.range(of: 0).count + Self.batch - 1) / Self.batch)
+    let affinities = try observer.communicating { try comm.gatherRagged(scores.map(\.affinity)) }
+    let rotations = try comm.gatherRagged(scores.map(\.rotation))
+    let reflected = try comm.gatherRagged(scores.map(\.reflected))
+    var table = NeighbourTable(
+      count: comm.isRoot ? groups.count : 0, neighboursPerImage: neighboursPerImage)
+    for (at, pair) in pairs.enumerated() {
+      let (first, second) = Self.unpack(pair)
+      let score = PairScore(
+        affinity: affinities[at], rotation: rotations[at], reflected: reflected[at])
+      table.offer(second, score, to: Int(first))
+      table.offer(first, score.inverse, to: Int(second))
+    }
+    return table
+  }
+
+  /// Unordered pairs without repetition, ascending: first image in the upper half of the word.
+  static func pairs(_ suspects: [Int32], suspectsPerImage: Int) -> [Int64] {
+    var pairs: [Int64] = []
+    pairs.reserveCapacity(suspects.count)
+    for (at, suspect) in suspects.enumerated() where suspect >= 0 {
+      let image = Int32(at / suspectsPerImage)
+      pairs.append(Int64(min(image, suspect)) << 32 | Int64(max(image, suspect)))
+    }
+    pairs.sort()
+    var unique: [Int64] = []
+    unique.reserveCapacity(pairs.count)
+    for pair in pairs where unique.last != pair { unique.append(pair) }
+    return unique
+  }
+
+  private static func unpack(_ pair: Int64) -> (Int32, Int32) {
+    (Int32(pair >> 32), Int32(pair & 0xffff_ffff))
+  }
+
+  /// The scores of this rank's pairs, in their order. Collective: every rank takes part in `rounds`
+  /// exchanges.
+  private func score(_ pairs: [Int64], rounds: Int) throws -> [PairScore] {
+    var scores: [PairScore] = []
+    scores.reserveCapacity(pairs.count)
+    for round in 0..<rounds {
+      let start = min(round * Self.batch, pairs.count)
+      let part = pairs[start..<min(start + Self.batch, pairs.count)]
+      var needed: [Int32] = []
+      needed.reserveCapacity(2 * part.count)
+      for pair in part {
+        let (a, b) = Self.unpack(pair)
+        if needed.last != a { needed.append(a) }
+        needed.append(b)
+      }
+      needed.sort()
+      var images: [Int32] = []
+      for image in needed where images.last != image { images.append(image) }
+      let values = try observer.communicating { try rows.fetch(images) }
+      scores += scoreBatch(Array(part), images: images, values: values)
+      observer.stageAdvanced(to: scores.count)
+    }
+    return scores
+  }
+
+  /// Scores pairs among fetched images, in runs of one first image.
+  private func scoreBatch(_ pairs: [Int64], images: [Int32], values: [Float]) -> [PairScore] {
+    // Where each image's row lies.
+    var place: [Int32: Int] = [:]
+    place.reserveCapacity(images.count)
+    for (at, image) in images.enumerated() { place[image] = at }
+    let groupCount = model.groupCount
+    var selfTerms = [Float](repeating: 0, count: images.count * groupCount)
+    values.withUnsafeBufferPointer { values in
+      selfTerms.withUnsafeMutableBufferPointer { terms in
+        nonisolated(unsafe) let terms = terms
+        parallelFor(images.count, threads: threads, state: { 0 }) { _, at in
+          let own = model.selfTerms(
+            of: values.baseAddress! + at * rows.width, group: Int(groups[Int(images[at])]))
+          for h in 0..<groupCount { terms[at * groupCount + h] = own[h] }
+        }
+      }
+    }
+    let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
+    var scores = [PairScore](repeating: none, count: pairs.count)
+    let chunk = 4096
+    values.withUnsafeBufferPointer { values in
+      scores.withUnsafeMutableBufferPointer { scores in
+        nonisolated(unsafe) let scores = scores
+        parallelFor(
+          (pairs.count + chunk - 1) / chunk, threads: threads,
+          state: {
+            (PairScorer(model: model), [Float](repeating: 0, count: rows.width * groupCount))
+          }
+        ) { state, part in
+          let scorer = state.0
+          var current: Int32 = -1
+          var known = [Bool](repeating: false, count: groupCount)
+          var start = part * chunk
+          for at in start..<min(start + chunk, pairs.count) {
+            let (first, second) = Self.unpack(pairs[at])
+            let (i, j) = (place[first]!, place[second]!)
+            let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
+            if first != current {
+              current = first
+              for other in 0..<groupCount { known[other] = false }
+            }
+            state.1.withUnsafeMutableBufferPointer { weighted in
+              let w = weighted.baseAddress! + h * rows.width
+              if !known[h] {
+                model.weighted(values.baseAddress! + i * rows.width, groups: g, h, into: w)
+                known[h] = true
+              }
+              scorer.add(
+                weighted: w, second: values.baseAddress! + j * rows.width,
+                offset: model.constants[g * groupCount + h] + selfTerms[i * groupCount + h]
+                  + selfTerms[j * groupCount + g])
+            }
+            if scorer.isFull {
+              scorer.flush { lane, score in scores[start + lane] = score }
+              start = at + 1
+            }
+          }
+          scorer.flush { lane, score in scores[start + lane] = score }
+        }
+      }
+    }
+    return scores
+  }
+}
+
+extension PairScore {
+  /// The same alignment seen from the other image: a rotation back; a reflection followed by a rotation
+  /// is its own inverse.
+  var inverse: PairScore {
+    PairScore(
+      affinity: affinity, rotation: reflected == 1 ? rotation : -rotation, reflected: reflected)
+  }
+}
