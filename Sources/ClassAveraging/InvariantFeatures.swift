@@ -74,22 +74,26 @@ public struct InvariantFeatures: Sendable {
     oddCount = odd.singularValues.count
     evenSingularValues = even.singularValues
     oddSingularValues = odd.singularValues
-    values = Self.normalisedRows(
-      even.scores, evenCount, odd.scores, oddCount, count: coefficients.count)
+    values = Self.normalisedRows(even.scores, evenCount, odd.scores, oddCount, of: coefficients)
   }
 
-  /// Rows of both parts side by side, scaled to length 1.
+  /// Rows of both parts side by side, scaled to length 1; rows of images that are zero are zero, not
+  /// magnified rounding errors.
   private static func normalisedRows(
-    _ even: [Float], _ evenCount: Int, _ odd: [Float], _ oddCount: Int, count: Int
+    _ even: [Float], _ evenCount: Int, _ odd: [Float], _ oddCount: Int,
+    of coefficients: SteerableCoefficients
   ) -> [Float] {
     var values: [Float] = []
-    values.reserveCapacity(count * (evenCount + oddCount))
-    for row in 0..<count {
+    values.reserveCapacity(coefficients.count * (evenCount + oddCount))
+    for row in 0..<coefficients.count {
       let first = even[row * evenCount..<(row + 1) * evenCount]
       let second = odd[row * oddCount..<(row + 1) * oddCount]
       let add = { (sum: Double, value: Float) in sum + Double(value) * Double(value) }
       let norm = second.reduce(first.reduce(0, add), add).squareRoot()
-      let scale = norm > 0 ? 1 / norm : 0
+      let isZero = (0..<coefficients.layout.componentCount).allSatisfy {
+        coefficients.value(image: row, component: $0) == (0, 0)
+      }
+      let scale = isZero || norm == 0 ? 0 : 1 / norm
       for value in first { values.append(Float(Double(value) * scale)) }
       for value in second { values.append(Float(Double(value) * scale)) }
     }

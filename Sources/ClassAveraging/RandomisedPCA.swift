@@ -58,7 +58,7 @@ struct RandomisedPCA {
   ) throws -> (first: PrincipalComponents, second: PrincipalComponents) {
     let columns = matrix.columnCount
     let total = try communicator.allreduce(matrix.count)
-    let width = min(sketchSize, total, columns)
+    let width = min(sketchSize, isCentred ? total - 1 : total, columns)
     precondition(width > 0, "principal components of an empty matrix")
     let rows = (matrix.count + 15) / 16 * 16
     let counter = PassCounter(passes: 2 + 2 * powerIterations, report: progress)
@@ -69,7 +69,8 @@ struct RandomisedPCA {
     for iteration in 0...powerIterations {
       multiply(matrix, by: right, width: width, into: &left, rows: rows, counter)
       for part in 0..<2 {
-        try orthonormalise(&left[part], matrix.count, total, rows, width, over: communicator)
+        try orthonormalise(
+          &left[part], count: matrix.count, rows: rows, width: width, over: communicator)
         right[part] = [Float](repeating: 0, count: width * columns)
       }
       project(matrix, on: left, width: width, into: &right, rows: rows, counter)
@@ -155,28 +156,23 @@ struct RandomisedPCA {
 
   /// Replaces this rank's rows of a tall matrix by those of an orthonormal basis of its columns.
   ///
-  /// Centring Y = X Omega by its own mean row is the same as centring X, and Q then has mean zero, so
-  /// that Q^T X needs no further correction.
+  /// Centring X is the same as keeping the basis orthogonal to a column of ones, which therefore goes
+  /// first into the factorisation and is left out afterwards: then Q^T X = Q^T (X - mean).
   private func orthonormalise(
-    _ left: inout [Float], _ count: Int, _ total: Int, _ rows: Int, _ width: Int,
-    over communicator: Communicator
+    _ left: inout [Float], count: Int, rows: Int, width: Int, over communicator: Communicator
   ) throws {
-    var block = [Double](repeating: 0, count: count * width)
+    var block: [Double] = []
+    block.reserveCapacity(count * (width + 1))
+    if isCentred { block += repeatElement(1, count: count) }
     for column in 0..<width {
-      for row in 0..<count { block[column * count + row] = Double(left[column * rows + row]) }
+      block += left[column * rows..<column * rows + count].lazy.map(Double.init)
     }
-    if isCentred {
-      var means = (0..<width).map { column in
-        block[column * count..<(column + 1) * count].reduce(0, +) / Double(total)
-      }
-      try communicator.allreduce(&means)
-      for column in 0..<width {
-        for row in 0..<count { block[column * count + row] -= means[column] }
-      }
-    }
-    let q = try DistributedQR(block, columns: width, over: communicator).q
+    let first = isCentred ? 1 : 0
+    let q = try DistributedQR(block, columns: width + first, over: communicator).q
     for column in 0..<width {
-      for row in 0..<count { left[column * rows + row] = Float(q[column * count + row]) }
+      for row in 0..<count {
+        left[column * rows + row] = Float(q[(column + first) * count + row])
+      }
     }
   }
 

@@ -60,7 +60,10 @@ public struct DistributedEigensystem: Sendable {
       "V", "L", &n, &a, &one, &one, descriptor, &values, &z, &one, &one, descriptor, &work, &size,
       &integers, &integerSize, &info)
     try checkScaLAPACK(info, "pdsyevd")
-    (size, integerSize) = (Int32(work[0]), integers[0])
+    // The size that pdsyevd asks for falls short of what its own call of pdormtr needs when the matrix
+    // is not much larger than a block.
+    let applied = block * (max(block, order + local) + block)
+    (size, integerSize) = (Int32(work[0]) + Int32(2 * order + applied), integers[0])
     work = [Double](repeating: 0, count: Int(size))
     integers = [Int32](repeating: 0, count: Int(integerSize))
     pdsyevd_(
