@@ -15,8 +15,8 @@ public struct InvariantFeatures: Sendable {
     public var oddCount = 150
     /// The dimension of the random subspace; some tens above the counts.
     public var sketchSize = 200
-    /// Sharpens the subspace; each iteration doubles the passes over the bispectra.
-    public var powerIterations = 1
+    /// How often all bispectra are made, at least 2; more make the components more accurate.
+    public var passCount = 3
     /// Whether the mean bispectrum is subtracted.
     public var isCentred = false
     /// Fixes the random subspace.
@@ -62,7 +62,7 @@ public struct InvariantFeatures: Sendable {
     over communicator: Communicator, progress: ((Double) -> Void)? = nil
   ) throws {
     let pca = RandomisedPCA(
-      sketchSize: options.sketchSize, powerIterations: options.powerIterations,
+      sketchSize: options.sketchSize, passCount: options.passCount,
       isCentred: options.isCentred, seed: options.seed)
     let matrix = BispectrumMatrix(
       bispectrum: bispectrum, prepared: bispectrum.prepared(coefficients))

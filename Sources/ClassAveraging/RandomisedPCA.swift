@@ -36,8 +36,9 @@ struct PrincipalComponents {
 struct RandomisedPCA {
   /// The dimension of the random subspace: the components wanted and some tens more.
   var sketchSize: Int
-  /// How often the subspace is multiplied by X^T and X; each costs two passes.
-  var powerIterations: Int
+  /// How often the matrix is made, at least 2 (no power iteration); each pass more multiplies the
+  /// subspace once more by X or X^T and sharpens it (Bjarkason 2019; 4 is one power iteration of Halko).
+  var passCount: Int
   /// Whether the mean row is subtracted.
   var isCentred: Bool
   /// Fixes the random subspace.
@@ -46,7 +47,7 @@ struct RandomisedPCA {
   /// Rows of a tile in groups of 16, and columns of a tile: the pair of tiles stays in the level 2 and 3
   /// caches, and the products are large enough to run at full speed.
   private static let tileGroups = 32
-  private static let tileColumns = 1024
+  private static let tileColumns = 512
 
   /// The `componentCounts` leading components of either matrix (fewer if the matrix is smaller).
   /// Collective. `advance` is called often with the share of the work done, 0 to 1.
@@ -61,23 +62,35 @@ struct RandomisedPCA {
     let width = min(sketchSize, isCentred ? total - 1 : total, columns)
     precondition(width > 0, "principal components of an empty matrix")
     let rows = (matrix.count + 15) / 16 * 16
-    let counter = PassCounter(passes: 2 + 2 * powerIterations, report: progress)
+    precondition(passCount >= 2, "at least two passes")
+    let counter = PassCounter(passes: passCount, report: progress)
 
-    let signs = Self.randomSigns(count: width * columns, seed: seed)
-    var right = [signs, signs]
-    var left = [[Float]](repeating: [Float](repeating: 0, count: rows * width), count: 2)
-    for iteration in 0...powerIterations {
-      multiply(matrix, by: right, width: width, into: &left, rows: rows, counter)
-      for part in 0..<2 {
-        try orthonormalise(
-          &left[part], count: matrix.count, rows: rows, width: width, over: communicator)
-        right[part] = [Float](repeating: 0, count: width * columns)
-      }
-      project(matrix, on: left, width: width, into: &right, rows: rows, counter)
-      for part in 0..<2 {
-        try communicator.allreduce(&right[part])
-        if iteration < powerIterations {
-          try orthonormaliseRows(&right[part], width: width, columns, over: communicator)
+    // The passes alternate and the last one projects; the first starts from random signs on its side.
+    var right: [[Float]] = [[], []]
+    var left: [[Float]] = [[], []]
+    if passCount % 2 == 0 {
+      let signs = Self.randomSigns(rows: 0..<columns, width: width, seed: seed)
+      right = [signs, signs]
+    } else {
+      let start = try communicator.allgather([matrix.count]).prefix(communicator.rank).reduce(0, +)
+      let signs = Self.randomSigns(rows: start..<start + rows, width: width, seed: seed)
+      left = [signs, signs].map { Self.transposed($0, rows: width, columns: rows) }
+    }
+    for pass in (0..<passCount).reversed() {
+      if pass % 2 == 1 {
+        multiply(matrix, by: right, width: width, into: &left, rows: rows, counter)
+        for part in 0..<2 {
+          try orthonormalise(
+            &left[part], count: matrix.count, rows: rows, width: width, over: communicator)
+        }
+      } else {
+        for part in 0..<2 { right[part] = [Float](repeating: 0, count: width * columns) }
+        project(matrix, on: left, width: width, into: &right, rows: rows, counter)
+        for part in 0..<2 {
+          try communicator.allreduce(&right[part])
+          if pass > 0 {
+            try orthonormaliseRows(&right[part], width: width, columns, over: communicator)
+          }
         }
       }
     }
@@ -243,18 +256,26 @@ struct RandomisedPCA {
     return gram
   }
 
-  /// Independent signs +1 and -1.
-  private static func randomSigns(count: Int, seed: UInt64) -> [Float] {
-    [Float](unsafeUninitializedCapacity: count) { buffer, initialised in
-      for word in 0..<(count + 63) / 64 {
-        var bits = CounterRandom.bits(seed: seed, counter: UInt64(word))
-        for index in 64 * word..<min(64 * word + 64, count) {
-          buffer[index] = bits & 1 == 0 ? 1 : -1
-          bits >>= 1
+  /// Independent signs +1 and -1, width x rows.count, column-major; they depend on the row's number only.
+  private static func randomSigns(rows: Range<Int>, width: Int, seed: UInt64) -> [Float] {
+    [Float](unsafeUninitializedCapacity: rows.count * width) { buffer, initialised in
+      let words = (width + 63) / 64
+      for (offset, row) in zip(stride(from: 0, to: Int.max, by: width), rows) {
+        for word in 0..<words {
+          var bits = CounterRandom.bits(seed: seed, counter: UInt64(row * words + word))
+          for index in 64 * word..<min(64 * word + 64, width) {
+            buffer[offset + index] = bits & 1 == 0 ? 1 : -1
+            bits >>= 1
+          }
         }
       }
-      initialised = count
+      initialised = rows.count * width
     }
+  }
+
+  /// Columns become rows; `matrix` is rows x columns, column-major.
+  private static func transposed(_ matrix: [Float], rows: Int, columns: Int) -> [Float] {
+    (0..<rows).flatMap { row in (0..<columns).map { matrix[$0 * rows + row] } }
   }
 }
 

@@ -60,9 +60,9 @@ struct InvariantFeaturesRanksTests {
   }
 
   /// More rows and columns than a tile, and so few rows that ranks hold less than the subspace's width.
-  @Test(arguments: [(540, 1100, 0, false), (540, 1100, 1, true), (23, 300, 1, false)])
+  @Test(arguments: [(540, 1100, 2, false), (540, 1100, 3, true), (23, 300, 4, false)])
   func randomisedPCARecoversALowRankMatrix(
-    rows: Int, columns: Int, powerIterations: Int, isCentred: Bool
+    rows: Int, columns: Int, passCount: Int, isCentred: Bool
   ) throws {
     let world = try RankWorld.communicator()
     let matrices = [
@@ -71,7 +71,7 @@ struct InvariantFeaturesRanksTests {
     ]
     let slice = RankWorld.raggedSlice(of: rows, rank: world.rank, ranks: world.size)
     let pca = RandomisedPCA(
-      sketchSize: 20, powerIterations: powerIterations, isCentred: isCentred, seed: 4)
+      sketchSize: 20, passCount: passCount, isCentred: isCentred, seed: 4)
     var last = 0.0
     let (first, second) = try pca.components(
       of: StoredPair(slice: slice, columnCount: columns, parts: matrices),
