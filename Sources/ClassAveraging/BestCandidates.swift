@@ -1,0 +1,80 @@
+/// The S best candidates of each row, in bounded memory, whatever the order in which they are offered.
+///
+/// Better is a higher score, then a smaller index.
+struct BestCandidates {
+  let capacity: Int
+  /// For each row a heap with the worst candidate at its front, rows x capacity.
+  private(set) var scores: [Float]
+  private(set) var indices: [Int32]
+  private(set) var reflected: [UInt8]
+  private var counts: [Int]
+
+  init(rows: Int, capacity: Int) {
+    self.capacity = capacity
+    scores = [Float](repeating: -.infinity, count: rows * capacity)
+    indices = [Int32](repeating: -1, count: rows * capacity)
+    reflected = [UInt8](repeating: 0, count: rows * capacity)
+    counts = [Int](repeating: 0, count: rows)
+  }
+
+  /// Candidates that score less cannot enter the row any more.
+  func threshold(row: Int) -> Float {
+    counts[row] < capacity ? -.infinity : scores[row * capacity]
+  }
+
+  mutating func offer(row: Int, index: Int32, score: Float, reflected flag: Bool) {
+    let front = row * capacity
+    if counts[row] < capacity {
+      var child = counts[row]
+      counts[row] += 1
+      set(front + child, score, index, flag)
+      while child > 0, isWorse(front + child, front + (child - 1) / 2) {
+        swapAt(front + child, front + (child - 1) / 2)
+        child = (child - 1) / 2
+      }
+    } else if (score, indices[front]) > (scores[front], index) {
+      set(front, score, index, flag)
+      siftDown(front, count: capacity)
+    }
+  }
+
+  /// Puts every row's candidates in order, best first; none may be offered after.
+  mutating func sort() {
+    for row in counts.indices {
+      for last in stride(from: counts[row] - 1, to: 0, by: -1) {
+        swapAt(row * capacity, row * capacity + last)
+        siftDown(row * capacity, count: last)
+      }
+    }
+  }
+
+  private func isWorse(_ a: Int, _ b: Int) -> Bool {
+    (scores[a], indices[b]) < (scores[b], indices[a])
+  }
+
+  private mutating func set(_ place: Int, _ score: Float, _ index: Int32, _ flag: Bool) {
+    scores[place] = score
+    indices[place] = index
+    reflected[place] = flag ? 1 : 0
+  }
+
+  private mutating func swapAt(_ a: Int, _ b: Int) {
+    scores.swapAt(a, b)
+    indices.swapAt(a, b)
+    reflected.swapAt(a, b)
+  }
+
+  private mutating func siftDown(_ front: Int, count: Int) {
+    var parent = 0
+    while true {
+      var worst = parent
+      for child in 2 * parent + 1...2 * parent + 2
+      where child < count && isWorse(front + child, front + worst) {
+        worst = child
+      }
+      if worst == parent { return }
+      swapAt(front + parent, front + worst)
+      parent = worst
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import Foundation
+
+/// Random bits that depend on a seed and a counter only, hence not on who draws them or in what order
+/// (the finaliser of SplitMix64; Steele, Lea, Flood 2014).
+enum CounterRandom {
+  static func bits(seed: UInt64, counter: UInt64) -> UInt64 {
+    var z = seed &* 0xD134_2543_DE82_EF95 &+ (counter &+ 1) &* 0x9E37_79B9_7F4A_7C15
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+
+  /// Uniform in the open interval (0, 1).
+  static func uniform(seed: UInt64, counter: UInt64) -> Double {
+    (Double(bits(seed: seed, counter: counter) >> 11) + 0.5) * 0x1p-53
+  }
+}
+
+/// A sample without replacement of a stream, each draw proportional to the elements' weights.
+///
+/// Every element gets the key Exp(1) / weight and those with the smallest keys stay (Efraimidis and
+/// Spirakis 2006), in a bounded heap: memory is that of the sample, however long the stream.
+struct WeightedSample<Element> {
+  private let capacity: Int
+  private let seed: UInt64
+  private var offered: UInt64 = 0
+  /// A heap with the largest key, the next to go, at the front.
+  private var heap: [(key: Double, order: UInt64, element: Element)] = []
+
+  init(capacity: Int, seed: UInt64) {
+    precondition(capacity > 0, "a sample of at least one element")
+    self.capacity = capacity
+    self.seed = seed
+  }
+
+  /// The sample, in the order in which its elements were offered.
+  var elements: [Element] { heap.sorted { $0.order < $1.order }.map(\.element) }
+
+  /// Offers one element; those of weight 0 are never drawn.
+  mutating func offer(_ element: @autoclosure () -> Element, weight: Double) {
+    let order = offered
+    offered += 1
+    guard weight > 0 else { return }
+    let key = -log(CounterRandom.uniform(seed: seed, counter: order)) / weight
+    if heap.count < capacity {
+      heap.append((key, order, element()))
+      siftUp()
+    } else if key < heap[0].key {
+      heap[0] = (key, order, element())
+      siftDown()
+    }
+  }
+
+  private mutating func siftUp() {
+    var child = heap.count - 1
+    while child > 0, heap[(child - 1) / 2].key < heap[child].key {
+      heap.swapAt(child, (child - 1) / 2)
+      child = (child - 1) / 2
+    }
+  }
+
+  private mutating func siftDown() {
+    var parent = 0
+    while true {
+      var largest = parent
+      for child in 2 * parent + 1...2 * parent + 2
+      where child < heap.count && heap[child].key > heap[largest].key {
+        largest = child
+      }
+      if largest == parent { return }
+      heap.swapAt(parent, largest)
+      parent = largest
+    }
+  }
+}
