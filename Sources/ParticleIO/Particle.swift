@@ -36,7 +36,7 @@ public struct OpticsGroup: Sendable, Codable, Hashable {
 }
 
 /// One particle image: where its pixels are and what its CTF is.
-public struct Particle: BitwiseCopyable, Sendable {
+public struct Particle: BitwiseCopyable, Sendable, Hashable {
   /// Index into `ParticleSet.stacks`.
   public var stack: Int32
   /// The section of that stack, 0-based.
