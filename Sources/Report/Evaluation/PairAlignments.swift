@@ -29,19 +29,21 @@ struct PairAlignments {
     var alignments = [PolarSpectra.Alignment?](repeating: nil, count: rows.neighbours.count)
 
     let stretches = (images + stretch - 1) / stretch
-    observer.stageBegan("align clean images", items: stretches * (images + rows.images))
+    observer.stageBegan("align clean images", items: images + stretches * rows.images)
     for number in 0..<stretches {
       let range = number * stretch..<min(images, (number + 1) * stretch)
       let part = Partition(of: range.count, among: node.size).range(of: node.rank)
-      let done = number * (images + rows.images)
+      var done = range.lowerBound + number * rows.images
       try comm.agree {
         try forEachImage(range.lowerBound + part.lowerBound..<range.lowerBound + part.upperBound) {
           image, pixels in
           spectra.analyse(pixels, into: shared + (image - range.lowerBound) * spectra.count)
-          observer.stageAdvanced(to: done + (image - range.lowerBound) * node.size)
+          observer.stageAdvanced(
+            to: done + (image - range.lowerBound - part.lowerBound) * node.size)
         }
       }
       try observer.communicating { try window.fence() }
+      done += range.count
       try comm.agree {
         for row in 0..<rows.images {
           let slots = (row * rows.width..<(row + 1) * rows.width).filter {
@@ -60,7 +62,7 @@ struct PairAlignments {
             alignments[slot] = spectra.align(
               spectrum, shared + other * spectra.count, isReflected: rows.reflected[slot] != 0)
           }
-          observer.stageAdvanced(to: done + images + row)
+          observer.stageAdvanced(to: done + row)
         }
       }
       try observer.communicating { try window.fence() }
