@@ -1,4 +1,6 @@
 /// A value of a JSON document, for options whose types differ.
+///
+/// JSON does not tell 1.0 from 1: a whole number reads back as an integer.
 public enum JSONValue: Sendable, Hashable, Codable, ExpressibleByNilLiteral,
   ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
   ExpressibleByStringLiteral, ExpressibleByArrayLiteral

@@ -17,10 +17,14 @@ public struct SoftwareVersions: Codable, Sendable, Hashable {
 
   /// What this process runs with.
   public static func current() -> SoftwareVersions {
-    let swift = _SwiftStdlibVersion.current
-    return SoftwareVersions(
-      kindred: kindred, swift: "\(swift._major).\(swift._minor)", mpi: Communicator.libraryVersion,
+    SoftwareVersions(
+      kindred: kindred, swift: swiftVersion(), mpi: Communicator.libraryVersion,
       openblas: openBLASConfiguration(), fftw: fftwVersion())
+  }
+
+  /// Major and minor number: the library's patch number is not the compiler's.
+  private static func swiftVersion() -> String {
+    "\(_SwiftStdlibVersion.current)".split(separator: ".").prefix(2).joined(separator: ".")
   }
 
   // Looked up by name: another BLAS has no such function, and Swift does not import a C array of

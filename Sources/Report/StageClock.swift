@@ -78,7 +78,8 @@ public final class StageClock: StageObserver {
     let stages = names.count
     let counts = try comm.allgather([stages])
     precondition(counts.allSatisfy { $0 == stages }, "the ranks went through different stages")
-    let numbers = try comm.allgather(measurements.flatMap { [$0.wall, $0.communication, $0.peakBytes] })
+    let numbers = try comm.allgather(
+      measurements.flatMap { [$0.wall, $0.communication, $0.peakBytes] })
     let perRank = (0..<comm.size).map { rank in
       (0..<stages).map { stage in
         let at = 3 * (rank * stages + stage)

@@ -45,7 +45,8 @@ struct NeighbourTable {
       let path = folder + "/" + name
       let (values, found) = try NPY.read(type, from: path)
       guard found == shape else {
-        throw InputError(file: path, "an array of shape \(found); \(shape) as neighbours.npy expected")
+        throw InputError(
+          file: path, "an array of shape \(found); \(shape) as neighbours.npy expected")
       }
       return values
     }

@@ -20,7 +20,9 @@ final class PolarSpectra {
   private var spline: CubicSpline
   /// Stored values per component of each ring, a multiple of the lane.
   private let widths: [Int]
-  private var cross: (real: [Float], imaginary: [Float])
+  /// The product of two images' spectra, summed over the rings.
+  private var crossReal: [Float]
+  private var crossImaginary: [Float]
 
   /// The number of floats of a spectrum: for each ring all real parts, then all imaginary parts.
   let count: Int
@@ -37,7 +39,8 @@ final class PolarSpectra {
     }
     count = widths.reduce(0) { $0 + 2 * $1 }
     let longest = Self.padded(frequencies)
-    cross = ([Float](repeating: 0, count: longest), [Float](repeating: 0, count: longest))
+    crossReal = [Float](repeating: 0, count: longest)
+    crossImaginary = crossReal
   }
 
   private static func padded(_ count: Int) -> Int {
@@ -110,7 +113,7 @@ final class PolarSpectra {
   ) -> Alignment {
     multiply(first, second, sign: isReflected ? -1 : 1)
     for k in 0..<transform.frequencies {
-      transform.spectra[k] = (cross.real[k], cross.imaginary[k])
+      transform.spectra[k] = (crossReal[k], crossImaginary[k])
     }
     transform.backward()
     var best = 0
@@ -123,12 +126,12 @@ final class PolarSpectra {
     return Alignment(correlation: peak, rotation: Float(best) + shift)
   }
 
-  /// `cross` = sum over rings of A conj(B), or of A B where `sign` is -1.
+  /// The cross spectrum = sum over rings of A conj(B), or of A B where `sign` is -1.
   private func multiply(
     _ first: UnsafePointer<Float>, _ second: UnsafePointer<Float>, sign: Float
   ) {
-    cross.real.withUnsafeMutableBytes { real in
-      cross.imaginary.withUnsafeMutableBytes { imaginary in
+    crossReal.withUnsafeMutableBytes { real in
+      crossImaginary.withUnsafeMutableBytes { imaginary in
         memset(real.baseAddress!, 0, real.count)
         memset(imaginary.baseAddress!, 0, imaginary.count)
         var a = UnsafeRawPointer(first)

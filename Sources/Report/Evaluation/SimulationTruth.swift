@@ -46,8 +46,19 @@ struct SimulationTruth {
     guard shape.count == 3, shape[1] == 3, shape[2] == 3 else {
       throw InputError(file: path, "an array of shape \(shape); (images, 3, 3) expected")
     }
-    return (0..<shape[0]).map { image in
-      SIMD3(Double(values[9 * image + 2]), Double(values[9 * image + 5]), Double(values[9 * image + 8]))
+    return stride(from: 0, to: values.count, by: 9).map { start in
+      SIMD3<Double>(SIMD3<Float>(values[start + 2], values[start + 5], values[start + 8]))
     }
+  }
+
+  private static func directions(star path: String) throws -> [SIMD3<Double>] {
+    let tables = try STARFile.read(path: path).tables(withColumn: "rlnAngleRot")
+    guard tables.count == 1 else {
+      throw InputError(
+        file: path, "\(tables.count) tables have the column rlnAngleRot; one expected")
+    }
+    let rots = try tables[0].doubles("rlnAngleRot")
+    let tilts = try tables[0].doubles("rlnAngleTilt")
+    return zip(rots, tilts).map { ViewingDirection.vector(rot: $0, tilt: $1) }
   }
 }
