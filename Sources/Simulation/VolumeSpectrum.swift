@@ -1,0 +1,123 @@
+import Fourier
+import MPI
+
+/// The Fourier transform of a map, kept once per node, from which any rank interpolates values at any
+/// frequency below Nyquist.
+///
+/// The central slice theorem: the 2-D transform of a projection at orientation A is
+/// F(kx u + ky v), u and v the first two rows of A.
+struct VolumeSpectrum: ~Copyable {
+  let grid: PaddedGrid
+  private let kernel: GriddingKernel
+  private let window: SharedWindow<Double>
+  private let values: UnsafePointer<Double>
+
+  private init(grid: PaddedGrid, kernel: GriddingKernel, window: consuming SharedWindow<Double>) {
+    self.grid = grid
+    self.kernel = kernel
+    values = UnsafePointer(window.elements.baseAddress!)
+    self.window = window
+  }
+
+  /// Transforms `map` on all ranks of `comm` and shares the result on each node. Collective; every
+  /// rank reads its own sections.
+  ///
+  /// - Throws: `ReportedError` when a section cannot be read.
+  static func transform(_ map: some DensityMap, on comm: Communicator) throws -> VolumeSpectrum {
+    let grid = PaddedGrid(boxSize: map.boxSize)
+    let kernel = GriddingKernel(oversampling: Double(grid.size) / Double(grid.boxSize))
+    let spectrum = try transformCompensated(map, grid: grid, kernel: kernel, on: comm)
+    let node = try comm.splitByNode()
+    let window = try SharedWindow<Double>.allocate(count: 2 * grid.count, node: node)
+    try gather(spectrum, grid: grid, into: window, node: node, on: comm)
+    return VolumeSpectrum(grid: grid, kernel: kernel, window: window)
+  }
+
+  /// Gives the shared memory back. Collective over the ranks that made it.
+  consuming func free() throws { try window.free() }
+
+  /// F at a frequency in cycles per grid size, at most `grid.size / 2` long.
+  @inline(__always)
+  func value(at frequency: SIMD3<Double>) -> SIMD2<Double> {
+    // Only kx >= 0 is stored: F(-k) = conj F(k).
+    let isMirrored = frequency.x < 0
+    let k = isMirrored ? -frequency : frequency
+    let floor = k.rounded(.down)
+    let fraction = k - floor
+    let x = kernel.weights(fraction.x)
+    let y = kernel.weights(fraction.y)
+    let z = kernel.weights(fraction.z)
+    let first = SIMD3<Int>(floor) &- GriddingKernel.reach
+
+    // Real and imaginary parts alternate: six elements of a row are the first twelve lanes.
+    var sum = SIMD16<Double>.zero
+    for dz in 0..<GriddingKernel.width {
+      let kz = grid.wrapped(first.z + dz)
+      for dy in 0..<GriddingKernel.width {
+        let start = grid.index(kz: kz, ky: grid.wrapped(first.y + dy), kx: first.x)
+        let row = UnsafeRawPointer(values + 2 * start).loadUnaligned(as: SIMD16<Double>.self)
+        sum += row * (z[dz] * y[dy])
+      }
+    }
+    let value = SIMD2((sum.evenHalf * x).sum(), (sum.oddHalf * x).sum())
+    return isMirrored ? [value.x, -value.y] : value
+  }
+
+  /// The distributed transform of the zero-padded map, divided by the transform of the interpolation
+  /// kernel.
+  private static func transformCompensated(
+    _ map: some DensityMap, grid: PaddedGrid, kernel: GriddingKernel, on comm: Communicator
+  ) throws -> DistributedSpectrum {
+    let box = grid.boxSize
+    let points = (0..<grid.size).compactMap { point in
+      grid.voxel(at: point).map { (point: point, voxel: $0) }
+    }
+    let compensation = (0..<box).map { voxel in
+      1 / kernel.transform(x: Double(voxel - box / 2), size: Double(grid.size))
+    }
+    let section = UnsafeMutableBufferPointer<Double>.allocate(capacity: box * box)
+    defer { section.deallocate() }
+    return try DistributedSpectrum.transform(size: grid.size, on: comm) { z, plane, stride in
+      guard let voxelZ = grid.voxel(at: z) else { return }
+      try map.readSection(voxelZ, into: section)
+      for (y, voxelY) in points {
+        let factor = compensation[voxelZ] * compensation[voxelY]
+        for (x, voxelX) in points {
+          plane[y * stride + x] = section[voxelY * box + voxelX] * compensation[voxelX] * factor
+        }
+      }
+    }
+  }
+
+  /// Puts the ranks' rows together in every node's window.
+  private static func gather(
+    _ spectrum: borrowing DistributedSpectrum, grid: PaddedGrid,
+    into window: borrowing SharedWindow<Double>, node: Communicator, on comm: Communicator
+  ) throws {
+    let elements = UnsafeMutableRawPointer(window.elements.baseAddress!).bindMemory(
+      to: SIMD2<Double>.self, capacity: grid.count)
+    spectrum.forEachRow { kz, ky, row in
+      (elements + grid.index(kz: kz, ky: ky)).update(from: row.baseAddress!, count: row.count)
+    }
+    try window.fence()
+
+    // The windows of different nodes are zero where others have the rows, so that their sum, which
+    // is exact, is the whole.
+    let leaders = try comm.split(colour: node.isRoot ? 0 : 1, key: comm.rank)
+    if node.isRoot, leaders.size > 1 { try leaders.allreduce(window.elements) }
+    try window.fence()
+
+    let columns = grid.borderColumns
+    for kz in Partition(of: grid.size, among: node.size).range(of: node.rank) {
+      for ky in 0..<grid.size {
+        for kx in columns {
+          let mirror = grid.index(
+            kz: grid.wrapped(grid.size - kz), ky: grid.wrapped(grid.size - ky),
+            kx: kx < 0 ? -kx : grid.size - kx)
+          elements[grid.index(kz: kz, ky: ky, kx: kx)] = elements[mirror] * SIMD2(1, -1)
+        }
+      }
+    }
+    try window.fence()
+  }
+}
