@@ -1,0 +1,45 @@
+/// A mistake in a file that the user gave: where it is, what was found and what was expected.
+public struct InputError: Error, CustomStringConvertible, Sendable {
+  /// The path of the file, as the user or the STAR file gave it.
+  public let file: String
+  /// The line, counted from 1.
+  public let line: Int?
+  /// The STAR label, without the leading underscore.
+  public let column: String?
+  /// The particle's 0-based index; printed counted from 1.
+  public let particle: Int?
+  /// What was found and what was expected.
+  public let message: String
+
+  public init(
+    file: String, line: Int? = nil, column: String? = nil, particle: Int? = nil, _ message: String
+  ) {
+    self.file = file
+    self.line = line
+    self.column = column
+    self.particle = particle
+    self.message = message
+  }
+
+  public var description: String {
+    var text = file
+    if let line { text += ":\(line)" }
+    if let column { text += ": column \(column)" }
+    if let particle { text += ": particle \(particle + 1) (counted from 1)" }
+    return text + ": " + message
+  }
+}
+
+/// An output file that could not be written, for example because the disk is full.
+public struct OutputError: Error, CustomStringConvertible, Sendable {
+  /// The file's final path, whatever its temporary name was.
+  public let file: String
+  public let message: String
+
+  public init(file: String, _ message: String) {
+    self.file = file
+    self.message = message
+  }
+
+  public var description: String { "\(file): \(message)" }
+}

@@ -1,0 +1,156 @@
+import Foundation
+
+/// Writes an MRC2014 file of 32-bit floats, section by section.
+///
+/// The file has a temporary name until `finish`; without `finish` it is removed.
+public final class MRCWriter {
+  /// What the sections are: single images (space group 0) or the slices of a volume (1).
+  public enum Content: Sendable {
+    case imageStack, volume
+  }
+
+  private let output: OutputFile
+  private let width: Int
+  private let height: Int
+  private let sections: Int
+  private let pixelSize: Double
+  private let content: Content
+  private var statistics: [SectionStatistics?]
+  private var next = 0
+
+  /// Starts a file of `sections` images of `width` x `height` pixels of `pixelSize` A; throws
+  /// `OutputError`.
+  public init(
+    path: String, width: Int, height: Int, sections: Int, pixelSize: Double, content: Content
+  ) throws {
+    precondition(width > 0 && height > 0 && sections > 0, "an MRC file without pixels")
+    output = try OutputFile(path: path)
+    self.width = width
+    self.height = height
+    self.sections = sections
+    self.pixelSize = pixelSize
+    self.content = content
+    statistics = Array(repeating: nil, count: sections)
+  }
+
+  /// Writes whole sections after those appended before, row-major, x fastest.
+  public func append(_ pixels: UnsafeBufferPointer<Float>) throws {
+    let size = width * height
+    precondition(pixels.count % size == 0, "part of a section")
+    try write(pixels, section: next)
+    next += pixels.count / size
+  }
+
+  /// Writes whole sections after those appended before.
+  public func append(_ pixels: [Float]) throws {
+    try pixels.withUnsafeBufferPointer { try append($0) }
+  }
+
+  /// Writes whole sections from section `section` (0-based) on, in any order.
+  public func write(_ pixels: UnsafeBufferPointer<Float>, section: Int) throws {
+    let size = width * height
+    let count = pixels.count / size
+    precondition(pixels.count == count * size, "part of a section")
+    precondition(section >= 0 && section + count <= sections, "sections out of range")
+    for i in 0..<count {
+      statistics[section + i] = SectionStatistics(
+        UnsafeBufferPointer(rebasing: pixels[i * size..<(i + 1) * size]))
+    }
+    try withLittleEndian(pixels) {
+      try output.write($0, at: MRCHeader.byteCount + section * size * 4)
+    }
+  }
+
+  /// Writes the header with its statistics, flushes to the disk and gives the file its name; throws
+  /// `OutputError`, also when a section is missing.
+  public func finish() throws {
+    var total = SectionStatistics()
+    for (section, part) in statistics.enumerated() {
+      guard let part else {
+        throw OutputError(file: output.path, "section \(section) of \(sections) was not written")
+      }
+      total.add(part)
+    }
+    let bytes = header(total)
+    try bytes.withUnsafeBytes { try output.write($0, at: 0) }
+    try output.finish()
+  }
+
+  private func header(_ statistics: SectionStatistics) -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: MRCHeader.byteCount)
+    func put(_ bits: UInt32, at offset: Int) {
+      withUnsafeBytes(of: bits.littleEndian) {
+        bytes.replaceSubrange(offset..<offset + 4, with: $0)
+      }
+    }
+    func put(_ value: Int, at offset: Int) { put(UInt32(bitPattern: Int32(value)), at: offset) }
+    func put(_ value: Double, at offset: Int) { put(Float(value).bitPattern, at: offset) }
+    func put(_ text: String, at offset: Int) {
+      bytes.replaceSubrange(offset..<offset + text.utf8.count, with: text.utf8)
+    }
+    // A stack is sampled once along z (MRC2014), so that its voxels keep the pixel size.
+    let sampling = [width, height, content == .volume ? sections : 1]
+    for (i, size) in [width, height, sections].enumerated() {
+      put(size, at: 4 * i)
+      put(sampling[i], at: 28 + 4 * i)
+      put(Double(sampling[i]) * pixelSize, at: 40 + 4 * i)
+      put(90.0, at: 52 + 4 * i)
+      put(i + 1, at: 64 + 4 * i)
+    }
+    put(MRCHeader.Mode.float32.rawValue, at: 12)
+    put(statistics.minimum, at: 76)
+    put(statistics.maximum, at: 80)
+    put(statistics.mean, at: 84)
+    put(content == .volume ? 1 : 0, at: 88)
+    put(20140, at: 108)
+    put("MAP ", at: 208)
+    bytes[212] = 0x44
+    bytes[213] = 0x44
+    put(statistics.deviation, at: 216)
+    put(1, at: 220)
+    put("Written by Kindred".padding(toLength: 80, withPad: " ", startingAt: 0), at: 224)
+    return bytes
+  }
+}
+
+/// Minimum, maximum, mean and summed squared deviation, added up in a fixed order.
+struct SectionStatistics {
+  private(set) var minimum = Double.infinity
+  private(set) var maximum = -Double.infinity
+  private(set) var mean = 0.0
+  private var count = 0.0
+  private var squares = 0.0
+
+  init() {}
+
+  init(_ pixels: UnsafeBufferPointer<Float>) {
+    var (low, high, sum) = (Float.infinity, -Float.infinity, 0.0)
+    for pixel in pixels {
+      low = min(low, pixel)
+      high = max(high, pixel)
+      sum += Double(pixel)
+    }
+    minimum = Double(low)
+    maximum = Double(high)
+    count = Double(pixels.count)
+    mean = sum / count
+    for pixel in pixels {
+      let deviation = Double(pixel) - mean
+      squares += deviation * deviation
+    }
+  }
+
+  /// Root mean square deviation from the mean.
+  var deviation: Double { (squares / count).squareRoot() }
+
+  /// Chan, Golub and LeVeque's pairwise update.
+  mutating func add(_ other: SectionStatistics) {
+    let total = count + other.count
+    let difference = other.mean - mean
+    squares += other.squares + difference * difference * count * other.count / total
+    mean += difference * other.count / total
+    count = total
+    minimum = min(minimum, other.minimum)
+    maximum = max(maximum, other.maximum)
+  }
+}

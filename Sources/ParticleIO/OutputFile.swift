@@ -1,0 +1,117 @@
+import Foundation
+
+/// A file that appears under its final name only when it is complete.
+///
+/// Bytes go to a temporary name beside it; `finish` flushes them to the disk and renames. A file that
+/// is dropped without `finish` is removed. Not for use by several threads at once.
+public final class OutputFile {
+  /// The final path.
+  public let path: String
+  private let temporaryPath: String
+  private var descriptor: Int32
+  private var buffer: [UInt8] = []
+  private var flushed = 0
+
+  /// Buffered bytes are written when there are this many.
+  private static let bufferLimit = 1 << 20
+
+  /// Creates the temporary file; throws `OutputError` with the system's reason.
+  public init(path: String) throws {
+    self.path = path
+    var name = ""
+    var opened: Int32 = -1
+    repeat {
+      let suffix = String(UInt32.random(in: 0...UInt32.max), radix: 36)
+      name = "\(path).part-\(suffix)"
+      opened = open(name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    } while opened < 0 && (errno == EEXIST || errno == EINTR)
+    if opened < 0 { throw OutputError(file: path, "cannot be created: \(systemMessage())") }
+    temporaryPath = name
+    descriptor = opened
+  }
+
+  deinit {
+    if descriptor >= 0 { discard() }
+  }
+
+  /// Closes the file and removes it.
+  private func discard() {
+    close(descriptor)
+    descriptor = -1
+    unlink(temporaryPath)
+  }
+
+  /// The number of bytes appended so far.
+  public var count: Int { flushed + buffer.count }
+
+  /// Appends bytes; small pieces are collected and written together.
+  public func append(_ bytes: UnsafeRawBufferPointer) throws {
+    if bytes.count >= Self.bufferLimit {
+      try flush()
+      try write(bytes, at: flushed)
+      flushed += bytes.count
+    } else {
+      buffer.append(contentsOf: bytes)
+      if buffer.count >= Self.bufferLimit { try flush() }
+    }
+  }
+
+  /// Appends the text's UTF-8 bytes.
+  public func append(_ text: String) throws {
+    var copy = text
+    try copy.withUTF8 { try append(UnsafeRawBufferPointer($0)) }
+  }
+
+  private func flush() throws {
+    try buffer.withUnsafeBytes { try write($0, at: flushed) }
+    flushed += buffer.count
+    buffer.removeAll(keepingCapacity: true)
+  }
+
+  /// Writes bytes at an offset, unbuffered; throws `OutputError`, for example on a full disk.
+  public func write(_ bytes: UnsafeRawBufferPointer, at offset: Int) throws {
+    precondition(descriptor >= 0, "the file is finished")
+    var done = 0
+    while done < bytes.count {
+      let count = pwrite(
+        descriptor, bytes.baseAddress! + done, bytes.count - done, off_t(offset + done))
+      if count < 0 {
+        if errno == EINTR { continue }
+        throw OutputError(file: path, "cannot be written: \(systemMessage())")
+      }
+      done += count
+    }
+  }
+
+  /// Flushes the file to the disk and gives it its final name, replacing a file that is there.
+  public func finish() throws {
+    try flush()
+    if fsync(descriptor) != 0 {
+      throw OutputError(file: path, "cannot be written: \(systemMessage())")
+    }
+    // Some network file systems report a full disk only here.
+    let closed = close(descriptor)
+    let reason = errno
+    descriptor = -1
+    if closed != 0 {
+      unlink(temporaryPath)
+      throw OutputError(file: path, "cannot be written: \(systemMessage(reason))")
+    }
+    if rename(temporaryPath, path) != 0 {
+      let reason = errno
+      unlink(temporaryPath)
+      throw OutputError(file: path, "cannot be renamed: \(systemMessage(reason))")
+    }
+    synchroniseFolder()
+  }
+
+  /// Makes the new name last through a crash; not every file system can, so failure is no error.
+  private func synchroniseFolder() {
+    let folder = (path as NSString).deletingLastPathComponent
+    let opened = open(folder.isEmpty ? "." : folder, O_RDONLY | O_CLOEXEC)
+    if opened >= 0 {
+      fsync(opened)
+      close(opened)
+    }
+  }
+}

@@ -1,0 +1,66 @@
+/// One group of `data_optics`: particles that share microscope settings and pixel size.
+public struct OpticsGroup: Sendable, Codable, Hashable {
+  /// The number in the file (rlnOpticsGroup).
+  public var number: Int
+  public var name: String
+  /// Acceleration voltage in kV.
+  public var voltage: Double
+  /// Spherical aberration in mm.
+  public var sphericalAberration: Double
+  /// Amplitude contrast, 0 to 1.
+  public var amplitudeContrast: Double
+  /// Pixel size of the particle images in A.
+  public var pixelSize: Double
+  /// Box size in pixels, where the file says it.
+  public var imageSize: Int?
+  /// Whether the images were multiplied by their CTF already (rlnCtfDataAreCtfPremultiplied).
+  public var isCTFPremultiplied: Bool
+  /// Whether the images' phases were flipped already (rlnCtfDataArePhaseFlipped).
+  public var isPhaseFlipped: Bool
+
+  public init(
+    number: Int, name: String, voltage: Double, sphericalAberration: Double,
+    amplitudeContrast: Double, pixelSize: Double, imageSize: Int? = nil,
+    isCTFPremultiplied: Bool = false, isPhaseFlipped: Bool = false
+  ) {
+    self.number = number
+    self.name = name
+    self.voltage = voltage
+    self.sphericalAberration = sphericalAberration
+    self.amplitudeContrast = amplitudeContrast
+    self.pixelSize = pixelSize
+    self.imageSize = imageSize
+    self.isCTFPremultiplied = isCTFPremultiplied
+    self.isPhaseFlipped = isPhaseFlipped
+  }
+}
+
+/// One particle image: where its pixels are and what its CTF is.
+public struct Particle: BitwiseCopyable, Sendable {
+  /// Index into `ParticleSet.stacks`.
+  public var stack: Int32
+  /// The section of that stack, 0-based.
+  public var section: Int32
+  /// Index into `ParticleSet.opticsGroups`.
+  public var opticsGroup: Int32
+  /// The particle's line in the STAR file, counted from 1.
+  public var line: Int32
+  /// The particle's own CTF; `CTFParameters.identity` when the CTF is ignored.
+  public var ctf: CTFParameters
+
+  public init(stack: Int32, section: Int32, opticsGroup: Int32, line: Int32, ctf: CTFParameters) {
+    self.stack = stack
+    self.section = section
+    self.opticsGroup = opticsGroup
+    self.line = line
+    self.ctf = ctf
+  }
+}
+
+/// Whether the particles' CTF is read from the STAR file.
+public enum CTFSource: Sendable {
+  /// Every column that the CTF needs must be there.
+  case required
+  /// The user says that the images have no CTF to correct (`--no-ctf`).
+  case ignored
+}
