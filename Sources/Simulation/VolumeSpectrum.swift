@@ -94,10 +94,14 @@ struct VolumeSpectrum: ~Copyable {
     _ spectrum: borrowing DistributedSpectrum, grid: PaddedGrid,
     into window: borrowing SharedWindow<Double>, node: Communicator, on comm: Communicator
   ) throws {
-    let elements = UnsafeMutableRawPointer(window.elements.baseAddress!).bindMemory(
-      to: SIMD2<Double>.self, capacity: grid.count)
+    // Complex numbers as pairs of Double: MPI aligns the memory to 8 bytes only, SIMD2 needs 16.
+    let elements = window.elements.baseAddress!
     spectrum.forEachRow { kz, ky, row in
-      (elements + grid.index(kz: kz, ky: ky)).update(from: row.baseAddress!, count: row.count)
+      let start = elements + 2 * grid.index(kz: kz, ky: ky)
+      for (kx, value) in row.enumerated() {
+        start[2 * kx] = value.x
+        start[2 * kx + 1] = value.y
+      }
     }
     try window.fence()
 
@@ -114,7 +118,9 @@ struct VolumeSpectrum: ~Copyable {
           let mirror = grid.index(
             kz: grid.wrapped(grid.size - kz), ky: grid.wrapped(grid.size - ky),
             kx: kx < 0 ? -kx : grid.size - kx)
-          elements[grid.index(kz: kz, ky: ky, kx: kx)] = elements[mirror] * SIMD2(1, -1)
+          let element = grid.index(kz: kz, ky: ky, kx: kx)
+          elements[2 * element] = elements[2 * mirror]
+          elements[2 * element + 1] = -elements[2 * mirror + 1]
         }
       }
     }

@@ -4,5 +4,6 @@ import ArgumentParser
 struct Kindred: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kindred",
-    abstract: "Class averages of cryo-EM particle images by the Mahalanobis affinity, over MPI.")
+    abstract: "Class averages of cryo-EM particle images by the Mahalanobis affinity, over MPI.",
+    subcommands: [SimulateCommand.self])
 }
