@@ -64,8 +64,12 @@ final class SliceProjector {
     let step = Double(volume.grid.size) / Double(boxSize)
     let u = orientation.xAxis * step
     let v = orientation.yAxis * step
-    for (index, frequency) in frequencies.enumerated() {
-      slice[index] = volume.value(at: u * frequency.kx + v * frequency.ky)
+    slice.withUnsafeMutableBufferPointer { slice in
+      volume.withInterpolation { value in
+        for (index, frequency) in frequencies.enumerated() {
+          slice[index] = value(u * frequency.kx + v * frequency.ky)
+        }
+      }
     }
   }
 

@@ -36,31 +36,57 @@ struct VolumeSpectrum: ~Copyable {
   /// Gives the shared memory back. Collective over the ranks that made it.
   consuming func free() throws { try window.free() }
 
-  /// F at a frequency in cycles per grid size, at most `grid.size / 2` long.
-  @inline(__always)
-  func value(at frequency: SIMD3<Double>) -> SIMD2<Double> {
-    // Only kx >= 0 is stored: F(-k) = conj F(k).
-    let isMirrored = frequency.x < 0
-    let k = isMirrored ? -frequency : frequency
-    let floor = k.rounded(.down)
-    let fraction = k - floor
-    let x = kernel.weights(fraction.x)
-    let y = kernel.weights(fraction.y)
-    let z = kernel.weights(fraction.z)
-    let first = SIMD3<Int>(floor) &- GriddingKernel.reach
-
-    // Real and imaginary parts alternate: six elements of a row are the first twelve lanes.
-    var sum = SIMD16<Double>.zero
-    for dz in 0..<GriddingKernel.width {
-      let kz = grid.wrapped(first.z + dz)
-      for dy in 0..<GriddingKernel.width {
-        let start = grid.index(kz: kz, ky: grid.wrapped(first.y + dy), kx: first.x)
-        let row = UnsafeRawPointer(values + 2 * start).loadUnaligned(as: SIMD16<Double>.self)
-        sum += row * (z[dz] * y[dy])
+  /// Interpolates values of F; for one thread, because it keeps memory to work in.
+  ///
+  /// - Parameter body: gets a function from a frequency in cycles per grid size, at most
+  ///   `grid.size / 2` long, to F there.
+  func withInterpolation(_ body: ((SIMD3<Double>) -> SIMD2<Double>) -> Void) {
+    let width = GriddingKernel.width
+    withUnsafeTemporaryAllocation(of: SIMD8<Double>.self, capacity: 2) { weights in
+      withUnsafeTemporaryAllocation(of: Int.self, capacity: 2 * width) { rows in
+        let weights = UnsafeMutableRawPointer(weights.baseAddress!)
+        let (yStarts, zStarts) = (rows.baseAddress!, rows.baseAddress! + width)
+        body { frequency in
+          // Only kx >= 0 is stored: F(-k) = conj F(k).
+          let isMirrored = frequency.x < 0
+          let k = isMirrored ? -frequency : frequency
+          let floor = k.rounded(.down)
+          let fraction = k - floor
+          weights.storeBytes(of: kernel.weights(fraction.y), as: SIMD8<Double>.self)
+          weights.storeBytes(
+            of: kernel.weights(fraction.z), toByteOffset: 64, as: SIMD8<Double>.self)
+          let y = weights.assumingMemoryBound(to: Double.self)
+          let z = y + 8
+          let start = values + 2 * (Int(floor.x) - GriddingKernel.reach + PaddedGrid.before)
+          for tap in 0..<width {
+            yStarts[tap] =
+              2 * grid.rowLength * grid.wrapped(Int(floor.y) - GriddingKernel.reach + tap)
+            zStarts[tap] =
+              2 * grid.rowLength * grid.size
+              * grid.wrapped(Int(floor.z) - GriddingKernel.reach + tap)
+          }
+          // Six elements of a row are three vectors of two complex numbers.
+          var (a, b, c) = (SIMD4<Double>.zero, SIMD4<Double>.zero, SIMD4<Double>.zero)
+          for dz in 0..<width {
+            let plane = start + zStarts[dz]
+            let weight = z[dz]
+            for dy in 0..<width {
+              let row = UnsafeRawPointer(plane + yStarts[dy])
+              let factor = weight * y[dy]
+              a += row.loadUnaligned(as: SIMD4<Double>.self) * factor
+              b += row.loadUnaligned(fromByteOffset: 32, as: SIMD4<Double>.self) * factor
+              c += row.loadUnaligned(fromByteOffset: 64, as: SIMD4<Double>.self) * factor
+            }
+          }
+          let x = kernel.weights(fraction.x)
+          let sum =
+            a * SIMD4(x[0], x[0], x[1], x[1]) + b * SIMD4(x[2], x[2], x[3], x[3])
+            + c * SIMD4(x[4], x[4], x[5], x[5])
+          let value = sum.lowHalf + sum.highHalf
+          return isMirrored ? [value.x, -value.y] : value
+        }
       }
     }
-    let value = SIMD2((sum.evenHalf * x).sum(), (sum.oddHalf * x).sum())
-    return isMirrored ? [value.x, -value.y] : value
   }
 
   /// The distributed transform of the zero-padded map, divided by the transform of the interpolation
