@@ -1,22 +1,33 @@
 import Dispatch
 
-/// Runs `body` for all of 0..<count on up to `threads` threads, each with a state of its own; the
-/// calling thread takes part. Which thread does which item is left open, so `body` must give the same
-/// result on any of them.
+/// Runs loops on a fixed number of threads, each with a state of its own that lives from loop to loop
+/// (plans, buffers); the calling thread takes part. Which thread does which item is left open, so the
+/// work must give the same result on any of them.
+struct WorkerPool<State> {
+  private let states: [State]
+
+  init(count: Int, state: () -> State) {
+    states = (0..<max(1, count)).map { _ in state() }
+  }
+
+  /// Calls `body` for all of 0..<count.
+  func forEach(_ count: Int, _ body: (State, Int) -> Void) {
+    let workers = min(states.count, count)
+    if workers <= 1 {
+      for i in 0..<count { body(states[0], i) }
+      return
+    }
+    nonisolated(unsafe) let states = states
+    nonisolated(unsafe) let body = body
+    DispatchQueue.concurrentPerform(iterations: workers) { worker in
+      for i in stride(from: worker, to: count, by: workers) { body(states[worker], i) }
+    }
+  }
+}
+
+/// One loop on a pool of its own.
 func parallelFor<State>(
-  _ count: Int, threads: Int, state: () -> State, _ body: (inout State, Int) -> Void
+  _ count: Int, threads: Int, state: () -> State, _ body: (State, Int) -> Void
 ) {
-  let workers = max(1, min(threads, count))
-  if workers == 1 {
-    var own = state()
-    for i in 0..<count { body(&own, i) }
-    return
-  }
-  let states = (0..<workers).map { _ in state() }
-  nonisolated(unsafe) let shared = states
-  nonisolated(unsafe) let work = body
-  DispatchQueue.concurrentPerform(iterations: workers) { worker in
-    var own = shared[worker]
-    for i in stride(from: worker, to: count, by: workers) { work(&own, i) }
-  }
+  WorkerPool(count: min(threads, max(1, count)), state: state).forEach(count, body)
 }

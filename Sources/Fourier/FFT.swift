@@ -1,8 +1,4 @@
 import CFFTW
-import Foundation
-
-/// FFTW's planner is not thread-safe (its execution is): plans are made and destroyed under this lock.
-let fftwPlanner = NSLock()
 
 /// Memory for FFTW: aligned for its vector code, freed with its owner.
 public struct FFTBuffer<Element: BitwiseCopyable>: ~Copyable {
@@ -52,7 +48,7 @@ public final class PlanarFFT {
       .assumingMemoryBound(to: fftwf_complex.self)
     let estimate = UInt32(FFTW_ESTIMATE)
     let image = imageBuffer.pointer
-    (forwardPlan, inversePlan) = fftwPlanner.withLock {
+    (forwardPlan, inversePlan) = FFTWPlanner.exclusively {
       (
         fftwf_plan_dft_r2c_2d(n, n, image, complex, estimate),
         fftwf_plan_dft_c2r_2d(n, n, complex, image, estimate)
@@ -61,7 +57,7 @@ public final class PlanarFFT {
   }
 
   deinit {
-    fftwPlanner.withLock {
+    FFTWPlanner.exclusively {
       fftwf_destroy_plan(forwardPlan)
       fftwf_destroy_plan(inversePlan)
     }

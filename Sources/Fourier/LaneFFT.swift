@@ -19,13 +19,13 @@ public final class LaneFFT {
     var dimension = fftwf_iodim(n: Int32(length), is: 32, os: 32)
     var lanes = fftwf_iodim(n: 16, is: 1, os: 1)
     // FFTW's split interface knows only exp(-i...): exchanging real and imaginary parts gives exp(+i...).
-    plan = fftwPlanner.withLock {
+    plan = FFTWPlanner.exclusively {
       fftwf_plan_guru_split_dft(
         1, &dimension, 1, &lanes, real + 16, real, real + 16, real, UInt32(FFTW_ESTIMATE))
     }
   }
 
-  deinit { fftwPlanner.withLock { fftwf_destroy_plan(plan) } }
+  deinit { FFTWPlanner.exclusively { fftwf_destroy_plan(plan) } }
 
   /// Transforms `values` in place.
   public func transform() { fftwf_execute(plan) }

@@ -5,5 +5,5 @@ struct Kindred: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "kindred",
     abstract: "Class averages of cryo-EM particle images by the Mahalanobis affinity, over MPI.",
-    subcommands: [Evaluate.self])
+    subcommands: [AverageCommand.self, DenoiseCommand.self, SimulateCommand.self, Evaluate.self])
 }

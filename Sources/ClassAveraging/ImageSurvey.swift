@@ -1,0 +1,115 @@
+import Fourier
+import MPI
+import ParticleIO
+
+/// The first pass over the images: bad particles, noise, normalisation, radius and band limit.
+public struct ImageSurvey: Sendable {
+  /// The particles that take part, in the STAR file's order.
+  public let particles: ParticleSet
+  /// Where each of them stands in the STAR file, counted from 0.
+  public let originalIndex: [Int32]
+  /// Particles left out: index in the STAR file from 0, and why.
+  public let leftOut: [(particle: Int, defect: ParticleDefect)]
+  public let statistics: ImageStatistics
+  public let noiseVariance: Double
+  public let bandLimit: Double
+  public let radius: Double
+
+  /// Looks at every image once. Collective.
+  /// - Throws: `InputError` for a stack that cannot be read and, with `isStrict`, for a bad particle;
+  ///   `OptionError` for options that the images contradict.
+  public init(
+    of set: ParticleSet, options: ModelOptions, on comm: Communicator,
+    observer: any StageObserver
+  ) throws {
+    let size = set.boxSize
+    let partition = Partition(of: set.particles.count, among: comm.size)
+    let own = partition.range(of: comm.rank)
+    if let radius = options.radius, radius < 2 || radius > Double(size) / 2 {
+      throw OptionError(
+        "--radius is \(radius) pixels; it must be from 2 to half the box, \(Double(size) / 2)")
+    }
+    if let limit = options.bandLimit, limit <= 0 || limit > 0.5 {
+      throw OptionError("--band-limit is \(limit) cycles per pixel; it must be above 0, at most 0.5")
+    }
+    let outer = options.radius ?? Double(size / 2)
+    observer.stageBegan("survey", items: own.count)
+    var profiles: [ImageProfile] = []
+    let backgroundPixels = ImageProfiler(
+      size: size, pixelSize: set.pixelSize, radius: outer
+    ).backgroundPixels
+    try comm.agree {
+      let reader = ParticleReader(set)
+      try reader.forEachChunk(of: own, images: 64 * options.threads) { range, pixels in
+        var chunk = [ImageProfile](repeating: ImageProfile(), count: range.count)
+        chunk.withUnsafeMutableBufferPointer { chunk in
+          nonisolated(unsafe) let chunk = chunk
+          parallelFor(
+            range.count, threads: options.threads,
+            state: { ImageProfiler(size: size, pixelSize: set.pixelSize, radius: outer) }
+          ) { profiler, i in
+            let particle = set.particles[range.lowerBound + i]
+            chunk[i] = profiler.measure(
+              pixels.baseAddress! + i * size * size, ctf: particle.ctf,
+              optics: set.opticsGroups[Int(particle.opticsGroup)])
+          }
+        }
+        profiles += chunk
+        if options.isStrict, let bad = chunk.firstIndex(where: { $0.defect != nil }) {
+          throw set.error(
+            particle: range.lowerBound + bad,
+            "has a defect: \(chunk[bad].defect!.description) (--strict)")
+        }
+        observer.stageAdvanced(to: profiles.count)
+      }
+    }
+    let bad = profiles.enumerated().flatMap { at, profile in
+      profile.defect.map { [Int64(own.lowerBound + at), Int64($0.rawValue)] } ?? []
+    }
+    let allBad = try observer.communicating { try comm.allgatherRagged(bad) }
+    leftOut = stride(from: 0, to: allBad.count, by: 2).map {
+      (Int(allBad[$0]), ParticleDefect(rawValue: Int(allBad[$0 + 1]))!)
+    }
+    let isBad = Set(leftOut.map(\.particle))
+    let kept = set.particles.indices.filter { !isBad.contains($0) }
+    if kept.isEmpty {
+      throw InputError(file: set.starFile, "none of the \(set.particles.count) images is usable")
+    }
+    originalIndex = kept.map { Int32($0) }
+    particles = isBad.isEmpty ? set : set.selecting(kept)
+    statistics = try ImageStatistics.sum(
+      profiles, backgroundPixels: backgroundPixels, size: size, on: comm)
+    let noise = options.noiseVariance ?? statistics.noiseVariance
+    if !(noise > 0) {
+      throw OptionError(
+        "the noise variance is \(noise): the pixels outside the particle radius hold no noise; give "
+          + "--noise-variance")
+    }
+    noiseVariance = noise
+    bandLimit =
+      options.bandLimit ?? statistics.bandLimit(share: options.signalShare, size: size)
+    radius = options.radius ?? statistics.radius(share: options.signalShare, size: size)
+    observer.stageEnded()
+  }
+}
+
+extension ParticleReader {
+  /// Reads the particles of `range` in chunks of at most `images`.
+  func forEachChunk(
+    of range: Range<Int>, images: Int,
+    _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void
+  ) throws {
+    let pixels = set.boxSize * set.boxSize
+    let buffer = UnsafeMutableBufferPointer<Float>.allocate(
+      capacity: min(images, range.count) * pixels)
+    defer { buffer.deallocate() }
+    var start = range.lowerBound
+    while start < range.upperBound {
+      let chunk = start..<min(start + images, range.upperBound)
+      let part = UnsafeMutableBufferPointer(rebasing: buffer[0..<chunk.count * pixels])
+      try read(chunk, into: part)
+      try body(chunk, UnsafeBufferPointer(part))
+      start = chunk.upperBound
+    }
+  }
+}
