@@ -38,8 +38,8 @@ public struct CTFParameters: BitwiseCopyable, Sendable, Hashable {
     self.scale = scale
   }
 
-  /// Parameters whose transfer function is 1 everywhere: amplitude contrast only, in focus. Particles
-  /// read without their CTF carry these.
+  /// Parameters whose transfer function is 1 everywhere: amplitude contrast only, in focus.
+  /// Particles read without their CTF carry these.
   public static let identity = CTFParameters(
     voltage: 300, sphericalAberration: 0, amplitudeContrast: 1, defocusU: 0, defocusV: 0)
 

@@ -70,7 +70,7 @@ struct ColumnChoice {
   }
 }
 
-/// The columns of voltage, spherical aberration and amplitude contrast, in whichever table they are.
+/// The columns of voltage, spherical aberration and amplitude contrast, in either table.
 struct MicroscopeColumns {
   struct Settings: Hashable {
     var voltage: Double

@@ -2,8 +2,8 @@ import Foundation
 
 /// A file that appears under its final name only when it is complete.
 ///
-/// Bytes go to a temporary name beside it; `finish` flushes them to the disk and renames. A file that
-/// is dropped without `finish` is removed. Not for use by several threads at once.
+/// Bytes go to a temporary name beside it; `finish` flushes them to the disk and renames. A file
+/// that is dropped without `finish` is removed. Not for use by several threads at once.
 public final class OutputFile {
   /// The final path.
   public let path: String

@@ -10,7 +10,7 @@ public final class ParticleReader {
 
   public init(_ set: ParticleSet) { self.set = set }
 
-  /// Reads the images of consecutive particles, row-major, `range.count * boxSize * boxSize` values.
+  /// Reads the images of consecutive particles, row-major, `range.count * boxSize^2` values.
   /// Only their sections are read, neighbouring ones together. Throws `InputError`.
   public func read(_ range: Range<Int>, into pixels: UnsafeMutableBufferPointer<Float>) throws {
     let area = set.boxSize * set.boxSize

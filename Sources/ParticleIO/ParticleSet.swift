@@ -54,7 +54,7 @@ public struct ParticleSet: Sendable {
     return try broadcast(set, on: comm)
   }
 
-  /// Reads the images of consecutive particles, row-major, `range.count * boxSize * boxSize` values;
+  /// Reads the images of consecutive particles, row-major, `range.count * boxSize^2` values;
   /// repeated reading is cheaper through one `ParticleReader`.
   public func readImages(_ range: Range<Int>, into pixels: UnsafeMutableBufferPointer<Float>) throws
   {

@@ -64,7 +64,7 @@ private struct STARParser {
   private mutating func parse(_ range: Range<Int>, _ line: Int) throws {
     var position = range.lowerBound
     guard let first = try cell(&position, range, line) else { return }
-    // Only the first byte is looked at for the rows of a loop that begin like none of these.
+    // The first byte tells most rows from keywords without making a string of their first value.
     let byte = source.bytes[first.start]
     let isQuoted = first.start > range.lowerBound && isQuote(source.bytes[first.start - 1])
     if !isQuoted, byte | 0x20 == UInt8(ascii: "d") || byte | 0x20 == UInt8(ascii: "l") {

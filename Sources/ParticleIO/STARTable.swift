@@ -88,7 +88,7 @@ public struct STARTable: Sendable {
   }
 }
 
-/// One row of a table, seen through some of its columns; `i` counts the columns that were asked for.
+/// One row of a table, seen through some of its columns; `i` counts those asked for.
 public struct STARRow {
   let table: STARTable
   /// Positions in the table's labels.
