@@ -31,8 +31,9 @@ public struct FittedModel {
     let particles = survey.particles
     partition = Partition(of: particles.particles.count, among: comm.size)
     let own = partition.range(of: comm.rank)
-    basis = FourierBesselBasis(
+    let basis = FourierBesselBasis(
       size: set.boxSize, bandLimit: survey.bandLimit, radius: survey.radius)
+    self.basis = basis
 
     observer.stageBegan("coefficients", items: own.count)
     let coefficients = try comm.agree {

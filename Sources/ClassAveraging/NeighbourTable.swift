@@ -1,7 +1,9 @@
+import MPI
+
 /// The neighbours of every image, best first: what a run is about.
 public struct NeighbourTable: Sendable {
   /// Images.
-  public let count: Int
+  public private(set) var count: Int
   /// K, neighbours of each image.
   public let neighboursPerImage: Int
   /// Global indices from 0, n x K; self excluded.
@@ -47,5 +49,17 @@ public struct NeighbourTable: Sendable {
     affinities[at] = score.affinity
     rotations[at] = score.rotation
     reflected[at] = score.reflected
+  }
+
+  /// Rank 0's table on every rank. Collective.
+  func broadcast(on comm: Communicator) throws -> NeighbourTable {
+    var table = NeighbourTable(count: 0, neighboursPerImage: neighboursPerImage)
+    let count = try comm.broadcast([count])[0]
+    table.count = count
+    table.indices = try comm.broadcast(indices)
+    table.affinities = try comm.broadcast(affinities)
+    table.rotations = try comm.broadcast(rotations)
+    table.reflected = try comm.broadcast(reflected)
+    return table
   }
 }

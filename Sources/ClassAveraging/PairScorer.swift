@@ -59,11 +59,12 @@ final class PairScorer {
   var isFull: Bool { filled == 16 }
 
   /// Scores the batch, empties it, and hands out its scores in the order in which pairs were added.
-  func flush(_ body: (Int, PairScore) -> Void) {
+  /// - Parameter onlyReflected: true or false where the reflection is given already.
+  func flush(onlyReflected: Bool? = nil, _ body: (Int, PairScore) -> Void) {
     if filled == 0 { return }
     correlate()
     synthesize()
-    let peaks = findPeaks()
+    let peaks = findPeaks(onlyReflected)
     for lane in 0..<filled { body(lane, refine(lane: lane, start: peaks[lane])) }
     filled = 0
   }
@@ -116,7 +117,7 @@ final class PairScorer {
   }
 
   /// The best grid angle of each lane and reflection, refined by a parabola; the better of the two.
-  private func findPeaks() -> [Peak] {
+  private func findPeaks(_ onlyReflected: Bool?) -> [Peak] {
     let n = fft.length
     var best = (fft.values[0], fft.values[1])
     var at = (SIMD16<Int32>.zero, SIMD16<Int32>.zero)
@@ -142,7 +143,7 @@ final class PairScorer {
       }
       let direct = parabola(part: 0, at: Int(at.0[lane]))
       let mirror = parabola(part: 1, at: Int(at.1[lane]))
-      let reflected = mirror.value > direct.value
+      let reflected = onlyReflected ?? (mirror.value > direct.value)
       return Peak(reflected: reflected, angle: reflected ? mirror.angle : direct.angle)
     }
   }

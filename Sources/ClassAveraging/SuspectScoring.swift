@@ -44,6 +44,57 @@ struct SuspectScoring {
     return table
   }
 
+  /// The first K suspects in the search's own order and with its reflections, aligned by the affinity's
+  /// best rotation; the affinity reported is the search's score. On rank 0 (empty elsewhere). Collective.
+  func aligned(_ found: RingSearch, neighboursPerImage k: Int) throws -> NeighbourTable {
+    let own = rows.partition.range(of: comm.rank)
+    var table = NeighbourTable(count: found.count, neighboursPerImage: k)
+    let chunk = max(1, Self.batch / k)
+    let longest = rows.partition.range(of: 0).count
+    for start in stride(from: 0, to: longest, by: chunk) {
+      let images = min(start, found.count)..<min(start + chunk, found.count)
+      var needed = Set(images.map { Int32(own.lowerBound + $0) })
+      for image in images {
+        for entry in 0..<k { needed.insert(found.suspects[image * found.suspectCount + entry]) }
+      }
+      let sorted = needed.sorted()
+      let values = try observer.communicating { try rows.fetch(sorted) }
+      var place: [Int32: Int] = [:]
+      for (at, image) in sorted.enumerated() { place[image] = at }
+      let scorer = PairScorer(model: model)
+      var weighted = [Float](repeating: 0, count: rows.width)
+      values.withUnsafeBufferPointer { values in
+        for image in images {
+          let first = Int32(own.lowerBound + image)
+          for entry in 0..<k {
+            let second = found.suspects[image * found.suspectCount + entry]
+            let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
+            model.weighted(
+              values.baseAddress! + place[first]! * rows.width, groups: g, h, into: &weighted)
+            scorer.add(
+              weighted: weighted, second: values.baseAddress! + place[second]! * rows.width,
+              offset: 0)
+            let isReflected = found.reflected[image * found.suspectCount + entry] == 1
+            scorer.flush(onlyReflected: isReflected) { _, score in
+              table.indices[image * k + entry] = second
+              table.affinities[image * k + entry] =
+                found.scores[image * found.suspectCount + entry]
+              table.rotations[image * k + entry] = score.rotation
+              table.reflected[image * k + entry] = score.reflected
+            }
+          }
+        }
+      }
+    }
+    var whole = NeighbourTable(
+      count: comm.isRoot ? groups.count : 0, neighboursPerImage: k)
+    whole.indices = try comm.gatherRagged(table.indices)
+    whole.affinities = try comm.gatherRagged(table.affinities)
+    whole.rotations = try comm.gatherRagged(table.rotations)
+    whole.reflected = try comm.gatherRagged(table.reflected)
+    return whole
+  }
+
   /// Unordered pairs without repetition, ascending: first image in the upper half of the word.
   static func pairs(_ suspects: [Int32], suspectsPerImage: Int) -> [Int64] {
     var pairs: [Int64] = []

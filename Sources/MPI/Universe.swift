@@ -12,6 +12,9 @@ public enum Universe {
   /// A process that was not started by `mpirun` is the only rank. MPI's errors come back as
   /// `MPIError`.
   public static func world() throws(MPIError) -> Communicator {
+    // Two tests may ask at once; the program itself asks on one thread.
+    startLock.lock()
+    defer { startLock.unlock() }
     var started: Int32 = 0
     MPI_Initialized(&started)
     if started == 0 {
@@ -23,6 +26,19 @@ public enum Universe {
         "MPI_Comm_set_errhandler")
     }
     return try Communicator(kindred_comm_world())
+  }
+
+  private static let startLock = NSLock()
+
+  /// Has MPI end in order when the process exits, for programs that `run` does not drive (tests). Every
+  /// rank must come to its exit.
+  public static func finalizeAtExit() {
+    atexit {
+      var (started, ended): (Int32, Int32) = (0, 0)
+      MPI_Initialized(&started)
+      MPI_Finalized(&ended)
+      if started != 0 && ended == 0 { MPI_Finalize() }
+    }
   }
 
   /// Ends MPI; collective, and the last MPI call of the process.

@@ -2,7 +2,8 @@
 ///
 /// Not for use by several threads at once.
 public final class ParticleReader {
-  private let set: ParticleSet
+  /// The particles that it reads.
+  public let set: ParticleSet
   private var open: [(stack: Int32, file: MRCFile)] = []
 
   /// Stacks kept open: enough for neighbouring slices, far below the system's limit.

@@ -61,6 +61,14 @@ public struct ParticleSet: Sendable {
     try ParticleReader(self).read(range, into: pixels)
   }
 
+  /// The set with only the particles at `indices`, in that order.
+  public func selecting(_ indices: [Int]) -> ParticleSet {
+    ParticleSet(
+      starFile: starFile, stacks: stacks, opticsGroups: opticsGroups,
+      particles: indices.map { particles[$0] }, hasCTF: hasCTF, boxSize: boxSize,
+      pixelSize: pixelSize, isPixelSizeKnown: isPixelSizeKnown)
+  }
+
   /// An error about one particle, naming its line, its image and what is the matter.
   public func error(particle: Int, _ message: String) -> InputError {
     let entry = particles[particle]
