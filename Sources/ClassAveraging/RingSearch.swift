@@ -115,6 +115,9 @@ private struct Comparison {
   mutating func compare(
     with block: FeatureBlock, indices: Range<Int>, advance: (Double) throws -> Void
   ) throws {
+    let tiles = Double(
+      (own.count + Tile.rows - 1) / Tile.rows * ((indices.count + Tile.columns - 1) / Tile.columns))
+    var done = 0.0
     for row in stride(from: 0, to: own.count, by: Tile.rows) {
       for column in stride(from: 0, to: indices.count, by: Tile.columns) {
         multiply(row, block, column, part: 0..<evenCount, into: &even)
@@ -122,9 +125,8 @@ private struct Comparison {
         for offset in 0..<min(Tile.rows, own.count - row) {
           select(row: row + offset, offset, column, indices)
         }
-        try advance(
-          Double(row * indices.count + min(column + Tile.columns, indices.count) * Tile.rows)
-            / Double((own.count + Tile.rows) * indices.count))
+        done += 1
+        try advance(done / tiles)
       }
     }
   }

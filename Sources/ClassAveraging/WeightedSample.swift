@@ -41,7 +41,10 @@ struct WeightedSample<Element> {
     let order = offered
     offered += 1
     guard weight > 0 else { return }
-    let key = -log(CounterRandom.uniform(seed: seed, counter: order)) / weight
+    let uniform = CounterRandom.uniform(seed: seed, counter: order)
+    // -log(u) >= 1 - u: most elements of a long stream go without a logarithm.
+    if heap.count == capacity, 1 - uniform >= heap[0].key * weight { return }
+    let key = -log(uniform) / weight
     if heap.count < capacity {
       heap.append((key, order, element()))
       siftUp()

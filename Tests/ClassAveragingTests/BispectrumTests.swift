@@ -73,14 +73,17 @@ struct BispectrumTests {
     let rotated = Self.values(bispectrum, Self.transformed(images, angles: angles))
     let mirrored = Self.values(bispectrum, Self.transformed(images, angles: angles, reflect: true))
     var largest: Float = 0
+    var (afterRotation, afterReflection) = (Float(0), Float(0))
     for image in 0..<19 {
       for term in bispectrum.terms.indices {
         let (a, b, c) = (original[image][term], rotated[image][term], mirrored[image][term])
-        #expect(abs(a.re - b.re) < 2e-6 && abs(a.im - b.im) < 2e-6)
-        #expect(abs(a.re - c.re) < 2e-6 && abs(a.im + c.im) < 2e-6)
+        afterRotation = max(afterRotation, abs(a.re - b.re), abs(a.im - b.im))
+        afterReflection = max(afterReflection, abs(a.re - c.re), abs(a.im + c.im))
         largest = max(largest, abs(a.im))
       }
     }
+    #expect(afterRotation < 2e-6)
+    #expect(afterReflection < 2e-6)
     #expect(largest > 0.01)
   }
 
@@ -106,6 +109,7 @@ struct BispectrumTests {
     #expect(bispectrum.terms.count == expected.count)
 
     let values = Self.values(bispectrum, images)
+    var worst = 0.0
     for image in [0, 7, 16] {
       let raw = k.indices.map { images.value(image: image, component: $0) }
       let norm = sqrt(
@@ -118,10 +122,11 @@ struct BispectrumTests {
         let (i, j, l) = (Int(term.first), Int(term.second), Int(term.conjugated))
         let amplitude = modulus[i] * modulus[j] * modulus[l]
         let angle = phase[i] + phase[j] - phase[l]
-        #expect(abs(Double(value.re) - amplitude * cos(angle)) < 2e-6)
-        #expect(abs(Double(value.im) - amplitude * sin(angle)) < 2e-6)
+        worst = max(worst, abs(Double(value.re) - amplitude * cos(angle)))
+        worst = max(worst, abs(Double(value.im) - amplitude * sin(angle)))
       }
     }
+    #expect(worst < 2e-6)
   }
 
   @Test func plainZeroFrequencyTermIsTheNormalisedCoefficient() {
