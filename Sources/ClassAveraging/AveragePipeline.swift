@@ -72,10 +72,11 @@ public struct AveragePipeline {
     return found
   }
 
-  /// Streams the averages of the first `count` images that take part to `consume` on rank 0. Collective.
+  /// Streams the averages of the first `count` images that take part to `consume` on rank 0; returns
+  /// what makes images of coordinates. Collective.
   public func average(
     _ neighbours: Neighbours, count: Int, consume: (UnsafeBufferPointer<Float>) throws -> Void
-  ) throws {
+  ) throws -> ImageSynthesis {
     observer.stageBegan("averages", items: count)
     let synthesis = ImageSynthesis(neighbours.model.posterior, basis: neighbours.model.basis)
     let averages = ClassAverages(
@@ -85,6 +86,7 @@ public struct AveragePipeline {
     defer { setBLASThreads(1) }
     try averages.stream(neighbours.table, count: count, consume: consume)
     observer.stageEnded()
+    return synthesis
   }
 }
 

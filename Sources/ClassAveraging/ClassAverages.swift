@@ -46,7 +46,8 @@ struct ClassAverages {
     values.withUnsafeBufferPointer { values in
       means.withUnsafeMutableBufferPointer { means in
         nonisolated(unsafe) let means = means
-        parallelFor(images.count, threads: threads, state: { Box(ClassPosterior(model.posterior)) }) {
+        parallelFor(images.count, threads: threads, state: { Box(ClassPosterior(model.posterior)) })
+        {
           state, at in
           let image = images.lowerBound + at
           state.value.clear()

@@ -92,7 +92,9 @@ public struct ImageStatistics: Sendable {
 
   /// Adds the profiles of all ranks' images. Collective; the result's bits do not depend on the
   /// number of ranks.
-  static func sum(_ profiles: [ImageProfile], backgroundPixels: Int, size: Int, on comm: Communicator)
+  static func sum(
+    _ profiles: [ImageProfile], backgroundPixels: Int, size: Int, on comm: Communicator
+  )
     throws -> ImageStatistics
   {
     let shells = size / 2 + 1
@@ -179,7 +181,11 @@ final class ImageProfiler {
       // 0 * NaN and 0 * infinity are NaN, and stay so.
       probe += image[i] * 0
     }
-    if probe.isNaN { profile.defect = .notFinite } else if low == high { profile.defect = .constant }
+    if probe.isNaN {
+      profile.defect = .notFinite
+    } else if low == high {
+      profile.defect = .constant
+    }
     if profile.defect != nil { return profile }
 
     for i in background {

@@ -30,7 +30,8 @@ public struct ImageSurvey: Sendable {
         "--radius is \(radius) pixels; it must be from 2 to half the box, \(Double(size) / 2)")
     }
     if let limit = options.bandLimit, limit <= 0 || limit > 0.5 {
-      throw OptionError("--band-limit is \(limit) cycles per pixel; it must be above 0, at most 0.5")
+      throw OptionError(
+        "--band-limit is \(limit) cycles per pixel; it must be above 0, at most 0.5")
     }
     let outer = options.radius ?? Double(size / 2)
     observer.stageBegan("survey", items: own.count)

@@ -166,7 +166,7 @@ struct SuspectScoring {
         parallelFor(
           (pairs.count + chunk - 1) / chunk, threads: threads,
           state: {
-            (PairScorer(model: model), [Float](repeating: 0, count: rows.width * groupCount))
+            (PairScorer(model: model), Box([Float](repeating: 0, count: rows.width * groupCount)))
           }
         ) { state, part in
           let scorer = state.0
@@ -181,7 +181,7 @@ struct SuspectScoring {
               current = first
               for other in 0..<groupCount { known[other] = false }
             }
-            state.1.withUnsafeMutableBufferPointer { weighted in
+            state.1.value.withUnsafeMutableBufferPointer { weighted in
               let w = weighted.baseAddress! + h * rows.width
               if !known[h] {
                 model.weighted(values.baseAddress! + i * rows.width, groups: g, h, into: w)

@@ -11,13 +11,13 @@ import Testing
   }
 
   private func readTable(_ set: SyntheticSet, width: Int? = nil, images: Int = 4) throws {
-    _ = try NeighbourTable.read(
+    _ = try RunTable.read(
       folder: set.folder.path, width: width, images: images, truth: "truth")
   }
 
   @Test func takesTheFirstNeighboursOfEachImage() throws {
     let set = try SyntheticSet()
-    let table = try NeighbourTable.read(
+    let table = try RunTable.read(
       folder: set.folder.path, width: 2, images: 4, truth: "truth")
     #expect(table.neighbours == [1, 2, 0, 2, 1, 0, 0, 1])
     #expect(table.reflected == [0, 1, 0, 1, 1, 1, 0, 0])

@@ -111,7 +111,7 @@ extension SerialTests {
         let found = spectra.align(
           spectrum(.first), spectrum(.second), isReflected: isReflected)
         #expect(abs(Double(found.correlation) - direct[best]) < 2e-3)
-        let turn = NeighbourTable.rotationSign * found.rotation
+        let turn = found.rotation
         #expect(angularDistance(turn, Float(best)) <= 0.6)
       }
     }

@@ -20,13 +20,13 @@ struct Picture {
     Blob(x: 1, y: 3, width: 2.5, height: 0.7),
   ])
 
-  /// Turned counter-clockwise as seen with y downwards: the right goes up.
+  /// Turned from the columns' direction towards the rows': with y downwards the right goes down.
   func turned(_ degrees: Double) -> Picture {
     let c = cos(degrees * .pi / 180)
     let s = sin(degrees * .pi / 180)
     return Picture(
       blobs: blobs.map {
-        Blob(x: c * $0.x + s * $0.y, y: c * $0.y - s * $0.x, width: $0.width, height: $0.height)
+        Blob(x: c * $0.x - s * $0.y, y: c * $0.y + s * $0.x, width: $0.width, height: $0.height)
       })
   }
 

@@ -48,7 +48,7 @@ public struct Evaluation {
       if alignment.correlation > EvaluationSummary.correlationBar {
         rotationErrors.append(
           angularDistance(
-            rows.rotation[slot], NeighbourTable.rotationSign * alignment.rotation))
+            rows.rotation[slot], alignment.rotation))
       }
     }
     let averageCorrelations = try comm.agree {
@@ -66,17 +66,17 @@ public struct Evaluation {
 
   /// This rank's rows of the neighbour table, which rank 0 reads; collective.
   private func distributedRows(_ truth: SimulationTruth, on comm: Communicator) throws
-    -> NeighbourTable
+    -> RunTable
   {
     let whole = try comm.agree {
       comm.isRoot
-        ? try NeighbourTable.read(
+        ? try RunTable.read(
           folder: run, width: neighbours, images: truth.count, truth: self.truth) : nil
     }
     let width = try comm.broadcast([whole?.width ?? 0])[0]
     let partition = Partition(of: truth.count, among: comm.size)
     let counts = (0..<comm.size).map { partition.range(of: $0).count * width }
-    return NeighbourTable(
+    return RunTable(
       images: partition.range(of: comm.rank).count, width: width,
       neighbours: try comm.scatterRagged(whole?.neighbours ?? [], counts: counts),
       reflected: try comm.scatterRagged(whole?.reflected ?? [], counts: counts),

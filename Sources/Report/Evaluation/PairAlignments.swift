@@ -15,7 +15,7 @@ struct PairAlignments {
   /// The alignments of the pairs of `rows`, which start with image `first`; nil for a missing
   /// neighbour. Collective.
   func align(
-    _ rows: NeighbourTable, first: Int, on comm: Communicator, observer: any StageObserver
+    _ rows: RunTable, first: Int, on comm: Communicator, observer: any StageObserver
   ) throws -> [PolarSpectra.Alignment?] {
     let spectra = PolarSpectra(side: clean.width)
     let images = clean.sections

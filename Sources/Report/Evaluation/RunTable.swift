@@ -3,9 +3,9 @@ import ParticleIO
 /// The neighbours that a run found: rows of images, best neighbour first.
 ///
 /// The in-plane rotation follows the convention of `rotation.npy`: where `reflected`, neighbour j is
-/// mirrored in its rows (y to -y about the centre pixel); then rotating it by `rotation` degrees,
-/// counter-clockwise with x to the right and the row index running down, aligns it to image i.
-struct NeighbourTable {
+/// mirrored in its rows (y to -y about the centre pixel); then rotating it by `rotation` degrees, from
+/// the direction of growing columns towards that of growing rows, aligns it to image i.
+struct RunTable {
   /// The number of rows.
   var images: Int
   /// Neighbours in a row.
@@ -17,14 +17,10 @@ struct NeighbourTable {
   /// images x width: degrees.
   var rotation: [Float]
 
-  /// The sign that turns a rotation of `PolarSpectra` (from the column axis towards increasing row)
-  /// into one of `rotation.npy` (counter-clockwise with rows running down, away from increasing row).
-  static let rotationSign: Float = -1
-
   /// Reads the first `width` neighbours (all, when nil) of the run in `folder`, made from `images`
   /// images. Throws `InputError`.
   static func read(folder: String, width: Int?, images: Int, truth: String) throws
-    -> NeighbourTable
+    -> RunTable
   {
     let path = folder + "/neighbours.npy"
     let (neighbours, shape) = try NPY.read(Int32.self, from: path)
@@ -55,7 +51,7 @@ struct NeighbourTable {
         ? values
         : (0..<images).flatMap { values[$0 * stored..<$0 * stored + width] }
     }
-    let table = NeighbourTable(
+    let table = RunTable(
       images: images, width: width, neighbours: first(neighbours),
       reflected: first(try column(UInt8.self, "reflected.npy")),
       rotation: first(try column(Float.self, "rotation.npy")))

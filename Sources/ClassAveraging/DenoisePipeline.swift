@@ -1,0 +1,37 @@
+import LinearAlgebra
+import MPI
+import ParticleIO
+
+/// The CWF estimates of the clean images (paper eq. 4) as a stream.
+public struct DenoisePipeline {
+  public let model: FittedModel
+  public let comm: Communicator
+  public let observer: any StageObserver
+
+  public init(model: FittedModel, on comm: Communicator, observer: any StageObserver) {
+    self.model = model
+    self.comm = comm
+    self.observer = observer
+  }
+
+  /// Hands the denoised images to `consume` on rank 0, in order: images of a block, size^2 pixels each.
+  /// Collective.
+  public func stream(
+    _ synthesis: ImageSynthesis, consume: (UnsafeBufferPointer<Float>) throws -> Void
+  )
+    throws
+  {
+    observer.stageBegan("denoising", items: model.partition.total)
+    let means = model.posterior.posteriorMeans(
+      of: model.statistics, groups: model.ownGroups(comm))
+    let rows = DistributedRows(means, partition: model.partition, on: comm)
+    let stream = ImageStream(
+      count: model.partition.total, pixels: synthesis.size * synthesis.size,
+      block: ClassAverages.block, comm: comm, observer: observer)
+    try stream.run(consume: consume) { images in
+      let values = try observer.communicating { try rows.fetch(images.map { Int32($0) }) }
+      return synthesis.images(of: values, count: images.count)
+    }
+    observer.stageEnded()
+  }
+}

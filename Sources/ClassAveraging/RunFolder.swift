@@ -1,0 +1,168 @@
+import Foundation
+import MPI
+import ParticleIO
+
+/// The files that `average` leaves in its output folder. All are written under temporary names and
+/// appear together at the end, the run record last: a folder with `run.json` holds a whole run.
+public final class RunFolder {
+  /// What a finished run consists of, in the order in which the files appear.
+  public static let fileNames = [
+    "neighbours.npy", "affinity.npy", "rotation.npy", "reflected.npy", "mean.mrc",
+    "eigenimages.mrcs", "averages.mrcs", "averages.star", "run.json",
+  ]
+
+  /// At most so many eigenimages are written.
+  public static let eigenimageLimit = 256
+
+  public let path: String
+  private var pending: [() throws -> Void] = []
+
+  /// The folder at `path`, made where it is missing.
+  /// - Throws: `InputError` where it holds a run already and `overwrite` is not set, or cannot be made.
+  public init(path: String, overwrite: Bool, files: [String] = fileNames) throws {
+    self.path = path
+    let manager = FileManager.default
+    if !overwrite, let found = files.first(where: { manager.fileExists(atPath: "\(path)/\($0)") }) {
+      throw InputError(
+        file: path, "holds a run already (\(found)); give another folder or --overwrite")
+    }
+    do {
+      try manager.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw InputError(file: path, "cannot be made a folder: \(error.localizedDescription)")
+    }
+  }
+
+  /// The path of a file in the folder.
+  public func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// Writes the neighbour lists for all `count` particles of the STAR file; a particle that was left out
+  /// has the neighbours -1 and the affinity NaN.
+  public func write(_ table: NeighbourTable, originalIndex: [Int32], count: Int) throws {
+    let k = table.neighboursPerImage
+    func column<T: NPYElement>(
+      _ name: String, _ missing: T, _ value: (Int) -> T
+    ) throws {
+      var values = [T](repeating: missing, count: count * k)
+      for (image, original) in originalIndex.enumerated() {
+        for entry in 0..<k { values[Int(original) * k + entry] = value(image * k + entry) }
+      }
+      let writer = try NPYWriter(path: file(name), of: T.self, shape: [count, k])
+      try writer.append(values)
+      pending.append { try writer.finish() }
+    }
+    try column("neighbours.npy", Int32(-1)) {
+      table.indices[$0] < 0 ? -1 : originalIndex[Int(table.indices[$0])]
+    }
+    try column("affinity.npy", Float.nan) { table.affinities[$0] }
+    try column("rotation.npy", Float(0)) { table.rotations[$0] * 180 / .pi }
+    try column("reflected.npy", UInt8(0)) { table.reflected[$0] }
+  }
+
+  /// Writes the mean image and the leading eigenimages.
+  public func write(_ synthesis: ImageSynthesis, posterior: PosteriorModel, pixelSize: Double)
+    throws
+  {
+    let size = synthesis.size
+    let eigenimages = synthesis.eigenimages(posterior, limit: Self.eigenimageLimit)
+    for (name, images) in [("mean.mrc", [synthesis.mean]), ("eigenimages.mrcs", eigenimages)]
+    where !images.isEmpty {
+      let writer = try MRCWriter(
+        path: file(name), width: size, height: size, sections: images.count, pixelSize: pixelSize,
+        content: .imageStack)
+      for image in images { try writer.append(image) }
+      pending.append { try writer.finish() }
+    }
+  }
+
+  /// A stack `name`.mrcs and its table `name`.star for the first `count` particles of the STAR file.
+  public func stack(_ name: String, of survey: ImageSurvey, from set: ParticleSet, count: Int)
+    throws
+    -> ParticleStackWriter
+  {
+    let writer = try ParticleStackWriter(
+      folder: path, name: name, set: set, originalIndex: survey.originalIndex, count: count)
+    pending.append { try writer.finish() }
+    return writer
+  }
+
+  /// Gives all files their final names.
+  /// - Parameter record: writes the run record, the last file.
+  public func finish(record: () throws -> Void) throws {
+    for step in pending { try step() }
+    pending = []
+    try record()
+  }
+}
+
+/// Writes images that belong to particles, one each, as an MRC stack and a STAR file in RELION 3.1's form.
+/// Image i of the stack belongs to particle i of the input; a particle that was left out gets an image of
+/// zeros.
+public final class ParticleStackWriter {
+  private let stack: MRCWriter
+  private let star: STARWriter
+  private let originalIndex: [Int32]
+  private let count: Int
+  private let pixels: Int
+  private var cursor = 0
+  private var next = 0
+
+  init(folder: String, name: String, set: ParticleSet, originalIndex: [Int32], count: Int) throws {
+    self.originalIndex = originalIndex
+    self.count = count
+    pixels = set.boxSize * set.boxSize
+    stack = try MRCWriter(
+      path: "\(folder)/\(name).mrcs", width: set.boxSize, height: set.boxSize, sections: count,
+      pixelSize: set.pixelSize, content: .imageStack)
+    star = try STARWriter(path: "\(folder)/\(name).star")
+    try star.beginTable(
+      "optics",
+      labels: [
+        "rlnOpticsGroup", "rlnOpticsGroupName", "rlnAmplitudeContrast", "rlnSphericalAberration",
+        "rlnVoltage", "rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality",
+      ])
+    for group in set.opticsGroups {
+      try star.append([
+        .int(group.number), .string(group.name), .double(group.amplitudeContrast),
+        .double(group.sphericalAberration), .double(group.voltage), .double(set.pixelSize),
+        .int(set.boxSize), .int(2),
+      ])
+    }
+    try star.beginTable(
+      "particles", labels: ["rlnImageName", "rlnOpticsGroup", "rlnImageOriginalName"])
+    for particle in set.particles.prefix(count).enumerated() {
+      let number = String(particle.offset + 1)
+      let padded = String(repeating: "0", count: max(0, 6 - number.count)) + number
+      let entry = particle.element
+      try star.append([
+        .string("\(padded)@\(name).mrcs"),
+        .int(set.opticsGroups[Int(entry.opticsGroup)].number),
+        .string("\(entry.section + 1)@\(set.stacks[Int(entry.stack)])"),
+      ])
+    }
+  }
+
+  /// Appends images of particles that take part, in their order.
+  public func append(_ images: UnsafeBufferPointer<Float>) throws {
+    for start in stride(from: 0, to: images.count, by: pixels) {
+      try fill(upTo: Int(originalIndex[cursor]))
+      try stack.append(UnsafeBufferPointer(rebasing: images[start..<start + pixels]))
+      cursor += 1
+      next += 1
+    }
+  }
+
+  /// Zeros for particles that were left out, up to particle `end`.
+  private func fill(upTo end: Int) throws {
+    while next < end {
+      try stack.append([Float](repeating: 0, count: pixels))
+      next += 1
+    }
+  }
+
+  func finish() throws {
+    try fill(upTo: count)
+    try stack.finish()
+    try star.finish()
+  }
+}

@@ -1,0 +1,73 @@
+import ArgumentParser
+import ClassAveraging
+import Foundation
+import MPI
+import ParticleIO
+import Report
+
+struct DenoiseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "denoise",
+    abstract: "Denoise and CTF-correct every particle by covariance Wiener filtering.",
+    discussion: """
+      Writes denoised.mrcs and denoised.star (image i belongs to particle i), mean.mrc, \
+      eigenimages.mrcs and run.json.
+      """)
+
+  @Argument(help: "RELION STAR file of the particles.")
+  var particles: String
+
+  @Option(help: "Folder to write to; made where it is missing.")
+  var output: String
+
+  @Flag(help: "Replace a run that is in the output folder.")
+  var overwrite = false
+
+  @OptionGroup var model: ModelArguments
+
+  private static let files = [
+    "denoised.mrcs", "denoised.star", "mean.mrc", "eigenimages.mrcs", "run.json",
+  ]
+
+  func run() throws {
+    Universe.run { comm in
+      let clock = StageClock(comm)
+      let folder = try comm.agree {
+        comm.isRoot
+          ? try RunFolder(path: output, overwrite: overwrite, files: Self.files) : nil
+      }
+      let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
+      let options = try comm.agree { try model.options(pixelSize: set.pixelSize) }
+      var record = try RunRecord.begin(
+        threads: model.threads,
+        options: model.record.merging([
+          "particles": .string(particles), "output": .string(output), "overwrite": .bool(overwrite),
+        ]) { _, new in new }, on: comm)
+      let fitted = try FittedModel(set, options: options, on: comm, observer: clock)
+      record.enter(fitted)
+      var writer: ParticleStackWriter?
+      try comm.agree {
+        writer = try folder?.stack(
+          "denoised", of: fitted.survey, from: set, count: set.particles.count)
+      }
+      let synthesis = ImageSynthesis(fitted.posterior, basis: fitted.basis)
+      try DenoisePipeline(model: fitted, on: comm, observer: clock).stream(synthesis) {
+        try writer?.append($0)
+      }
+      let table = try clock.finish(comm)
+      record.stages = table.stages
+      try comm.agree {
+        try folder?.write(synthesis, posterior: fitted.posterior, pixelSize: set.pixelSize)
+        record.end = Date()
+        try folder?.finish { try record.write(to: folder!.file("run.json")) }
+      }
+      if comm.isRoot {
+        print(table.text, terminator: "")
+        for left in record.imagesLeftOut {
+          print("left out: particle \(left.particle) of \(particles): \(left.reason)")
+        }
+        print("\(fitted.partition.total) denoised images in \(output)")
+      }
+    }
+  }
+}
