@@ -9,7 +9,7 @@ import Testing
 struct DistributedSpectrumTests {
   @Test("Every coefficient is the direct sum", arguments: [9, 10])
   func agreesWithDirectSum(size: Int) throws {
-    let comm = try Universe.world()
+    let comm = try testWorld()
     func sample(_ z: Int, _ y: Int, _ x: Int) -> Double {
       sin(Double(7 * z * z + 3 * y * x + 11 * y + 5 * x * x) * 1.7)
     }
@@ -44,7 +44,7 @@ struct DistributedSpectrumTests {
   @Test("An error of one rank's input is every rank's error")
   func reportsAnErrorEverywhere() throws {
     struct Unreadable: Error {}
-    let comm = try Universe.world()
+    let comm = try testWorld()
     #expect(throws: ReportedError.self) {
       _ = try DistributedSpectrum.transform(size: 8, on: comm) { z, _, _ in
         if z == 7 { throw Unreadable() }

@@ -49,7 +49,8 @@ struct OrientationTests {
       // The largest distance of the distribution function from the uniform one (Kolmogorov and
       // Smirnov); 2 is exceeded once in 1500 times, and the seed is fixed.
       let sorted = elements.map { $0[i] }.sorted()
-      let distance = sorted.enumerated().map { abs(Double($0) / Double(count) - ($1 + 1) / 2) }.max()!
+      let distance = sorted.enumerated().map { abs(Double($0) / Double(count) - ($1 + 1) / 2) }
+        .max()!
       #expect(distance * Double(count).squareRoot() < 2, "element \(i)")
     }
   }

@@ -25,7 +25,9 @@ struct SimulateCommandTests {
         for stack in ["particles.mrcs", "clean.mrcs"] {
           let data = try Data(contentsOf: URL(fileURLWithPath: "\(output)/\(stack)"))
           let bits = data.dropFirst(1024).withUnsafeBytes { bytes in
-            (0..<bytes.count / 4).map { bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self) }
+            (0..<bytes.count / 4).map {
+              bytes.loadUnaligned(fromByteOffset: 4 * $0, as: Int32.self)
+            }
           }
           #expect(bits.count == 103 * 33 * 33)
           let first = reference[stack] ?? bits
@@ -49,7 +51,7 @@ struct SimulateCommandTests {
       (["--box", "7"], "box of 7 pixels"), (["--images", "2"], "3 ranks for 2 images"),
       (["--map", "missing.mrc"], "missing.mrc"), (["--map", "flat.mrc"], "16 x 16 x 8"),
       (["--map", "nan.mrc"], "voxel (3, 2, 9)"), (["--map", "empty.mrc"], "variance"),
-      (["--defocus", "1"], "--defocus"), (["--pixel-size", "-1"], "pixel size"),
+      (["--defocus", "1"], "--defocus"), (["--pixel-size=-1"], "pixel size"),
       (["--defocus-groups", "0"], "0 defocus groups"),
     ])
   func badInput(options: [String], message: String) throws {

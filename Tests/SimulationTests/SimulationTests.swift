@@ -96,7 +96,7 @@ struct SimulationTests {
 
   /// A folder that is the same on all ranks, for one test.
   private func withFolder(_ body: (SimulationFolder, Communicator) throws -> Void) throws {
-    let comm = try Universe.world()
+    let comm = try testWorld()
     let path = try comm.broadcast(
       FileManager.default.temporaryDirectory.appending(path: "kindred-\(UUID())").path)
     defer { try? FileManager.default.removeItem(atPath: path) }
@@ -107,12 +107,15 @@ struct SimulationTests {
   private func pixels(_ path: String) throws -> [Float] {
     let file = try MRCFile(path: path)
     var pixels = [Float](repeating: 0, count: file.sections * file.width * file.height)
-    try pixels.withUnsafeMutableBufferPointer { try file.read(sections: 0..<file.sections, into: $0) }
+    try pixels.withUnsafeMutableBufferPointer {
+      try file.read(sections: 0..<file.sections, into: $0)
+    }
     return pixels
   }
 
   /// Orientation and group by the columns' order in the file, read without the library.
-  private func truth(_ folder: SimulationFolder) throws -> [(orientation: Orientation, group: Int)] {
+  private func truth(_ folder: SimulationFolder) throws -> [(orientation: Orientation, group: Int)]
+  {
     let text = try String(contentsOfFile: folder.truth, encoding: .utf8)
     let rows = text.split(separator: "\n").map { $0.split(separator: " ") }.filter { $0.count == 5 }
     return rows.map { row in
