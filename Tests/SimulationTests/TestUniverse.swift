@@ -1,6 +1,10 @@
 import COpenMPI
 import Foundation
 import MPI
+import Testing
+
+/// The tests that call MPI, one after the other: MPI is not for several threads at once.
+@Suite(.serialized) enum RankTests {}
 
 /// MPI for the tests, ended when the process exits: under mpirun a rank that does not end it fails
 /// the whole run.
