@@ -3,9 +3,9 @@ extension GaussianPhantom {
   /// beak where a ribosome has them, and helices on the surface. It has no symmetry, neither of
   /// rotation nor of reflection.
   ///
-  /// It is laid out as fractions of the box, so that every box shows the same particle, which lies
-  /// within 0.45 box lengths of the centre up to a millionth of its mass; each component is then
-  /// smoothed by one voxel, so that even a small box samples it finely enough.
+  /// It is laid out as fractions of the box, so that every box shows the same particle, of radius
+  /// 0.4 box lengths (beyond, projections have less than 1e-4 of their root mean square); each
+  /// component is then smoothed by one voxel, so that even a small box samples it finely enough.
   public static func ribosomeLike(boxSize: Int) -> GaussianPhantom {
     let box = Double(boxSize)
     let smoothing = 1.0

@@ -8,7 +8,7 @@ import Foundation
 ///
 /// The window's own Fourier transform is divided out of the map beforehand. beta is the choice of
 /// Beatty, Nishimura and Pauly 2005 for a map padded to twice its size, where the error is
-/// some 1e-6 of the signal.
+/// some 1e-5 of the signal.
 struct GriddingKernel {
   /// Grid points that one value takes in along each axis.
   static let width = 6
