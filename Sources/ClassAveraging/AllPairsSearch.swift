@@ -143,7 +143,6 @@ struct AllPairsSearch {
 
   private func side(of block: PairBlock) -> PairTile.Side {
     var terms = [Float](repeating: 0, count: block.count * model.groupCount)
-    var moments = [Float](repeating: 0, count: model.layout.componentCount)
     block.values.withUnsafeBufferPointer { values in
       terms.withUnsafeMutableBufferPointer { terms in
         nonisolated(unsafe) let terms = terms
@@ -153,15 +152,8 @@ struct AllPairsSearch {
           for h in 0..<model.groupCount { terms[row * model.groupCount + h] = own[h] }
         }
       }
-      for row in 0..<block.count {
-        for component in moments.indices {
-          let at = row * block.stride + 2 * component
-          moments[component] += values[at] * values[at] + values[at + 1] * values[at + 1]
-        }
-      }
     }
-    for i in moments.indices { moments[i] /= Float(max(1, block.count)) }
-    return PairTile.Side(block: block, selfTerms: terms, moments: moments)
+    return PairTile.Side(block: block, selfTerms: terms)
   }
 
   /// Compares `rows` of `first` with all of `second`, tile by tile on all threads; returns what was found

@@ -29,7 +29,9 @@ final class RotationSearch {
 
   /// Angles on the grid: more than three a period of the highest frequency, so that a parabola finds the
   /// peak.
-  static func angleCount(highest: Int) -> Int { fastTransformLength(atLeast: max(32, 3 * highest + 1)) }
+  static func angleCount(highest: Int) -> Int {
+    fastTransformLength(atLeast: max(32, 3 * highest + 1))
+  }
 
   /// Fills the angular grid: real part the image as it is, imaginary part the reflected one.
   private func synthesize() {
