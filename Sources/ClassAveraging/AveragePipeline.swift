@@ -59,7 +59,6 @@ public struct AveragePipeline {
         threads: options.model.threads, comm: comm, observer: observer)
       let found = try search.run(rows, groups: model.groups.groupOfParticle)
       observer.stageEnded()
-      if ProcessInfo.processInfo.environment["KSTAT"] != nil {
         print("pairs", found.pairs, "searched", found.searched)
       }
       observer.stageBegan("affinity", items: found.suspects.count / 2)

@@ -6,7 +6,7 @@ import LinearAlgebra
 /// alpha_class = (I + F_class)^{-1} b_class: the MAP class average, CTF-corrected.
 struct ClassPosterior {
   private let posterior: PosteriorModel
-  private var statistic: [Double]
+  var statistic: [Double]
   private var groupWeights: [Double]
 
   init(_ posterior: PosteriorModel) {
@@ -23,12 +23,15 @@ struct ClassPosterior {
 
   /// Adds an image of group `group` with statistic `b` (component-major, (re, im)), reflected if asked,
   /// then rotated by `rotation` radians.
-  mutating func add(_ b: UnsafePointer<Float>, group: Int, rotation: Float, reflected: Bool) {
+  mutating func add(
+    _ b: UnsafePointer<Float>, group: Int, rotation: Float, reflected: Bool, weight: Double = 1
+  ) {
     let layout = posterior.layout
     let mirror: Double = reflected ? -1 : 1
-    groupWeights[group] += 1
+    groupWeights[group] += weight
     for (block, k) in layout.frequencies.enumerated() {
-      let (c, s) = (cos(Double(k) * Double(rotation)), sin(Double(k) * Double(rotation)))
+      let phase = Double(k) * Double(rotation)
+      let (c, s) = (weight * cos(phase), weight * sin(phase))
       for component in layout.components(ofBlock: block) {
         let (re, im) = (Double(b[2 * component]), mirror * Double(b[2 * component + 1]))
         statistic[2 * component] += c * re - s * im

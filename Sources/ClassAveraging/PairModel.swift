@@ -30,9 +30,22 @@ public struct PairModel: Sendable {
   let constants: [Float]
 
   /// - Throws: `LAPACKError` where a matrix cannot be factored.
-  public init(_ posterior: PosteriorModel, affinity: Affinity) throws {
-    layout = posterior.layout
-    let groups = posterior.groupCount
+  public init(_ posterior: PosteriorModel, affinity: Affinity, correlation: Double = 1) throws {
+    try self.init(
+      layout: posterior.layout, information: posterior.information, affinity: affinity,
+      correlation: correlation)
+  }
+
+  /// - Parameters:
+  ///   - information: F of each group and block, `information[g][block]`.
+  ///   - correlation: for the Bayes factor, how alike neighbours are in whitened coordinates: the
+  ///     prior of the pair has covariance I for each and c I between them; 1 is the same image.
+  /// - Throws: `LAPACKError` where a matrix cannot be factored.
+  public init(
+    layout: AngularLayout, information: [[Matrix]], affinity: Affinity, correlation: Double = 1
+  ) throws {
+    self.layout = layout
+    let groups = information.count
     groupCount = groups
     var offsets = [0]
     for block in 0..<layout.blockCount {
@@ -45,39 +58,105 @@ public struct PairModel: Sendable {
     var selfForm = cross
     var constants = [Float](repeating: 0, count: groups * groups)
     for g in 0..<groups {
-      for h in 0...g {
+      for h in 0..<groups {
         var constant = 0.0
         for block in 0..<layout.blockCount {
-          let r = layout.components(ofBlock: block).count
           let m = Double(ImageModel.multiplicity(ofBlock: layout.frequencies[block]))
-          let (f, e) = (posterior.information[g][block], posterior.information[h][block])
-          let (lg, lh) = (posterior.covariance[g][block], posterior.covariance[h][block])
-          let precision = try Cholesky(
-            Double(affinity == .mahalanobis ? 2 : 1) * Matrix.identity(r) + f + e)
-          let p = try precision.inverse()
+          let pair: BlockForm
           switch affinity {
           case .mahalanobis:
-            constant -= m / 2 * (try Cholesky(lg + lh)).logDeterminant
+            pair = try .mahalanobis(information[g][block], information[h][block])
           case .bayes:
-            let own = try Cholesky(.identity(r) + f).logDeterminant
-            let other = try Cholesky(.identity(r) + e).logDeterminant
-            constant += m / 2 * (own + other - precision.logDeterminant)
+            pair = try .bayesFactor(
+              information[g][block], information[h][block], correlation: correlation)
           }
-          for (a, b, l) in [(g, h, lg), (h, g, lh)] {
-            let start = (a * groups + b) * matrixLength + offsets[block]
-            for i in 0..<r * r {
-              cross[start + i] = Float(p.storage[i])
-              selfForm[start + i] = Float(l.storage[i] - p.storage[i])
-            }
+          constant += m * pair.constant
+          let start = (g * groups + h) * matrixLength + offsets[block]
+          for i in pair.cross.storage.indices {
+            cross[start + i] = Float(pair.cross.storage[i])
+            selfForm[start + i] = Float(pair.selfForm.storage[i])
           }
         }
         constants[g * groups + h] = Float(constant)
-        constants[h * groups + g] = Float(constant)
       }
     }
     self.cross = cross
     self.selfForm = selfForm
     self.constants = constants
+  }
+
+  /// One block's part of a pair of groups: the constant for one real part, P as it multiplies the first
+  /// image (so that w = P b_i), and L_g less the first image's own part.
+  private struct BlockForm {
+    var constant: Double
+    var cross: Matrix
+    var selfForm: Matrix
+
+    static func mahalanobis(_ f: Matrix, _ e: Matrix) throws -> BlockForm {
+      let one = Matrix.identity(f.rows)
+      let (lg, lh) = (try Cholesky(one + f).inverse(), try Cholesky(one + e).inverse())
+      let p = try Cholesky(2 * one + f + e).inverse()
+      return BlockForm(
+        constant: -0.5 * (try Cholesky(lg + lh).logDeterminant), cross: p, selfForm: lg - p)
+    }
+
+    static func bayesFactor(_ f: Matrix, _ e: Matrix, correlation c: Double) throws -> BlockForm {
+      let r = f.rows
+      let one = Matrix.identity(r)
+      let (own, other) = (try Cholesky(one + f), try Cholesky(one + e))
+      let lg = try own.inverse()
+      if c == 1 {
+        let joint = try Cholesky(one + f + e)
+        let p = try joint.inverse()
+        return BlockForm(
+          constant: 0.5 * (own.logDeterminant + other.logDeterminant - joint.logDeterminant),
+          cross: p, selfForm: lg - p)
+      }
+      // The pair's prior precision [[I, -c I], [-c I, I]] / (1 - c^2), plus what the images tell.
+      let scale = 1 / (1 - c * c)
+      var precision = Matrix(rows: 2 * r, columns: 2 * r)
+      for i in 0..<r {
+        for j in 0..<r {
+          precision[i, j] = f[i, j]
+          precision[r + i, r + j] = e[i, j]
+        }
+        precision[i, i] += scale
+        precision[r + i, r + i] += scale
+        precision[i, r + i] -= c * scale
+        precision[r + i, i] -= c * scale
+      }
+      let joint = try Cholesky(precision)
+      let covariance = try joint.inverse()
+      var (cross, first) = (one, one)
+      for i in 0..<r {
+        for j in 0..<r {
+          cross[i, j] = covariance[r + i, j]
+          first[i, j] = covariance[i, j]
+        }
+      }
+      let determinant = joint.logDeterminant - Double(r) * log(scale)
+      return BlockForm(
+        constant: 0.5 * (own.logDeterminant + other.logDeterminant - determinant), cross: cross,
+        selfForm: lg - first)
+    }
+  }
+
+  /// The plain inner product of coefficients, for one group: what compares images that have been denoised
+  /// and brought to norm 1.
+  public init(innerProductOf layout: AngularLayout) {
+    self.layout = layout
+    groupCount = 1
+    var offsets = [0]
+    var form: [Float] = []
+    for block in 0..<layout.blockCount {
+      form += Matrix.identity(layout.components(ofBlock: block).count).storage.map { Float($0) }
+      offsets.append(form.count)
+    }
+    matrixOffsets = offsets
+    matrixLength = form.count
+    cross = form
+    selfForm = [Float](repeating: 0, count: form.count)
+    constants = [0]
   }
 
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
