@@ -99,7 +99,7 @@ struct ImageSynthesisTests {
       for (j, b) in all.enumerated() where j <= i {
         let product = zip(a, b).reduce(0.0) { $0 + Double($1.0) * Double($1.1) }
         // The box cuts off tails of the functions, which live on the infinite grid.
-        #expect(abs(product - (i == j ? 1 : 0)) < 0.06, "\(i), \(j): \(product)")
+        #expect(abs(product - (i == j ? 1 : 0)) < 0.005, "\(i), \(j): \(product)")
       }
     }
     let functions = pixelFunctions(small.basis)

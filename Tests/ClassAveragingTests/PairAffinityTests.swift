@@ -98,7 +98,7 @@ struct PairAffinityTests {
               images[i], g, images[j], h, angle: Double(step) * .pi / 180, reflected: reflected))
         }
       }
-      #expect(best < there + 2e-3, "\(i), \(j): \(there), on the grid \(best)")
+      #expect(best < there + 1e-4, "\(i), \(j): \(there), on the grid \(best)")
       flags.insert(found.reflected)
 
       // Seen from the other image.
