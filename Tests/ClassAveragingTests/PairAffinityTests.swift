@@ -89,6 +89,17 @@ struct PairAffinityTests {
         images[i], g, images[j], h, angle: Double(found.rotation), reflected: found.reflected == 1)
       let tolerance = 1e-5 * (20 + abs(there))
       #expect(abs(Double(found.affinity) - there) < tolerance, "\(i), \(j)")
+      // The distance to the peak, by differences.
+      let (left, right) = try (
+        dense.value(
+          images[i], g, images[j], h, angle: Double(found.rotation) - 1e-3,
+          reflected: found.reflected == 1),
+        dense.value(
+          images[i], g, images[j], h, angle: Double(found.rotation) + 1e-3,
+          reflected: found.reflected == 1)
+      )
+      let distance = (right - left) / 2 * 1e-3 / (left - 2 * there + right)
+      #expect(abs(distance) < 1e-4, "\(i), \(j)")
       var best = -Double.infinity
       for reflected in [false, true] {
         for step in 0..<360 {

@@ -117,6 +117,37 @@ struct SuspectScoringRanks {
     #expect(table.indices[4..<8] == [0, -1, -1, -1] && table.indices[8..<12] == [-1, -1, -1, -1])
   }
 
+  @Test("More pairs than are scored between two exchanges")
+  func severalBatches() throws {
+    let world = try testWorld()
+    let posterior = try SmallModel(seed: 4).posterior(noiseVariance: 0.5, on: world)
+    let base = try relatedStatistics(posterior, count: 40, distinct: 8, seed: 2)
+    // All 134,940 pairs of 520 images: two batches on one rank, one on each of several.
+    let total = 520
+    let numbers = randomNumbers(total, seed: 6)
+    let setting = Setting(
+      posterior: posterior,
+      statistics: (0..<total).map { i in base[i % 40].map { $0 * Float(1 + 0.2 * numbers[i]) } },
+      groups: (0..<total).map { Int32($0 % 3) })
+    let scoring = try setting.scoring(.mahalanobis, threads: 1, on: world)
+    let own = scoring.rows.partition.range(of: world.rank)
+    let found = try scoring.neighbours(
+      suspects: own.flatMap { image in (0..<total).filter { $0 != image }.map { Int32($0) } },
+      suspectsPerImage: total - 1, neighboursPerImage: 2)
+    let table = try found.broadcast(on: world)
+    for image in [0, 259, 260, 519] {
+      let scores = (0..<total).filter { $0 != image }.map { other -> (Float, Int) in
+        let (first, second) = (min(image, other), max(image, other))
+        let pair = score(
+          scoring.model, setting.statistics[first], first % 3, setting.statistics[second],
+          second % 3)
+        return (pair.affinity, other)
+      }.sorted { ($1.0, $0.1) < ($0.0, $1.1) }
+      #expect(table.indices[2 * image..<2 * image + 2] == [Int32(scores[0].1), Int32(scores[1].1)])
+      #expect(table.affinities[2 * image] == scores[0].0)
+    }
+  }
+
   @Test("The search's own order is kept, and aligned by the affinity's rotation")
   func alignedKeepsTheOrder() throws {
     let world = try testWorld()
