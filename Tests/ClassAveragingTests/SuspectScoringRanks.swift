@@ -37,9 +37,9 @@ struct SuspectScoringRanks {
       groups: (0..<images).map { Int32($0 % 3) })
   }
 
-  /// Suspects of each image; some have fewer than the list is long.
+  /// Suspects of each image; some are mutual, and some lists have fewer than they are long.
   private func suspects(of image: Int) -> [Int32] {
-    let lists = (0..<suspectCount).map { Int32((image + 6 * ($0 + 1) + $0 % 2) % images) }
+    let lists = [6, 13, 18, 25, 35, 28].map { Int32((image + $0) % images) }
     return image % 10 == 3 ? lists.dropLast(2) + [-1, -1] : lists
   }
 
