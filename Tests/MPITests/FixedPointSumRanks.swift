@@ -59,6 +59,16 @@ struct FixedPointSumRanks {
     #expect(sums[1] == -sums[0])
   }
 
+  @Test func boundsNearTheSmallestNumbers() throws {
+    let alone = try testWorld().split(colour: try testWorld().rank, key: 0)
+    for bound in [1e-300, 1e-307, .leastNonzeroMagnitude] {
+      var sum = FixedPointSum(count: 2, bound: bound, terms: 4)
+      for _ in 0..<4 { sum.add([bound, 0]) }
+      let sums = try sum.reduced(over: alone)
+      #expect(abs(sums[0] - 4 * bound) <= 4 * 0x1p-1022 && sums[1] == 0)
+    }
+  }
+
   @Test(arguments: [1, 1000, 2047, 2048, 1_000_000])
   func noNumberOfTermsOverflows(count: Int) throws {
     let alone = try testWorld().split(colour: try testWorld().rank, key: 0)
