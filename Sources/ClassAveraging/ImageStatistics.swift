@@ -60,14 +60,14 @@ public struct ImageStatistics: Sendable {
 
   /// The smallest band limit (cycles per pixel) that holds `share` of the signal's power, of the
   /// CTF-weighted images, noise taken off.
-  public func bandLimit(share: Double, size: Int) -> Double {
+  public func bandLimit(share: Double, size: Int, noiseVariance: Double) -> Double {
     let excess = zip(power, noisePower).map { $0 - noiseVariance * $1 }
     return min(0.5, (Double(Self.shell(holding: share, of: excess)) + 1) / Double(size))
   }
 
   /// The smallest radius (pixels) that holds `share` of the signal's energy, of the CTF-weighted
   /// images, noise taken off.
-  public func radius(share: Double, size: Int) -> Double {
+  public func radius(share: Double, size: Int, noiseVariance: Double) -> Double {
     let noise = noiseVariance * noisePassed
     let points = Self.pointsPerShell(size: size)
     let excess = zip(radial, points).map { $0 - noise * Double($1) }
@@ -106,7 +106,8 @@ public struct ImageStatistics: Sendable {
     let pixels = Double(backgroundPixels)
     let rows = profiles.filter { $0.defect == nil }.map { profile -> [Double] in
       let mean = profile.backgroundSum / pixels
-      let variance = max(profile.backgroundSquares / pixels - mean * mean, 1e-300)
+      // Below any square of a pixel, and far enough from 0 for what is divided by it.
+      let variance = max(profile.backgroundSquares / pixels - mean * mean, 1e-100)
       let own = [
         mean, profile.backgroundSquares / pixels, mean * mean / variance, variance,
         variance.squareRoot(), log(variance), profile.noisePassed,
