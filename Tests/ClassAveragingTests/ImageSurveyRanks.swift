@@ -156,6 +156,32 @@ struct ImageSurveyRanks {
     #expect(less.bandLimit == 7.0 / 64)
   }
 
+  @Test("A noise variance that is given is also what radius and band limit take off")
+  func givenNoiseVariance() throws {
+    let (size, s) = (64, 3.0)
+    var images = noise(150, size: size, variance: { _ in 4e-4 })
+    for i in images.indices {
+      for pixel in 0..<size * size {
+        let (x, y) = (Double(pixel % size - size / 2), Double(pixel / size - size / 2))
+        images[i][pixel] += Float(exp(-(x * x + y * y) / (2 * s * s)))
+        // The mask leaves no noise in the background.
+        if x * x + y * y > 30 * 30 { images[i][pixel] = 0 }
+      }
+    }
+    for factor in [1, 1e6] as [Float] {
+      #expect(throws: OptionError.self) {
+        try self.survey(images.map { $0.map { factor * $0 } }, size: size)
+      }
+    }
+    var options = ModelOptions()
+    options.noiseVariance = 4e-4
+    let survey = try self.survey(images, size: size, options: options)
+    #expect(survey.noiseVariance == 4e-4)
+    #expect(survey.radius == 7)
+    // The mask took a third of the noise away, so that a little too much is taken off.
+    #expect(abs(survey.bandLimit - 8.0 / 64) < 0.02)
+  }
+
   @Test(
     "Options that the images contradict", arguments: [(1.0, 0.3), (17, 0.3), (9, 0), (9, 0.51)])
   func badOptions(radius: Double, bandLimit: Double) throws {
