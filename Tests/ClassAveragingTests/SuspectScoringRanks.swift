@@ -115,6 +115,14 @@ struct SuspectScoringRanks {
     #expect(Set(table.affinities[..<4]).count == 1)
     // The other way round, and lists that stay short.
     #expect(table.indices[4..<8] == [0, -1, -1, -1] && table.indices[8..<12] == [-1, -1, -1, -1])
+
+    // A single pair for all ranks.
+    let single = try scoring.neighbours(
+      suspects: own.flatMap { image in
+        (0..<suspectCount).map { image == 3 && $0 == 0 ? Int32(7) : -1 }
+      }, suspectsPerImage: suspectCount, neighboursPerImage: 1
+    ).broadcast(on: world)
+    #expect(single.indices == (0..<images).map { $0 == 3 ? 7 : $0 == 7 ? 3 : Int32(-1) })
   }
 
   @Test("More pairs than are scored between two exchanges")
