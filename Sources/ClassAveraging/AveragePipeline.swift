@@ -9,6 +9,10 @@ public struct AveragePipeline {
   public let comm: Communicator
   public let observer: any StageObserver
 
+  /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of
+  /// a parabola, and the exact ones may exchange the last few.
+  private static let margin = 10
+
   public init(options: AverageOptions, on comm: Communicator, observer: any StageObserver) {
     self.options = options
     self.comm = comm
@@ -32,19 +36,35 @@ public struct AveragePipeline {
     let suspectCount = min(options.suspects, images - 1)
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
 
-    let found = try suspects(model, count: suspectCount)
-    observer.stageBegan("affinity", items: found.count * suspectCount / 2)
+    let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
     let scoring = SuspectScoring(
-      model: try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis), rows: rows,
-      groups: model.groups.groupOfParticle, threads: options.model.threads, comm: comm,
-      observer: observer)
+      model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
+      threads: options.model.threads, comm: comm, observer: observer)
     var table: NeighbourTable
-    if options.affinity == nil {
-      table = try scoring.aligned(found, neighboursPerImage: options.neighbours)
-    } else {
+    switch options.search {
+    case .rir:
+      let found = try suspects(model, count: suspectCount)
+      observer.stageBegan("affinity", items: found.count * suspectCount / 2)
+      if options.affinity == nil {
+        table = try scoring.aligned(found, neighboursPerImage: options.neighbours)
+      } else {
+        table = try scoring.neighbours(
+          of: model.partition.range(of: comm.rank).map { Int32($0) }, suspects: found.suspects,
+          neighboursPerImage: options.neighbours)
+      }
+    case .allPairs:
+      observer.stageBegan("all pairs", items: 1000)
+      let search = AllPairsSearch(
+        model: pairModel, capacity: min(images - 1, options.neighbours + Self.margin),
+        threads: options.model.threads, comm: comm, observer: observer)
+      let found = try search.run(rows, groups: model.groups.groupOfParticle)
+      observer.stageEnded()
+      if ProcessInfo.processInfo.environment["KSTAT"] != nil {
+        print("pairs", found.pairs, "searched", found.searched)
+      }
+      observer.stageBegan("affinity", items: found.suspects.count / 2)
       table = try scoring.neighbours(
-        suspects: found.suspects, suspectsPerImage: suspectCount,
-        neighboursPerImage: options.neighbours)
+        of: found.images, suspects: found.suspects, neighboursPerImage: options.neighbours)
     }
     table = try observer.communicating { try table.broadcast(on: comm) }
     observer.stageEnded()

@@ -38,6 +38,38 @@ struct BestCandidates {
     }
   }
 
+  /// Offers every candidate of `other`, a list of the same rows. A pair is offered once in all.
+  mutating func merge(_ other: BestCandidates) {
+    for row in other.counts.indices {
+      for at in row * other.capacity..<row * other.capacity + other.counts[row] {
+        offer(
+          row: row, index: other.indices[at], score: other.scores[at],
+          reflected: other.reflected[at] == 1)
+      }
+    }
+  }
+
+  /// All candidates as words for a message: score, index with the reflection in its lowest bit; -1 where a
+  /// row has fewer.
+  var packed: [Int64] {
+    scores.indices.map { at in
+      indices[at] < 0
+        ? -1
+        : Int64(scores[at].bitPattern) << 32 | Int64(indices[at]) << 1 | Int64(reflected[at])
+    }
+  }
+
+  /// Lists from another rank's `packed`.
+  init(packed: [Int64], rows: Int, capacity: Int) {
+    self.init(rows: rows, capacity: capacity)
+    for (at, word) in packed.enumerated() where word != -1 {
+      let low = UInt32(truncatingIfNeeded: word)
+      offer(
+        row: at / capacity, index: Int32(low >> 1),
+        score: Float(bitPattern: UInt32(truncatingIfNeeded: word >> 32)), reflected: low & 1 == 1)
+    }
+  }
+
   /// Puts every row's candidates in order, best first; none may be offered after.
   mutating func sort() {
     for row in counts.indices {

@@ -10,17 +10,28 @@ struct WorkerPool<State> {
     states = (0..<max(1, count)).map { _ in state() }
   }
 
+  /// The number of threads.
+  var count: Int { states.count }
+
+  /// Calls `body` for every thread's state, one after the other.
+  func forEachState(_ body: (State) -> Void) { states.forEach(body) }
+
   /// Calls `body` for all of 0..<count.
   func forEach(_ count: Int, _ body: (State, Int) -> Void) {
+    forEachNumbered(count) { state, _, i in body(state, i) }
+  }
+
+  /// Calls `body` for all of 0..<count, with the number of the thread as well.
+  func forEachNumbered(_ count: Int, _ body: (State, Int, Int) -> Void) {
     let workers = min(states.count, count)
     if workers <= 1 {
-      for i in 0..<count { body(states[0], i) }
+      for i in 0..<count { body(states[0], 0, i) }
       return
     }
     nonisolated(unsafe) let states = states
     nonisolated(unsafe) let body = body
     DispatchQueue.concurrentPerform(iterations: workers) { worker in
-      for i in stride(from: worker, to: count, by: workers) { body(states[worker], i) }
+      for i in stride(from: worker, to: count, by: workers) { body(states[worker], worker, i) }
     }
   }
 }

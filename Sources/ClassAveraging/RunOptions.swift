@@ -30,6 +30,8 @@ public struct ModelOptions: Sendable {
 public enum SuspectSearch: String, Sendable, CaseIterable {
   /// Nearest neighbours of rotationally invariant features: bispectrum and PCA (method E.7).
   case rir
+  /// Every pair of images, scored exactly by the affinity.
+  case allPairs = "all-pairs"
 }
 
 /// Options of `average`.

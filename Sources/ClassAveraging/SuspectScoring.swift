@@ -17,12 +17,16 @@ struct SuspectScoring {
 
   /// The K best neighbours of every image, on rank 0 (empty elsewhere). A scored pair counts for both
   /// of its images. Collective.
-  /// - Parameter suspects: global indices, S for each image of this rank's slice.
-  func neighbours(suspects: [Int32], suspectsPerImage: Int, neighboursPerImage: Int) throws
+  /// - Parameters:
+  ///   - images: the images that this rank has found suspects of.
+  ///   - suspects: global indices, S for each of them; -1 for none.
+  func neighbours(of images: [Int32], suspects: [Int32], neighboursPerImage: Int) throws
     -> NeighbourTable
   {
-    let gathered = try observer.communicating { try comm.gatherRagged(suspects) }
-    let pairs = comm.isRoot ? Self.pairs(gathered, suspectsPerImage: suspectsPerImage) : []
+    let (owners, gathered) = try observer.communicating {
+      (try comm.gatherRagged(images), try comm.gatherRagged(suspects))
+    }
+    let pairs = comm.isRoot ? Self.pairs(of: owners, suspects: gathered) : []
     let total = try comm.broadcast([pairs.count])[0]
     let shares = Partition(of: total, among: comm.size)
     let mine = try observer.communicating {
@@ -96,11 +100,12 @@ struct SuspectScoring {
   }
 
   /// Unordered pairs without repetition, ascending: first image in the upper half of the word.
-  static func pairs(_ suspects: [Int32], suspectsPerImage: Int) -> [Int64] {
+  static func pairs(of images: [Int32], suspects: [Int32]) -> [Int64] {
+    let suspectsPerImage = images.isEmpty ? 1 : suspects.count / images.count
     var pairs: [Int64] = []
     pairs.reserveCapacity(suspects.count)
     for (at, suspect) in suspects.enumerated() where suspect >= 0 {
-      let image = Int32(at / suspectsPerImage)
+      let image = images[at / suspectsPerImage]
       pairs.append(Int64(min(image, suspect)) << 32 | Int64(max(image, suspect)))
     }
     pairs.sort()

@@ -1,0 +1,233 @@
+import Foundation
+import MPI
+
+/// The exact search: every unordered pair of images scored once, over all rotations and both reflections
+/// (method E.5), blocks of coefficients travelling round the ring of ranks.
+///
+/// Images are ordered by defocus group and dealt out in equal parts. A block visits half of the ring:
+/// with p ranks each pair of blocks meets on one rank, and for even p the last meeting is shared by
+/// both, so that every rank has the same work. The image that comes first in the order is always the
+/// weighted one, and lists are ordered by (score, index): the result does not depend on ranks or threads.
+/// A rank holds its own block, the visitor and the block that is arriving.
+struct AllPairsSearch {
+  let model: PairModel
+  /// S, candidates kept of each image.
+  let capacity: Int
+  /// Whether pairs are left out whose bound reaches neither list; the result is the same.
+  var isPruning = true
+  let threads: Int
+  let comm: Communicator
+  let observer: any StageObserver
+
+  /// The best candidates of this rank's images in the order of (group, index).
+  struct Result {
+    /// Global indices of the images.
+    var images: [Int32]
+    /// S global indices each, best first.
+    var suspects: [Int32]
+    /// Scores to the accuracy of a parabola through the grid's best angle.
+    var scores: [Float]
+    var reflected: [UInt8]
+    /// Pairs scored and pairs whose rotations had to be searched, on this rank.
+    var pairs: Int
+    var searched: Int
+  }
+
+  /// - Parameters:
+  ///   - rows: the statistics b of all images; groups: their defocus groups.
+  func run(_ rows: DistributedRows, groups: [Int32]) throws -> Result {
+    let own = try PairBlock.sorted(rows, groups: groups, on: comm)
+    let shares = rows.partition
+    let (rank, size) = (comm.rank, comm.size)
+    let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
+    var lists = BestCandidates(rows: own.count, capacity: capacity)
+    let ownSide = side(of: own)
+    let ownLanes = PairLanes(own)
+    var progress = Progress(
+      total: pairShare(shares), observer: observer)
+
+    var visitor = own
+    for step in 0...size / 2 {
+      // The next visitor comes while this one is compared.
+      let next = (rank - step - 1 + 2 * size) % size
+      var sending: Request?
+      var receiving: Request?
+      let isLast = step == size / 2
+      let outgoing = UnsafeMutableBufferPointer<Float>.allocate(
+        capacity: isLast ? 0 : visitor.values.count)
+      let incoming = UnsafeMutableBufferPointer<Float>.allocate(
+        capacity: isLast ? 0 : shares.range(of: next).count * own.stride)
+      defer {
+        outgoing.deallocate()
+        incoming.deallocate()
+      }
+      if !isLast {
+        _ = outgoing.update(fromContentsOf: visitor.values)
+        receiving = try comm.startReceive(incoming, from: (rank + size - 1) % size, tag: 1)
+        sending = try comm.startSend(
+          UnsafeBufferPointer(outgoing), to: (rank + 1) % size, tag: 1)
+      }
+      let poll = { () throws in
+        _ = try receiving?.test()
+        _ = try sending?.test()
+      }
+      let owner = (rank - step + size) % size
+      if step == 0 {
+        let found = try compare(
+          ownSide, ownLanes, ownSide, rows: 0..<own.count, isTriangle: true, pool,
+          &progress, poll)
+        lists.merge(found.rows)
+        lists.merge(found.columns)
+      } else if owner != rank {
+        // What the visitor's owner has found by now prunes here.
+        let known = (0..<own.count).map { lists.threshold(row: $0) }
+        visitor.thresholds = try exchange(
+          known, to: (rank + step) % size, from: owner, count: visitor.count, tag: 3)
+        let visitorSide = side(of: visitor)
+        let halves = size % 2 == 0 && step == size / 2
+        let found: (rows: BestCandidates, columns: BestCandidates)
+        if owner < rank {
+          let count = visitor.count
+          found = try compare(
+            visitorSide, ownLanes, ownSide, rows: (halves ? count / 2 : 0)..<count,
+            isTriangle: false, pool, &progress, poll)
+          lists.merge(found.columns)
+        } else {
+          let count = halves ? own.count / 2 : own.count
+          found = try compare(
+            ownSide, PairLanes(visitor), visitorSide, rows: 0..<count, isTriangle: false, pool,
+            &progress, poll)
+          lists.merge(found.rows)
+        }
+        let back = owner < rank ? found.rows : found.columns
+        lists.merge(
+          try exchange(back, to: owner, from: (rank + step) % size, rows: own.count))
+      }
+      if !isLast {
+        try observer.communicating {
+          try receiving.take()?.wait()
+          try sending.take()?.wait()
+        }
+        visitor = PairBlock(width: own.width, values: Array(incoming))
+      }
+    }
+    lists.sort()
+    var counts = (pairs: 0, searched: 0)
+    pool.forEachState { tile in
+      counts.pairs += tile.counts.pairs
+      counts.searched += tile.counts.searched
+    }
+    return Result(
+      images: (0..<own.count).map { own.index($0) }, suspects: lists.indices,
+      scores: lists.scores, reflected: lists.reflected, pairs: counts.pairs,
+      searched: counts.searched)
+  }
+
+  /// Pairs that this rank compares, for the progress.
+  private func pairShare(_ shares: Partition) -> Int {
+    let own = shares.range(of: comm.rank).count
+    return own * shares.total / 2
+  }
+
+  /// Progress in pairs, as the observer hears of it.
+  private struct Progress {
+    let total: Int
+    let observer: any StageObserver
+    var done = 0
+
+    mutating func add(_ pairs: Int) {
+      done += pairs
+      observer.stageAdvanced(to: min(1000, done * 1000 / max(1, total)))
+    }
+  }
+
+  private func side(of block: PairBlock) -> PairTile.Side {
+    var terms = [Float](repeating: 0, count: block.count * model.groupCount)
+    block.values.withUnsafeBufferPointer { values in
+      terms.withUnsafeMutableBufferPointer { terms in
+        nonisolated(unsafe) let terms = terms
+        parallelFor(block.count, threads: threads, state: { 0 }) { _, row in
+          let own = model.selfTerms(
+            of: values.baseAddress! + row * block.stride, group: block.group(row))
+          for h in 0..<model.groupCount { terms[row * model.groupCount + h] = own[h] }
+        }
+      }
+    }
+    return PairTile.Side(block: block, selfTerms: terms)
+  }
+
+  /// Compares `rows` of `first` with all of `second`, tile by tile on all threads; returns what was found
+  /// for both sides.
+  private func compare(
+    _ first: PairTile.Side, _ lanes: PairLanes, _ second: PairTile.Side, rows: Range<Int>,
+    isTriangle: Bool, _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
+    _ poll: () throws -> Void
+  ) throws -> (rows: BestCandidates, columns: BestCandidates) {
+    var tiles: [PairBlock.Run] = []
+    for run in first.block.runs {
+      let part = run.rows.clamped(to: rows)
+      for start in stride(from: part.lowerBound, to: part.upperBound, by: PairTile.rowsPerTile) {
+        tiles.append(
+          PairBlock.Run(
+            group: run.group, rows: start..<min(start + PairTile.rowsPerTile, part.upperBound)))
+      }
+    }
+    let found = (0..<pool.count).map { _ in
+      TileLists(
+        rows: BestCandidates(rows: first.block.count, capacity: capacity),
+        columns: BestCandidates(rows: second.block.count, capacity: capacity))
+    }
+    let round = 2 * pool.count
+    for start in stride(from: 0, to: tiles.count, by: round) {
+      let part = tiles[start..<min(start + round, tiles.count)]
+      pool.forEachNumbered(part.count) { tile, worker, at in
+        tile.compare(
+          part[part.startIndex + at], of: first, with: lanes, of: second, isTriangle: isTriangle,
+          lists: found[worker])
+      }
+      for run in part {
+        progress.add(
+          isTriangle
+            ? run.rows.count * (second.block.count - run.rows.lowerBound)
+            : run.rows.count * second.block.count)
+      }
+      try poll()
+    }
+    var result = (rows: found[0].rows, columns: found[0].columns)
+    for other in found.dropFirst() {
+      result.rows.merge(other.rows)
+      result.columns.merge(other.columns)
+    }
+    return result
+  }
+
+  /// Sends the lists found here for a visitor's images to their owner, and receives what another rank
+  /// found for this rank's images.
+  private func exchange(_ found: BestCandidates, to owner: Int, from other: Int, rows: Int) throws
+    -> BestCandidates
+  {
+    let words = try exchange(
+      found.packed, to: owner, from: other, count: rows * capacity, tag: 2)
+    return BestCandidates(packed: words, rows: rows, capacity: capacity)
+  }
+
+  /// Sends `values` to one rank while `count` values come from another.
+  private func exchange<T: MPIDatatype>(
+    _ values: [T], to destination: Int, from source: Int, count: Int, tag: Int
+  ) throws -> [T] {
+    try observer.communicating {
+      let outgoing = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
+      let incoming = UnsafeMutableBufferPointer<T>.allocate(capacity: count)
+      defer {
+        outgoing.deallocate()
+        incoming.deallocate()
+      }
+      _ = outgoing.update(fromContentsOf: values)
+      let receiving = try comm.startReceive(incoming, from: source, tag: tag)
+      let sending = try comm.startSend(UnsafeBufferPointer(outgoing), to: destination, tag: tag)
+      try receiving.wait()
+      try sending.wait()
+      return Array(incoming)
+    }
+  }
+}
