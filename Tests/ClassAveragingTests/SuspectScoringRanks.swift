@@ -53,7 +53,7 @@ struct SuspectScoringRanks {
     let scoring = try setting.scoring(affinity, threads: 2, on: world)
     let own = scoring.rows.partition.range(of: world.rank)
     let found = try scoring.neighbours(
-      suspects: own.flatMap(suspects), suspectsPerImage: suspectCount, neighboursPerImage: k)
+      of: own.map { Int32($0) }, suspects: own.flatMap(suspects), neighboursPerImage: k)
     #expect(found.count == (world.isRoot ? images : 0))
     let table = try found.broadcast(on: world)
 
@@ -87,7 +87,7 @@ struct SuspectScoringRanks {
 
     let alone = try world.split(colour: world.rank, key: 0)
     let lonely = try setting.scoring(affinity, threads: 1, on: alone).neighbours(
-      suspects: (0..<images).flatMap(suspects), suspectsPerImage: suspectCount,
+      of: (0..<Int32(images)).map { $0 }, suspects: (0..<images).flatMap(suspects),
       neighboursPerImage: k)
     #expect(lonely.indices == table.indices && lonely.affinities == table.affinities)
     #expect(lonely.rotations == table.rotations && lonely.reflected == table.reflected)
@@ -107,9 +107,10 @@ struct SuspectScoringRanks {
     let own = scoring.rows.partition.range(of: world.rank)
     let order: [Int32] = [30, 12, 3, 25, 9, 1]
     let found = try scoring.neighbours(
+      of: own.map { Int32($0) },
       suspects: own.flatMap { image in
         image == 0 ? order : [Int32](repeating: -1, count: suspectCount)
-      }, suspectsPerImage: suspectCount, neighboursPerImage: 4)
+      }, neighboursPerImage: 4)
     let table = try found.broadcast(on: world)
     #expect(table.indices[..<4] == [1, 3, 9, 12])
     #expect(Set(table.affinities[..<4]).count == 1)
@@ -118,9 +119,10 @@ struct SuspectScoringRanks {
 
     // A single pair for all ranks.
     let single = try scoring.neighbours(
+      of: own.map { Int32($0) },
       suspects: own.flatMap { image in
         (0..<suspectCount).map { image == 3 && $0 == 0 ? Int32(7) : -1 }
-      }, suspectsPerImage: suspectCount, neighboursPerImage: 1
+      }, neighboursPerImage: 1
     ).broadcast(on: world)
     #expect(single.indices == (0..<images).map { $0 == 3 ? 7 : $0 == 7 ? 3 : Int32(-1) })
   }
@@ -140,8 +142,9 @@ struct SuspectScoringRanks {
     let scoring = try setting.scoring(.mahalanobis, threads: 1, on: world)
     let own = scoring.rows.partition.range(of: world.rank)
     let found = try scoring.neighbours(
+      of: own.map { Int32($0) },
       suspects: own.flatMap { image in (0..<total).filter { $0 != image }.map { Int32($0) } },
-      suspectsPerImage: total - 1, neighboursPerImage: 2)
+      neighboursPerImage: 2)
     let table = try found.broadcast(on: world)
     for image in [0, 259, 260, 519] {
       let scores = (0..<total).filter { $0 != image }.map { other -> (Float, Int) in
