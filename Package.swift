@@ -48,7 +48,7 @@ let package = Package(
       name: "Simulation", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging"],
       swiftSettings: numerical),
     .target(
-      name: "Report", dependencies: ["MPI", "ParticleIO", "ClassAveraging", "CFFTW"],
+      name: "Report", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging", "CFFTW"],
       swiftSettings: numerical),
     .executableTarget(
       name: "kindred",
@@ -57,14 +57,20 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
-    .testTarget(name: "MPITests", dependencies: ["MPI"]),
+    .target(name: "TestSupport", dependencies: ["MPI"], path: "Tests/TestSupport"),
+    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"], swiftSettings: numerical),
     .testTarget(
-      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra"], swiftSettings: numerical),
-    .testTarget(name: "FourierTests", dependencies: ["Fourier"], swiftSettings: numerical),
-    .testTarget(name: "ParticleIOTests", dependencies: ["ParticleIO"]),
+      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"],
+      swiftSettings: numerical),
     .testTarget(
-      name: "ClassAveragingTests", dependencies: ["ClassAveraging"], swiftSettings: numerical),
-    .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: numerical),
+      name: "FourierTests", dependencies: ["Fourier", "TestSupport"], swiftSettings: numerical),
+    .testTarget(name: "ParticleIOTests", dependencies: ["ParticleIO", "TestSupport"]),
+    .testTarget(
+      name: "ClassAveragingTests", dependencies: ["ClassAveraging", "TestSupport"],
+      swiftSettings: numerical),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "TestSupport"],
+      swiftSettings: numerical),
     .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO"]),
     .testTarget(name: "CommandTests", dependencies: ["kindred", "ParticleIO"]),
   ],

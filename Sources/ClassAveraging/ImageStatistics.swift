@@ -31,6 +31,9 @@ struct ImageProfile {
   var power: [Double] = []
   /// Sum of the squared CTF at each shell: the expected power of unit white noise.
   var noisePower: [Double] = []
+  /// Mean of the squared CTF over the whole grid, corners beyond the last shell included: the variance
+  /// of a pixel of CTF-weighted unit white noise.
+  var noisePassed = 0.0
 }
 
 /// Sums of the images' profiles over all ranks: noise variance, band limit and radius come from it.
@@ -49,21 +52,23 @@ public struct ImageStatistics: Sendable {
   let radial: [Double]
   let power: [Double]
   let noisePower: [Double]
+  /// Mean over images of the variance of a pixel of CTF-weighted unit white noise.
+  let noisePassed: Double
 
   /// The variance of white noise, from the pixels outside the particle radius.
   public var noiseVariance: Double { needsNormalization ? 1 : backgroundMeanSquare }
 
   /// The smallest band limit (cycles per pixel) that holds `share` of the signal's power, of the
   /// CTF-weighted images, noise taken off.
-  public func bandLimit(share: Double, size: Int) -> Double {
+  public func bandLimit(share: Double, size: Int, noiseVariance: Double) -> Double {
     let excess = zip(power, noisePower).map { $0 - noiseVariance * $1 }
     return min(0.5, (Double(Self.shell(holding: share, of: excess)) + 1) / Double(size))
   }
 
   /// The smallest radius (pixels) that holds `share` of the signal's energy, of the CTF-weighted
   /// images, noise taken off.
-  public func radius(share: Double, size: Int) -> Double {
-    let noise = noiseVariance * noisePower.reduce(0, +) / Double(size * size)
+  public func radius(share: Double, size: Int, noiseVariance: Double) -> Double {
+    let noise = noiseVariance * noisePassed
     let points = Self.pointsPerShell(size: size)
     let excess = zip(radial, points).map { $0 - noise * Double($1) }
     return min(Double(size / 2), Double(Self.shell(holding: share, of: excess)) + 1)
@@ -101,15 +106,16 @@ public struct ImageStatistics: Sendable {
     let pixels = Double(backgroundPixels)
     let rows = profiles.filter { $0.defect == nil }.map { profile -> [Double] in
       let mean = profile.backgroundSum / pixels
-      let variance = max(profile.backgroundSquares / pixels - mean * mean, 1e-300)
+      // Below any square of a pixel, and far enough from 0 for what is divided by it.
+      let variance = max(profile.backgroundSquares / pixels - mean * mean, 1e-100)
       let own = [
         mean, profile.backgroundSquares / pixels, mean * mean / variance, variance,
-        variance.squareRoot(), log(variance),
+        variance.squareRoot(), log(variance), profile.noisePassed,
       ]
       let shape = profile.radial + profile.power
       return own + shape + shape.map { $0 / variance } + profile.noisePower
     }
-    let width = 6 + 5 * shells
+    let width = 7 + 5 * shells
     let count = try comm.allreduce(rows.count)
     var bounds = [Double](repeating: 0, count: width)
     for row in rows { for i in 0..<width { bounds[i] = max(bounds[i], abs(row[i])) } }
@@ -125,13 +131,13 @@ public struct ImageStatistics: Sendable {
     let offset = means[2] * pixels
     let spread = (means[3] - means[4] * means[4]) / means[3] * 2 * pixels
     let scaled = offset > 4 || spread > 8
-    let start = 6 + (scaled ? 2 * shells : 0)
+    let start = 7 + (scaled ? 2 * shells : 0)
     return ImageStatistics(
       count: count, backgroundPixels: backgroundPixels, backgroundMean: means[0],
       backgroundMeanSquare: means[1], needsNormalization: scaled,
       radial: Array(means[start..<start + shells]),
       power: Array(means[start + shells..<start + 2 * shells]),
-      noisePower: Array(means[6 + 4 * shells..<width]))
+      noisePower: Array(means[7 + 4 * shells..<width]), noisePassed: means[6])
   }
 }
 
@@ -166,9 +172,6 @@ final class ImageProfiler {
 
   var backgroundPixels: Int { background.count }
 
-  /// Points of the whole grid inside the last shell.
-  private var gridPoints: Int { ImageStatistics.pointsPerShell(size: size).reduce(0, +) }
-
   func measure(_ image: UnsafePointer<Float>, ctf: CTFParameters, optics: OpticsGroup)
     -> ImageProfile
   {
@@ -201,20 +204,22 @@ final class ImageProfiler {
     let columns = size / 2 + 1
     let normalization = 1 / Double(size * size)
     weighting.apply(ctf, optics: optics) { [self] spectrum, weights in
-      for i in 0..<gridShell.count where gridShell[i] >= 0 {
+      for i in 0..<gridShell.count {
         let column = i % columns
         // Columns that have a mirror image count twice.
         let twice: Double = column == 0 || 2 * column == size ? 1 : 2
+        let passed = twice * Double(weights[i] * weights[i])
+        profile.noisePassed += passed * normalization
+        if gridShell[i] < 0 { continue }
         let value = spectrum[i]
         profile.power[gridShell[i]] +=
           twice * normalization * Double(value.x * value.x + value.y * value.y)
-        profile.noisePower[gridShell[i]] += twice * Double(weights[i] * weights[i])
+        profile.noisePower[gridShell[i]] += passed
       }
     }
     if optics.isCTFPremultiplied {
       // The background of such an image is noise that the CTF has filtered.
-      let passed = profile.noisePower.reduce(0, +) / Double(gridPoints)
-      profile.backgroundSquares /= max(passed, 1e-12)
+      profile.backgroundSquares /= max(profile.noisePassed, 1e-12)
     }
     for i in 0..<size * size where pixelShell[i] >= 0 {
       profile.radial[pixelShell[i]] += Double(weighting.image[i] * weighting.image[i])

@@ -88,8 +88,11 @@ public struct ImageSurvey: Sendable {
     }
     noiseVariance = noise
     bandLimit =
-      options.bandLimit ?? statistics.bandLimit(share: options.signalShare, size: size)
-    radius = options.radius ?? statistics.radius(share: options.signalShare, size: size)
+      options.bandLimit
+      ?? statistics.bandLimit(share: options.signalShare, size: size, noiseVariance: noise)
+    radius =
+      options.radius
+      ?? statistics.radius(share: options.signalShare, size: size, noiseVariance: noise)
     observer.stageEnded()
   }
 }

@@ -21,7 +21,9 @@ public struct FixedPointSum: Sendable {
     // |term| * scale < 2^50, and terms * 2^bits < 2^62.
     let spare = max(1, terms).bitWidth - max(1, terms).leadingZeroBitCount
     let bits = min(50, 61 - spare)
-    scale = bound > 0 ? Double(sign: .plus, exponent: bits - bound.exponent - 1, significand: 1) : 1
+    // Bounds near the smallest numbers keep fewer bits: the scale itself must be finite.
+    let exponent = bound > 0 ? min(1022, bits - bound.exponent - 1) : 0
+    scale = Double(sign: .plus, exponent: exponent, significand: 1)
   }
 
   /// Adds `values[i]` to element `start + i`.

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import ClassAveraging
@@ -12,7 +13,7 @@ struct BispectrumTests {
     _ count: Int, layout: AngularLayout = layout, seed: UInt64 = 3
   ) -> SteerableCoefficients {
     var result = SteerableCoefficients(layout: layout, count: count)
-    let numbers = RankWorld.numbers(2 * count * layout.componentCount, seed: seed)
+    let numbers = randomNumbers(2 * count * layout.componentCount, seed: seed)
     for (component, k) in layout.frequencyOfComponent.enumerated() {
       for image in 0..<count {
         let place = 2 * (image * layout.componentCount + component)

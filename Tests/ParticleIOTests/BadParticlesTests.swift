@@ -1,5 +1,6 @@
 import Foundation
 import ParticleIO
+import TestSupport
 import Testing
 
 /// One thing that is wrong with a data set, and what the user must read about it.

@@ -1,35 +1,6 @@
 import Foundation
 import ParticleIO
-
-/// A folder of its own for one test, removed when the test lets go of it.
-final class TemporaryFolder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "ParticleIOTests-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { path + "/" + name }
-
-  /// Writes a file and returns its path.
-  @discardableResult
-  func write(_ text: String, to name: String) throws -> String {
-    try write(Array(text.utf8), to: name)
-  }
-
-  @discardableResult
-  func write(_ bytes: [UInt8], to name: String) throws -> String {
-    try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
-    return file(name)
-  }
-
-  var names: [String] {
-    get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
-  }
-}
+import TestSupport
 
 /// An MRC file's bytes, put together by hand from the MRC2014 table of offsets.
 struct HandmadeMRC {
@@ -133,15 +104,6 @@ enum RELION31 {
     try folder.write(second.file, to: "b.mrc")
     return try folder.write(star, to: "particles.star")
   }
-}
-
-/// Data that the project does not hold; tests that need them are skipped where they are absent.
-enum SharedData {
-  static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-    .deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("../shared/data").standardized.path
-
-  static var isPresent: Bool { FileManager.default.fileExists(atPath: path + "/README.md") }
 }
 
 extension MRCFile {

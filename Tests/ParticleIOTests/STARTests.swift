@@ -1,5 +1,6 @@
 import Foundation
 import ParticleIO
+import TestSupport
 import Testing
 
 @Suite struct STARTests {

@@ -1,5 +1,6 @@
 import Foundation
 import ParticleIO
+import TestSupport
 import Testing
 
 /// Published files; the numbers were read with Python's mrcfile, numpy and starfile.

@@ -1,4 +1,5 @@
 import CFFTW
+import Fourier
 
 /// Fourier transforms over the angle of the rings of a polar image, in single precision.
 ///
@@ -24,15 +25,22 @@ final class RingTransform {
     samples = fftwf_alloc_real(rings * angles)
     spectra = fftwf_alloc_complex(rings * frequencies)
     var length = Int32(angles)
-    forwardPlan = fftwf_plan_many_dft_r2c(
-      1, &length, Int32(rings), samples, nil, 1, Int32(angles), spectra, nil, 1,
-      Int32(frequencies), FFTW_ESTIMATE)
-    backwardPlan = fftwf_plan_dft_c2r_1d(length, spectra, samples, FFTW_ESTIMATE)
+    let (samples, spectra) = (samples, spectra)
+    (forwardPlan, backwardPlan) = FFTWPlanner.exclusively {
+      (
+        fftwf_plan_many_dft_r2c(
+          1, &length, Int32(rings), samples, nil, 1, Int32(angles), spectra, nil, 1,
+          Int32(frequencies), FFTW_ESTIMATE),
+        fftwf_plan_dft_c2r_1d(length, spectra, samples, FFTW_ESTIMATE)
+      )
+    }
   }
 
   deinit {
-    fftwf_destroy_plan(forwardPlan)
-    fftwf_destroy_plan(backwardPlan)
+    FFTWPlanner.exclusively {
+      fftwf_destroy_plan(forwardPlan)
+      fftwf_destroy_plan(backwardPlan)
+    }
     fftwf_free(samples)
     fftwf_free(spectra)
   }

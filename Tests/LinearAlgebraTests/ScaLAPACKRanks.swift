@@ -1,20 +1,21 @@
 import COpenBLAS
 import MPI
+import TestSupport
 import Testing
 
 @testable import LinearAlgebra
 
 @Suite("ScaLAPACK against LAPACK", .serialized, .timeLimit(.minutes(2)))
-struct DistributedRanksTests {
+struct ScaLAPACKRanks {
   /// (rows, columns, rank): tall; blocks so short that R spans several ranks; less than full rank.
   @Test(arguments: [(103, 17, 17), (7, 6, 6), (40, 8, 5)])
   func qrOfRaggedSlices(rows: Int, columns: Int, rank: Int) throws {
-    let world = try RankWorld.communicator()
-    var a = RankWorld.numbers(rows * columns, seed: 5)
+    let world = try testWorld()
+    var a = randomNumbers(rows * columns, seed: 5)
     for column in rank..<columns {
       for row in 0..<rows { a[column * rows + row] = 2 * a[(column - rank) * rows + row] }
     }
-    let slice = RankWorld.raggedSlice(of: rows, rank: world.rank, ranks: world.size)
+    let slice = raggedSlice(of: rows, rank: world.rank, ranks: world.size)
     let block = (0..<columns).flatMap { column in slice.map { a[column * rows + $0] } }
     let qr = try DistributedQR(block, columns: columns, over: world)
     #expect(qr.q.count == slice.count * columns)
@@ -58,8 +59,8 @@ struct DistributedRanksTests {
   /// Smaller than a block of the grid, and several blocks with an incomplete last one.
   @Test(arguments: [1, 5, 101])
   func eigensystem(order: Int) throws {
-    let world = try RankWorld.communicator()
-    var a = RankWorld.numbers(order * order, seed: 9)
+    let world = try testWorld()
+    var a = randomNumbers(order * order, seed: 9)
     for i in 0..<order { for j in 0..<i { a[i * order + j] = a[j * order + i] } }
     let system = try DistributedEigensystem(a, order: order, over: world)
     for j in 0..<order {

@@ -1,14 +1,15 @@
 import Foundation
 import MPI
 import ParticleIO
+import TestSupport
 import Testing
 
 @testable import Simulation
 
-extension RankTests {
+extension SerialRanks {
   /// Right on any number of ranks up to `parameters.images`.
   @Suite(.timeLimit(.minutes(2)))
-  struct SimulationTests {
+  struct SimulationRanks {
     private let boxSize = 48
     private let parameters: SimulationParameters = {
       var parameters = SimulationParameters()

@@ -1,18 +1,19 @@
 import MPI
+import TestSupport
 import Testing
 
 @testable import ClassAveraging
 
 @Suite("Ring search", .serialized, .timeLimit(.minutes(2)))
-struct RingSearchRanksTests {
+struct RingSearchRanks {
   /// (images, suspects): several tiles and uneven slices; fewer images than four ranks.
   @Test(arguments: [(1103, 9), (37, 36), (3, 2)])
   func agreesWithBruteForce(total: Int, suspectCount: Int) throws {
-    let world = try RankWorld.communicator()
+    let world = try testWorld()
     let (even, odd) = (5, 4)
     let width = even + odd
     // Small integers: scores are exact, and many are equal.
-    let values = RankWorld.numbers(total * width, seed: 31).map { Float(($0 * 3).rounded()) }
+    let values = randomNumbers(total * width, seed: 31).map { Float(($0 * 3).rounded()) }
     let partition = Partition(of: total, among: world.size)
     let slice = partition.range(of: world.rank)
     let features = InvariantFeatures(

@@ -1,12 +1,13 @@
 import Foundation
 import MPI
 import ParticleIO
+import TestSupport
 import Testing
 
 /// Collective: every rank runs the same tests in the same order.
-@Suite(.serialized) struct SharedReadingTests {
+@Suite(.serialized) struct SharedReadingRanks {
   @Test func everyRankGetsWhatRankZeroReads() throws {
-    let world = try Universe.world()
+    let world = try testWorld()
     let folder = try TemporaryFolder()
     let path = try RELION31.write(to: folder)
     let alone = try ParticleSet.read(starFile: path, ctf: .required)
@@ -18,7 +19,7 @@ import Testing
   }
 
   @Test func everyRankLearnsOfAMistake() throws {
-    let world = try Universe.world()
+    let world = try testWorld()
     let folder = try TemporaryFolder()
     #expect(throws: ReportedError.self) {
       try ParticleSet.read(starFile: folder.file("none.star"), ctf: .required, on: world)

@@ -1,5 +1,6 @@
 import COpenBLAS
 import MPI
+import TestSupport
 import Testing
 
 @testable import ClassAveraging
@@ -31,11 +32,11 @@ private struct StoredPair: PairedMatrix {
 }
 
 @Suite("Invariant features", .serialized, .timeLimit(.minutes(2)))
-struct InvariantFeaturesRanksTests {
+struct InvariantFeaturesRanks {
   /// A product of random factors plus a constant row, rows x columns, row-major, of rank `rank` + 1.
   private static func lowRank(_ rows: Int, _ columns: Int, rank: Int, seed: UInt64) -> [Float] {
-    let left = RankWorld.numbers(rows * rank, seed: seed)
-    let right = RankWorld.numbers(rank * columns, seed: seed + 1)
+    let left = randomNumbers(rows * rank, seed: seed)
+    let right = randomNumbers(rank * columns, seed: seed + 1)
     var result = [Float](repeating: 0.05, count: rows * columns)
     for row in 0..<rows {
       for inner in 0..<rank {
@@ -64,12 +65,12 @@ struct InvariantFeaturesRanksTests {
   func randomisedPCARecoversALowRankMatrix(
     rows: Int, columns: Int, passCount: Int, isCentred: Bool
   ) throws {
-    let world = try RankWorld.communicator()
+    let world = try testWorld()
     let matrices = [
       Self.lowRank(rows, columns, rank: 9, seed: 11),
       Self.lowRank(rows, columns, rank: 5, seed: 21),
     ]
-    let slice = RankWorld.raggedSlice(of: rows, rank: world.rank, ranks: world.size)
+    let slice = raggedSlice(of: rows, rank: world.rank, ranks: world.size)
     let pca = RandomisedPCA(
       sketchSize: 20, passCount: passCount, isCentred: isCentred, seed: 4)
     var last = 0.0
@@ -112,7 +113,7 @@ struct InvariantFeaturesRanksTests {
   }
 
   @Test func invariantUnderRotationAndSignedUnderReflection() throws {
-    let world = try RankWorld.communicator()
+    let world = try testWorld()
     let total = 90
     let base = BispectrumTests.randomImages(total / 3)
     let angles = (0..<total / 3).map { 0.7 * Double($0) + 0.1 }
@@ -134,7 +135,7 @@ struct InvariantFeaturesRanksTests {
     }
     var options = InvariantFeatures.Options()
     (options.evenCount, options.oddCount, options.sketchSize) = (12, 10, 25)
-    let slice = RankWorld.raggedSlice(of: total, rank: world.rank, ranks: world.size)
+    let slice = raggedSlice(of: total, rank: world.rank, ranks: world.size)
     let mine = try InvariantFeatures(
       of: images(slice), bispectrum: BispectrumTests.allTerms(), options: options, over: world)
     let width = mine.width
@@ -172,7 +173,7 @@ struct InvariantFeaturesRanksTests {
   }
 
   @Test func imageThatIsZeroHasNoFeatures() throws {
-    let world = try RankWorld.communicator()
+    let world = try testWorld()
     var images = BispectrumTests.randomImages(33, seed: UInt64(world.rank))
     for component in 0..<images.layout.componentCount {
       images.setValue((0, 0), image: 32, component: component)

@@ -1,12 +1,13 @@
 import Foundation
 import MPI
+import TestSupport
 import Testing
 
 @testable import Fourier
 
 /// Right on any number of ranks: started by mpirun, every rank checks its own rows.
 @Suite(.serialized, .timeLimit(.minutes(2)))
-struct DistributedSpectrumTests {
+struct DistributedSpectrumRanks {
   @Test("Every coefficient is the direct sum", arguments: [9, 10])
   func agreesWithDirectSum(size: Int) throws {
     let comm = try testWorld()
@@ -50,36 +51,5 @@ struct DistributedSpectrumTests {
         if z == 7 { throw Unreadable() }
       }
     }
-  }
-
-  @Test(
-    "The same on several ranks",
-    .enabled(
-      if: ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] == nil,
-      "already started by mpirun"), arguments: [2, 3, 4])
-  func runsOnSeveralRanks(ranks: Int) throws {
-    // MPI, started in this process, leaves variables that make another mpirun fail.
-    let environment = ProcessInfo.processInfo.environment.filter {
-      !$0.key.hasPrefix("OMPI_") && !$0.key.hasPrefix("PMIX_")
-    }
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    let executable = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-    process.arguments = [
-      "mpirun", "-n", String(ranks), "--allow-run-as-root", "--oversubscribe", "--bind-to", "none",
-      "--mca", "mpi_yield_when_idle", "1", executable, "--testing-library", "swift-testing",
-      "--no-parallel", "--filter", "agreesWithDirectSum|reportsAnErrorEverywhere",
-    ]
-    process.environment = environment
-    let output = Pipe()
-    process.standardOutput = output
-    process.standardError = output
-    try process.run()
-    let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "\(text)")
-    // Every rank has run the tests, not merely found none.
-    let passed = text.split(separator: "\n").filter { $0.contains("with 2 tests") }
-    #expect(passed.count == ranks, "\(text)")
   }
 }

@@ -1,14 +1,15 @@
 import Foundation
 import MPI
 import ParticleIO
+import TestSupport
 import Testing
 
 @testable import Simulation
 
-extension RankTests {
+extension SerialRanks {
   /// Right on any number of ranks.
   @Suite(.timeLimit(.minutes(2)))
-  struct SliceTests {
+  struct SliceRanks {
     private static let orientations = [
       Orientation(rot: 0, tilt: 0, psi: 0), Orientation(rot: 37, tilt: 62, psi: -15),
       Orientation(rot: -120, tilt: 145, psi: 171), Orientation(rot: 5, tilt: 90, psi: 90),
@@ -71,16 +72,13 @@ extension RankTests {
       }
     }
 
-    private static let data = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
-      .appending(path: "../../../shared/data").standardizedFileURL
-
     @Test(
       "Projections by relion_project are ours",
-      .enabled(if: FileManager.default.fileExists(atPath: data.path), "no ../shared/data"))
+      .enabled(if: SharedData.isPresent, "the folder ../shared/data is absent"))
     func agreesWithRELION() throws {
       // relion_project puts the centre of an odd box one pixel further in x and y than its L/2.
-      let map = try MRCDensityMap(path: Self.data.appending(path: "maps/ribosome70S_65.mrc").path)
-      let stack = try MRCFile(path: Self.data.appending(path: "real/rln_proj_65.mrcs").path)
+      let map = try MRCDensityMap(path: SharedData.path + "/maps/ribosome70S_65.mrc")
+      let stack = try MRCFile(path: SharedData.path + "/real/rln_proj_65.mrcs")
       let angles = [
         (355.858841, 72.200518, 240.688133), (63.759542, 92.697219, 303.796113),
         (178.751045, 42.736465, 137.511331), (248.292861, 83.402259, 197.749400),
