@@ -59,8 +59,6 @@ public struct AveragePipeline {
         threads: options.model.threads, comm: comm, observer: observer)
       let found = try search.run(rows, groups: model.groups.groupOfParticle)
       observer.stageEnded()
-        print("pairs", found.pairs, "searched", found.searched)
-      }
       observer.stageBegan("affinity", items: found.suspects.count / 2)
       table = try scoring.neighbours(
         of: found.images, suspects: found.suspects, neighboursPerImage: options.neighbours)
