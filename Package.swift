@@ -66,7 +66,8 @@ let package = Package(
       name: "ClassAveragingTests", dependencies: ["ClassAveraging"], swiftSettings: numerical),
     .testTarget(name: "SimulationTests", dependencies: ["Simulation"], swiftSettings: numerical),
     .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO"]),
-    .testTarget(name: "CommandTests", dependencies: ["kindred", "ParticleIO"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["kindred", "ParticleIO"], swiftSettings: numerical),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -106,7 +106,7 @@ extension CommandTests {
           "--neighbours is 30", "30 images", "29 others"),
     ]
 
-    @Test(arguments: damages, [1, 3]) func isRefused(damage: Damage, ranks: Int) throws {
+    @Test(arguments: damages, [nil, 3]) func isRefused(damage: Damage, ranks: Int?) throws {
       let folder = try DamagedSet.make(damage)
       let run = try DamagedSet.average(folder, damage.options, ranks: ranks)
       expectRefusal(run, folder, containing: damage.expected)
