@@ -112,7 +112,7 @@ extension CommandTests {
       expectRefusal(run, folder, containing: damage.expected)
     }
 
-    @Test func moreRanksThanImages() throws {
+    @Test func moreProcessesThanImages() throws {
       let folder = try DamagedSet.make()
       let star = try folder.text("set/particles.star").split(
         separator: "\n", omittingEmptySubsequences: false)
