@@ -72,7 +72,8 @@ let package = Package(
       name: "SimulationTests", dependencies: ["Simulation", "TestSupport"],
       swiftSettings: numerical),
     .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO"]),
-    .testTarget(name: "CommandTests", dependencies: ["kindred", "ParticleIO"]),
+    .testTarget(
+      name: "CommandTests", dependencies: ["kindred", "ParticleIO"], swiftSettings: numerical),
   ],
   swiftLanguageModes: [.v6]
 )

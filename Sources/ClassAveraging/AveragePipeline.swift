@@ -77,6 +77,14 @@ public struct AveragePipeline {
     let bispectrum = Bispectrum(
       layout: means.layout, weights: model.posterior.eigenvalues.flatMap { $0 },
       options: options.bispectrum)
+    try comm.agree {
+      if bispectrum.terms.isEmpty {
+        throw OptionError(
+          "no signal to compare images by: the covariance has \(means.layout.componentCount) components "
+            + "above the noise (variance \(model.survey.noiseVariance)), too few for the invariants; "
+            + "check --noise-variance, --radius and --band-limit")
+      }
+    }
     let features = try InvariantFeatures(
       of: means, bispectrum: bispectrum, options: options.features, over: comm,
       progress: { observer.stageAdvanced(to: Int($0 * 1000)) })

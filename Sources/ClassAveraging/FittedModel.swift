@@ -33,6 +33,13 @@ public struct FittedModel {
     let own = partition.range(of: comm.rank)
     let basis = FourierBesselBasis(
       size: set.boxSize, bandLimit: survey.bandLimit, radius: survey.radius)
+    try comm.agree {
+      if basis.layout.componentCount == 0 {
+        throw OptionError(
+          "a particle radius of \(survey.radius) pixels and a band limit of \(survey.bandLimit) cycles "
+            + "per pixel leave no basis function; give a larger --radius or a finer --band-limit")
+      }
+    }
     self.basis = basis
 
     observer.stageBegan("coefficients", items: own.count)

@@ -25,13 +25,16 @@ public struct ImageSurvey: Sendable {
     let size = set.boxSize
     let partition = Partition(of: set.particles.count, among: comm.size)
     let own = partition.range(of: comm.rank)
-    if let radius = options.radius, radius < 2 || radius > Double(size) / 2 {
-      throw OptionError(
-        "--radius is \(radius) pixels; it must be from 2 to half the box, \(Double(size) / 2)")
-    }
-    if let limit = options.bandLimit, limit <= 0 || limit > 0.5 {
-      throw OptionError(
-        "--band-limit is \(limit) cycles per pixel; it must be above 0, at most 0.5")
+    try comm.agree {
+      if let radius = options.radius, !(radius >= 2 && radius <= Double(size) / 2) {
+        throw OptionError(
+          "the particle radius is \(radius) pixels; it must be from 2 to half the box, "
+            + "\(Double(size) / 2)")
+      }
+      if let limit = options.bandLimit, !(limit > 0 && limit <= 0.5) {
+        throw OptionError(
+          "the band limit is \(limit) cycles per pixel; it must be above 0, at most 0.5")
+      }
     }
     let outer = options.radius ?? Double(size / 2)
     observer.stageBegan("survey", items: own.count)
@@ -73,18 +76,22 @@ public struct ImageSurvey: Sendable {
     }
     let isBad = Set(leftOut.map(\.particle))
     let kept = set.particles.indices.filter { !isBad.contains($0) }
-    if kept.isEmpty {
-      throw InputError(file: set.starFile, "none of the \(set.particles.count) images is usable")
+    try comm.agree {
+      if kept.isEmpty {
+        throw InputError(file: set.starFile, "none of the \(set.particles.count) images is usable")
+      }
     }
     originalIndex = kept.map { Int32($0) }
     particles = isBad.isEmpty ? set : set.selecting(kept)
     statistics = try ImageStatistics.sum(
       profiles, backgroundPixels: backgroundPixels, size: size, on: comm)
     let noise = options.noiseVariance ?? statistics.noiseVariance
-    if !(noise > 0) {
-      throw OptionError(
-        "the noise variance is \(noise): the pixels outside the particle radius hold no noise; give "
-          + "--noise-variance")
+    try comm.agree {
+      if !(noise > 0) {
+        throw OptionError(
+          "the noise variance is \(noise): the pixels outside the particle radius hold no noise; "
+            + "give --noise-variance")
+      }
     }
     noiseVariance = noise
     bandLimit =

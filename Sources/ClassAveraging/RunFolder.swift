@@ -15,12 +15,14 @@ public final class RunFolder {
   public static let eigenimageLimit = 256
 
   public let path: String
+  private let files: [String]
   private var pending: [() throws -> Void] = []
 
   /// The folder at `path`, made where it is missing.
   /// - Throws: `InputError` where it holds a run already and `overwrite` is not set, or cannot be made.
   public init(path: String, overwrite: Bool, files: [String] = fileNames) throws {
     self.path = path
+    self.files = files
     let manager = FileManager.default
     if !overwrite, let found = files.first(where: { manager.fileExists(atPath: "\(path)/\($0)") }) {
       throw InputError(
@@ -86,12 +88,20 @@ public final class RunFolder {
     return writer
   }
 
-  /// Gives all files their final names.
+  /// Gives all files their final names. Where one cannot be finished (a full disk), none is left: a run
+  /// that was in the folder is no longer whole either.
   /// - Parameter record: writes the run record, the last file.
   public func finish(record: () throws -> Void) throws {
-    for step in pending { try step() }
-    pending = []
-    try record()
+    // While files are replaced the folder must not look like a whole run.
+    unlink(file("run.json"))
+    do {
+      for step in pending { try step() }
+      pending = []
+      try record()
+    } catch {
+      for name in files { unlink(file(name)) }
+      throw error
+    }
   }
 }
 

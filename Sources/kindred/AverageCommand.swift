@@ -56,7 +56,9 @@ struct AverageCommand: ParsableCommand {
       var record = try RunRecord.begin(
         threads: model.threads, options: recordedOptions, on: comm)
       let pipeline = AveragePipeline(options: options, on: comm, observer: clock)
+      try InjectedFault.throwIfAsked(at: .model, on: comm)
       let found = try pipeline.findNeighbours(set)
+      try InjectedFault.throwIfAsked(at: .averages, on: comm)
       record.enter(found.model)
 
       let count = min(averages ?? set.particles.count, set.particles.count)
@@ -81,9 +83,7 @@ struct AverageCommand: ParsableCommand {
       }
       if comm.isRoot {
         print(table.text, terminator: "")
-        for left in record.imagesLeftOut {
-          print("left out: particle \(left.particle) of \(particles): \(left.reason)")
-        }
+        record.printLeftOut(of: particles)
         print("\(kept) averages of \(neighbours) neighbours in \(output)")
       }
     }
@@ -91,7 +91,7 @@ struct AverageCommand: ParsableCommand {
 
   private func options(for set: ParticleSet) throws -> AverageOptions {
     var options = AverageOptions()
-    options.model = try model.options(pixelSize: set.pixelSize)
+    options.model = try model.options(for: set)
     options.neighbours = neighbours
     options.suspects = suspects
     options.search = search

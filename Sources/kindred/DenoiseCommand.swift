@@ -37,7 +37,7 @@ struct DenoiseCommand: ParsableCommand {
           ? try RunFolder(path: output, overwrite: overwrite, files: Self.files) : nil
       }
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
-      let options = try comm.agree { try model.options(pixelSize: set.pixelSize) }
+      let options = try comm.agree { try model.options(for: set) }
       var record = try RunRecord.begin(
         threads: model.threads,
         options: model.record.merging([
@@ -63,9 +63,7 @@ struct DenoiseCommand: ParsableCommand {
       }
       if comm.isRoot {
         print(table.text, terminator: "")
-        for left in record.imagesLeftOut {
-          print("left out: particle \(left.particle) of \(particles): \(left.reason)")
-        }
+        record.printLeftOut(of: particles)
         print("\(fitted.partition.total) denoised images in \(output)")
       }
     }

@@ -33,19 +33,28 @@ struct ModelArguments: ParsableArguments {
 
   var ctf: CTFSource { noCTF ? .ignored : .required }
 
-  /// The options in force for images of this pixel size.
-  func options(pixelSize: Double) throws -> ModelOptions {
+  /// The options in force for the images of `set`.
+  /// - Throws: `OptionError` for a number out of range, in the unit in which it was given.
+  func options(for set: ParticleSet) throws -> ModelOptions {
+    let pixelSize = set.pixelSize
     var options = ModelOptions()
     guard defocusGroups >= 1 else {
       throw OptionError("--defocus-groups is \(defocusGroups); at least 1 is needed")
     }
     guard threads >= 1 else { throw OptionError("--threads is \(threads); at least 1 is needed") }
-    if let noiseVariance, !(noiseVariance > 0) {
-      throw OptionError("--noise-variance is \(noiseVariance); it must be positive")
+    if let noiseVariance, !(noiseVariance > 0 && noiseVariance.isFinite) {
+      throw OptionError("--noise-variance is \(noiseVariance); a positive number is needed")
     }
-    if let bandLimit, bandLimit < 2 * pixelSize {
+    // Written so that NaN fails as well.
+    let largest = Double(set.boxSize) / 2 * pixelSize
+    if let radius, !(radius >= 2 * pixelSize && radius <= largest) {
       throw OptionError(
-        "--band-limit is \(bandLimit) A, finer than two pixels of \(pixelSize) A")
+        "--radius is \(radius) A; from two pixels (\(2 * pixelSize) A) to half the box "
+          + "(\(largest) A) is needed")
+    }
+    if let bandLimit, !(bandLimit >= 2 * pixelSize && bandLimit.isFinite) {
+      throw OptionError(
+        "--band-limit is \(bandLimit) A; at least two pixels of \(pixelSize) A are needed")
     }
     guard signalShare > 0 && signalShare <= 1 else {
       throw OptionError("--signal-share is \(signalShare); it must be above 0, at most 1")
@@ -72,6 +81,16 @@ struct ModelArguments: ParsableArguments {
 }
 
 extension RunRecord {
+  /// Names the particles that were left out, and counts them.
+  func printLeftOut(of starFile: String) {
+    for left in imagesLeftOut {
+      print("left out: particle \(left.particle) of \(starFile): \(left.reason)")
+    }
+    if let used = imagesUsed, !imagesLeftOut.isEmpty {
+      print("\(imagesLeftOut.count) of \(used + imagesLeftOut.count) particles left out")
+    }
+  }
+
   /// Enters what the model fit found.
   mutating func enter(_ model: FittedModel) {
     noiseVariance = model.survey.noiseVariance

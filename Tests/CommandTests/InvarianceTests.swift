@@ -1,0 +1,54 @@
+import Foundation
+import Testing
+
+extension CommandTests {
+  /// The same files whatever the number of processes that share the work.
+  @Suite struct InvarianceTests {
+    @Test func oneToFourProcesses() throws {
+      let folder = try SmallSet.make(["--snr", "1/40"], images: 403)
+      let (k, pixels) = (10, SmallSet.box * SmallSet.box)
+      for ranks in 1...4 {
+        let run = try average(folder, to: "\(ranks)", ranks: ranks, neighbours: k, suspects: 50)
+        #expect(run.status == 0, "\(run.text)")
+      }
+      let first = try RunOutput(folder, "1")
+      let averages = try RunOutput.stack(folder.file("1/averages.mrcs")).pixels
+      for ranks in 2...4 {
+        for name in ["mean.mrc", "eigenimages.mrcs"] {
+          let same = try folder.data("\(ranks)/\(name)") == folder.data("1/\(name)")
+          #expect(same, "\(name) on \(ranks) ranks")
+        }
+        let other = try RunOutput(folder, "\(ranks)")
+        let same = zip(first.neighbours, other.neighbours).count { $0 == $1 }
+        #expect(same * 1000 >= 999 * 403 * k, "\(same) neighbours on \(ranks) ranks")
+        let sameReflections = zip(first.reflected, other.reflected).count { $0 == $1 }
+        #expect(sameReflections * 1000 >= 999 * 403 * k)
+
+        let others = try RunOutput.stack(folder.file("\(ranks)/averages.mrcs")).pixels
+        for image in 0..<403 {
+          let entries = image * k..<image * k + k
+          guard first.neighbours[entries] == other.neighbours[entries],
+            first.reflected[entries] == other.reflected[entries],
+            first.rotation[entries] == other.rotation[entries]
+          else { continue }
+          let range = image * pixels..<(image + 1) * pixels
+          let isSame = averages[range] == others[range]
+          #expect(isSame, "average \(image) on \(ranks) ranks")
+        }
+      }
+    }
+
+    /// Simulated stacks are tested in `SimulateCommandTests`; here the estimates of every particle.
+    @Test func denoisedImages() throws {
+      let folder = try SmallSet.make(images: 50)
+      for ranks in 1...4 {
+        let run = try Command.run(
+          ["denoise", folder.file("set/particles.star"), "--output", folder.file("\(ranks)")],
+          ranks: ranks)
+        #expect(run.status == 0, "\(run.text)")
+        let same = try folder.data("\(ranks)/denoised.mrcs") == folder.data("1/denoised.mrcs")
+        #expect(same, "denoised.mrcs on \(ranks) ranks")
+      }
+    }
+  }
+}
