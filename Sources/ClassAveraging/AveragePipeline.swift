@@ -33,6 +33,9 @@ public struct AveragePipeline {
     let model = try FittedModel(set, options: options.model, on: comm, observer: observer)
     let images = model.partition.total
     try comm.agree { try options.validate(images: images, ranks: comm.size) }
+    try comm.agree {
+      if model.posterior.layout.componentCount == 0 { throw noSignal(model, "") }
+    }
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
     let scoring = SuspectScoring(
@@ -50,6 +53,13 @@ public struct AveragePipeline {
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
+  private func noSignal(_ model: FittedModel, _ what: String) -> OptionError {
+    OptionError(
+      "no signal to compare images by: the covariance has \(model.posterior.layout.componentCount) "
+        + "components above the noise (variance \(model.survey.noiseVariance))\(what); "
+        + "check --noise-variance, --radius and --band-limit")
+  }
+
   /// What `auto` means for this many images: all pairs, while the time predicted for one pass fits the
   /// budget.
   func chosenSearch(images: Int, layout: AngularLayout) -> SuspectSearch {
@@ -64,7 +74,7 @@ public struct AveragePipeline {
   private func rankSuspects(_ model: FittedModel, _ scoring: SuspectScoring, images: Int) throws
     -> NeighbourTable
   {
-    let found = try suspects(model, count: min(options.suspects, images - 1))
+    let found = try suspects(model, count: min(options.suspectCount, images - 1))
     observer.stageBegan("affinity", items: found.suspects.count / 2)
     let table =
       options.affinity == nil
@@ -122,10 +132,7 @@ public struct AveragePipeline {
       options: options.bispectrum)
     try comm.agree {
       if bispectrum.terms.isEmpty {
-        throw OptionError(
-          "no signal to compare images by: the covariance has \(means.layout.componentCount) components "
-            + "above the noise (variance \(model.survey.noiseVariance)), too few for the invariants; "
-            + "check --noise-variance, --radius and --band-limit")
+        throw noSignal(model, ", too few for the invariants")
       }
     }
     let features = try InvariantFeatures(

@@ -41,8 +41,9 @@ public struct AverageOptions: Sendable {
   public var model = ModelOptions()
   /// K, neighbours of each image.
   public var neighbours = 10
-  /// S, suspects of each image that are ranked by the affinity.
-  public var suspects = 50
+  /// S, suspects of each image that the invariants find and the affinity ranks; nil for 50 or, if there
+  /// are more neighbours, as many.
+  public var suspects: Int?
   public var search = SuspectSearch.auto
   /// Hours of wall time up to which `auto` searches all pairs.
   public var searchBudget = 4.0
@@ -59,6 +60,9 @@ public struct AverageOptions: Sendable {
 
   public init() {}
 
+  /// S in force.
+  var suspectCount: Int { suspects ?? max(50, neighbours) }
+
   /// - Parameter images: how many images there are to choose from.
   /// - Throws: `OptionError` where the numbers do not fit together.
   public func validate(images: Int, ranks: Int) throws {
@@ -71,7 +75,7 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--neighbours is \(neighbours), but each of \(images) images has only \(images - 1) others")
     }
-    if suspects < neighbours {
+    if let suspects, suspects < neighbours {
       throw OptionError(
         "--suspects is \(suspects), fewer than the \(neighbours) neighbours to choose from them")
     }

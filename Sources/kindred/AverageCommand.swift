@@ -25,8 +25,12 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Neighbours of each image, K.")
   var neighbours = 10
 
-  @Option(help: "Suspects of each image that are ranked by the affinity, S.")
-  var suspects = 50
+  @Option(
+    help: """
+      Suspects of each image that --search rir finds and the affinity ranks, S; default: 50, or as \
+      many as neighbours.
+      """)
+  var suspects: Int?
 
   @Option(
     help: """
@@ -126,7 +130,7 @@ struct AverageCommand: ParsableCommand {
   private var recordedOptions: [String: JSONValue] {
     model.record.merging([
       "particles": .string(particles), "output": .string(output),
-      "neighbours": .integer(neighbours), "suspects": .integer(suspects),
+      "neighbours": .integer(neighbours), "suspects": JSONValue(suspects),
       "search": .string(search.rawValue), "search_budget": .number(searchBudget),
       "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
       "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),

@@ -64,8 +64,8 @@ extension CommandTests {
       let record = try RunOutput.record(folder, "run")
       let keys = [
         "band_limit", "command", "covariance_ranks", "end", "hosts", "images_left_out",
-        "images_used", "noise_variance", "options", "radius", "ranks", "stages", "start",
-        "threads", "versions", "working_directory",
+        "images_used", "noise_variance", "options", "passes", "radius", "ranks", "search", "stages",
+        "start", "threads", "versions", "working_directory",
       ]
       #expect(record.keys.sorted() == keys)
       #expect((record["command"] as? [String])?.dropFirst().first == "average")
@@ -76,7 +76,7 @@ extension CommandTests {
       let stages = try #require(record["stages"] as? [[String: Any]])
       #expect(
         stages.compactMap { $0["name"] as? String } == [
-          "survey", "coefficients", "covariance", "invariants", "suspects", "affinity", "averages",
+          "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2", "averages",
         ])
       #expect(stages.allSatisfy { ($0["peak_bytes"] as? Int ?? 0) > 1 << 20 })
     }

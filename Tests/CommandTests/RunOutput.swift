@@ -66,11 +66,11 @@ enum SmallSet {
 /// `kindred average` on the set in a folder, with few neighbours.
 func average(
   _ folder: Folder, to output: String, _ options: [String] = [], ranks: Int? = nil,
-  neighbours: Int = 5, suspects: Int = 20
+  neighbours: Int = 5, suspects: Int? = 20
 ) throws -> Command {
   try Command.run(
     [
       "average", folder.file("set/particles.star"), "--output", folder.file(output),
-      "--neighbours", String(neighbours), "--suspects", String(suspects),
-    ] + options, ranks: ranks)
+      "--neighbours", String(neighbours),
+    ] + (suspects.map { ["--suspects", String($0)] } ?? []) + options, ranks: ranks)
 }
