@@ -102,7 +102,7 @@ struct ImageSurveyRanks {
       try self.survey(images, size: size, options: options)
     }
     options.isStrict = false
-    #expect(throws: InputError.self) {
+    #expect(throws: ReportedError.self) {
       let bad = [Float](repeating: .nan, count: size * size)
       return try self.survey(.init(repeating: bad, count: 5), size: size, options: options)
     }
@@ -169,7 +169,7 @@ struct ImageSurveyRanks {
       }
     }
     for factor in [1, 1e6] as [Float] {
-      #expect(throws: OptionError.self) {
+      #expect(throws: ReportedError.self) {
         try self.survey(images.map { $0.map { factor * $0 } }, size: size)
       }
     }
@@ -187,7 +187,7 @@ struct ImageSurveyRanks {
   func badOptions(radius: Double, bandLimit: Double) throws {
     var options = ModelOptions()
     (options.radius, options.bandLimit) = (radius, bandLimit)
-    #expect(throws: OptionError.self) {
+    #expect(throws: ReportedError.self) {
       try survey(noise(5, size: size, variance: { _ in 1 }), size: size, options: options)
     }
   }
