@@ -25,16 +25,11 @@ struct DenoiseCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArguments
 
-  private static let files = [
-    "denoised.mrcs", "denoised.star", "mean.mrc", "eigenimages.mrcs", "run.json",
-  ]
-
   func run() throws {
     Universe.run { comm in
       let clock = StageClock(comm)
       let folder = try comm.agree {
-        comm.isRoot
-          ? try RunFolder(path: output, overwrite: overwrite, files: Self.files) : nil
+        comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
       }
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try model.options(for: set) }
