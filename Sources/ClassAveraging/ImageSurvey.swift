@@ -12,7 +12,8 @@ public struct ImageSurvey: Sendable {
   public let leftOut: [(particle: Int, defect: ParticleDefect)]
   /// Sums over the images that take part.
   public let statistics: ImageStatistics
-  /// sigma^2 of the white noise of a pixel, after normalisation where the images need it.
+  /// sigma^2 of the white noise of a pixel, as given; otherwise as measured, after normalisation where the
+  /// images need it.
   public let noiseVariance: Double
   /// Cycles per pixel, at most 1/2.
   public let bandLimit: Double
@@ -90,7 +91,8 @@ public struct ImageSurvey: Sendable {
     originalIndex = kept.map { Int32($0) }
     particles = isBad.isEmpty ? set : set.selecting(kept)
     statistics = try ImageStatistics.sum(
-      profiles, backgroundPixels: backgroundPixels, size: size, on: comm)
+      profiles, backgroundPixels: backgroundPixels, size: size,
+      mayNormalize: options.noiseVariance == nil, on: comm)
     let noise = options.noiseVariance ?? statistics.noiseVariance
     try comm.agree {
       if !(noise > 0) {

@@ -116,6 +116,12 @@ struct ImageSurveyRanks {
     let shifted = try survey(
       noise(60, size: size, variance: { _ in 2 }, mean: { 3 * scales[$0] }), size: size)
     #expect(shifted.statistics.needsNormalization && shifted.noiseVariance == 1)
+    // A variance that is given is in units of the images as they are.
+    var options = ModelOptions()
+    options.noiseVariance = 2.5
+    let given = try survey(
+      noise(60, size: size, variance: { scales[$0] }), size: size, options: options)
+    #expect(!given.statistics.needsNormalization && given.noiseVariance == 2.5)
     let even = try survey(noise(60, size: size, variance: { _ in 2 }), size: size)
     #expect(!even.statistics.needsNormalization)
 
