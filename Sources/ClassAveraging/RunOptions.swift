@@ -28,6 +28,8 @@ public struct ModelOptions: Sendable {
 
 /// How suspects are found.
 public enum SuspectSearch: String, Sendable, CaseIterable {
+  /// All pairs where that fits the time allowed, else rir; rir where its own order is asked for.
+  case auto
   /// Nearest neighbours of rotationally invariant features: bispectrum and PCA (method E.7).
   case rir
   /// Every pair of images, scored exactly by the affinity.
@@ -41,9 +43,14 @@ public struct AverageOptions: Sendable {
   public var neighbours = 10
   /// S, suspects of each image that are ranked by the affinity.
   public var suspects = 50
-  public var search = SuspectSearch.rir
+  public var search = SuspectSearch.auto
+  /// Hours of wall time up to which `auto` searches all pairs.
+  public var searchBudget = 4.0
   /// How suspects are ranked; nil keeps the search's own order.
-  public var affinity: Affinity? = .mahalanobis
+  public var affinity: Affinity? = .bayes
+  /// Passes over all pairs: the first among single images, the others among classes (method E.6). nil
+  /// lets them stop by themselves, after the first one for anything but all pairs by the Bayes factor.
+  public var passes: Int?
   /// How many averages are written, from the first image on; all if nil.
   public var averages: Int?
   public var seed: UInt64 = 1
@@ -67,6 +74,16 @@ public struct AverageOptions: Sendable {
     if suspects < neighbours {
       throw OptionError(
         "--suspects is \(suspects), fewer than the \(neighbours) neighbours to choose from them")
+    }
+    if let passes, passes < 1 { throw OptionError("--passes is \(passes); at least 1 is needed") }
+    if let passes, passes > 1, affinity != .bayes || search == .rir {
+      throw OptionError(
+        "--passes is \(passes), but classes are compared among all pairs by the Bayes factor: use "
+          + "--search all-pairs --affinity bayes, or one pass")
+    }
+    if search == .allPairs && affinity == nil {
+      throw OptionError(
+        "--affinity none keeps the order of --search rir; all pairs are ordered by an affinity")
     }
     if let averages, averages < 0 { throw OptionError("--averages is \(averages)") }
   }

@@ -28,11 +28,25 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Suspects of each image that are ranked by the affinity, S.")
   var suspects = 50
 
-  @Option(help: "How suspects are found: rir (rotationally invariant features).")
-  var search = SuspectSearch.rir
+  @Option(
+    help: """
+      How suspects are found: all-pairs (every pair, exactly), rir (rotationally invariant features), \
+      or auto (all-pairs where it fits --search-budget).
+      """)
+  var search = SuspectSearch.auto
 
-  @Option(help: "How suspects are ranked: mahalanobis, bayes, or none (the search's own order).")
-  var affinity = AffinityChoice.mahalanobis
+  @Option(help: "Hours of wall time for a search up to which --search auto compares all pairs.")
+  var searchBudget = 4.0
+
+  @Option(help: "How suspects are ranked: bayes, mahalanobis, or none (the search's own order).")
+  var affinity = AffinityChoice.bayes
+
+  @Option(
+    help: """
+      Passes over all pairs: the first compares images, the others classes; default: they stop by \
+      themselves (1 with --search rir or --affinity mahalanobis).
+      """)
+  var passes: Int?
 
   @Option(help: "How many averages to write, from the first particle on; default: all.")
   var averages: Int?
@@ -60,6 +74,10 @@ struct AverageCommand: ParsableCommand {
       let found = try pipeline.findNeighbours(set)
       try InjectedFault.throwIfAsked(at: .averages, on: comm)
       record.enter(found.model)
+      record.search = found.search.rawValue
+      record.passes = found.passes.map {
+        .init(pass: $0.pass, correlation: $0.correlation, weight: $0.weight, kept: $0.kept)
+      }
 
       let count = min(averages ?? set.particles.count, set.particles.count)
       let kept = found.model.survey.originalIndex.prefix { $0 < count }.count
@@ -95,6 +113,8 @@ struct AverageCommand: ParsableCommand {
     options.neighbours = neighbours
     options.suspects = suspects
     options.search = search
+    options.searchBudget = searchBudget
+    options.passes = passes
     options.affinity = affinity.affinity
     options.averages = averages
     options.seed = seed
@@ -107,7 +127,8 @@ struct AverageCommand: ParsableCommand {
     model.record.merging([
       "particles": .string(particles), "output": .string(output),
       "neighbours": .integer(neighbours), "suspects": .integer(suspects),
-      "search": .string(search.rawValue), "affinity": .string(affinity.rawValue),
+      "search": .string(search.rawValue), "search_budget": .number(searchBudget),
+      "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
       "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
       "overwrite": .bool(overwrite),
     ]) { _, new in new }
