@@ -65,6 +65,14 @@ public struct FittedModel {
       shrinkage: options.shrinkage, on: comm)
     posterior = try PosteriorModel(
       estimate: estimate, model: model, noiseVariance: survey.noiseVariance)
+    let components = posterior.layout.componentCount
+    try comm.agree {
+      if components == 0 {
+        throw OptionError(
+          "no signal to compare images by: nothing rises above the noise (variance "
+            + "\(survey.noiseVariance)); check --noise-variance, --radius and --band-limit")
+      }
+    }
     statistics = posterior.sufficientStatistics(
       of: coefficients, groups: groups.groupOfParticle[own])
     observer.stageEnded()
