@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Foundation
 import MPI
 import ParticleIO
 import Report
@@ -49,18 +48,9 @@ struct DenoiseCommand: ParsableCommand {
       try DenoisePipeline(model: fitted, on: comm, observer: clock).stream(synthesis) {
         try writer?.append($0)
       }
-      let table = try clock.finish(comm)
-      record.stages = table.stages
-      try comm.agree {
-        try folder?.write(synthesis, posterior: fitted.posterior, pixelSize: set.pixelSize)
-        record.end = Date()
-        try folder?.finish { try record.write(to: folder!.file("run.json")) }
-      }
-      if comm.isRoot {
-        print(table.text, terminator: "")
-        record.printLeftOut(of: particles)
-        print("\(fitted.partition.total) denoised images in \(output)")
-      }
+      try record.finish(
+        folder, fitted, synthesis, clock: clock, on: comm,
+        summary: "\(fitted.partition.total) denoised images in \(output)")
     }
   }
 }
