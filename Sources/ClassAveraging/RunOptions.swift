@@ -85,6 +85,10 @@ public struct AverageOptions: Sendable {
         "--passes is \(passes), but classes are compared among all pairs by the Bayes factor: use "
           + "--search all-pairs --affinity bayes, or one pass")
     }
+    // Written so that NaN fails as well.
+    if !(searchBudget >= 0 && searchBudget.isFinite) {
+      throw OptionError("--search-budget is \(searchBudget); a number of hours from 0 is needed")
+    }
     if search == .allPairs && affinity == nil {
       throw OptionError(
         "--affinity none keeps the order of --search rir; all pairs are ordered by an affinity")

@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Foundation
 import MPI
 import ParticleIO
 import Report
@@ -95,19 +94,9 @@ struct AverageCommand: ParsableCommand {
         }
       }
       let synthesis = try pipeline.average(found, count: kept) { try writer?.append($0) }
-      let table = try clock.finish(comm)
-      record.stages = table.stages
-      try comm.agree {
-        try folder?.write(
-          synthesis, posterior: found.model.posterior, pixelSize: set.pixelSize)
-        record.end = Date()
-        try folder?.finish { try record.write(to: folder!.file("run.json")) }
-      }
-      if comm.isRoot {
-        print(table.text, terminator: "")
-        record.printLeftOut(of: particles)
-        print("\(kept) averages of \(neighbours) neighbours in \(output)")
-      }
+      try record.finish(
+        folder, found.model, synthesis, clock: clock, on: comm,
+        summary: "\(kept) averages of \(neighbours) neighbours in \(output)")
     }
   }
 

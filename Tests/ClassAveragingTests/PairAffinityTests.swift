@@ -197,18 +197,6 @@ struct PairAffinityTests {
     arguments: Affinity.allCases)
   func turnedImage(affinity: Affinity) throws {
     let size = 41
-    // At (x, y) of the turned image stands what was at the point turned back; reflected after that.
-    func image(turned angle: Double, reflected: Bool) -> [Float] {
-      (0..<size * size).map { pixel in
-        let x = Double(pixel % size - size / 2)
-        let y = Double(pixel / size - size / 2) * (reflected ? -1 : 1)
-        let (u, v) = (x * cos(angle) + y * sin(angle), -x * sin(angle) + y * cos(angle))
-        func blob(_ cx: Double, _ cy: Double, _ s: Double) -> Double {
-          exp(-((u - cx) * (u - cx) + (v - cy) * (v - cy)) / (2 * s * s))
-        }
-        return Float(blob(5, 2, 2.2) + 0.7 * blob(-3, 6, 2.6) - 0.4 * blob(1, -7, 3))
-      }
-    }
     let basis = FourierBesselBasis(size: size, bandLimit: 0.35, radius: 18)
     let counts = (0..<basis.layout.blockCount).map { basis.layout.components(ofBlock: $0).count }
     let blocks = counts.map { Matrix.identity($0) }
@@ -222,7 +210,8 @@ struct PairAffinityTests {
     let model = try PairModel(posterior, affinity: affinity)
     func statistic(turned angle: Double, reflected: Bool) -> [Float] {
       let b = posterior.sufficientStatistics(
-        of: analyze([image(turned: angle, reflected: reflected)], basis), groups: [0])
+        of: analyze([blobs(size: size, turned: angle, reflected: reflected, scale: 1.5)], basis),
+        groups: [0])
       return (0..<b.layout.componentCount).flatMap {
         [b.value(image: 0, component: $0).re, b.value(image: 0, component: $0).im]
       }
