@@ -5,7 +5,7 @@ extension CommandTests {
   /// Class-posterior passes on images so noisy that single images compare badly.
   @Suite struct PassesTests {
     /// The share of neighbours whose viewing directions are less than 10 degrees apart.
-    private func share(_ folder: Folder, _ run: String) throws -> Double {
+    private func share(_ folder: TemporaryFolder, _ run: String) throws -> Double {
       let evaluation = try Command.run([
         "evaluate", folder.file(run), "--truth", folder.file("set"), "--json",
       ])
