@@ -19,14 +19,14 @@ struct AllPairsSearch {
   let comm: Communicator
   let observer: any StageObserver
 
-  /// Wall seconds that a search will take, roughly: operations on vectors of 16 per 16 pairs over the rate of
+  /// Seconds that a search will take on one core, roughly: operations on vectors of 16 per 16 pairs over the rate of
   /// a core with 512-bit vectors.
-  static func predictedSeconds(images: Int, layout: AngularLayout, cores: Int) -> Double {
+  static func predictedCoreSeconds(images: Int, layout: AngularLayout) -> Double {
     let angles = Double(PairKernel(layout: layout).angles)
     let operations =
       4 * Double(layout.componentCount) + angles * Double(layout.blockCount) + 12 * angles
     let pairs = Double(images) * Double(images) / 2
-    return pairs * operations / (operationRate * Double(cores))
+    return pairs * operations / operationRate
   }
 
   /// Measured: 29e9 on one core of a 2.6 GHz server.
@@ -56,8 +56,7 @@ struct AllPairsSearch {
     var lists = BestCandidates(rows: own.count, capacity: capacity)
     let ownSide = side(of: own)
     let ownLanes = PairLanes(own)
-    var progress = Progress(
-      total: pairShare(shares), observer: observer)
+    var progress = Progress(observer: observer)
 
     var visitor = own
     for step in 0...size / 2 {
@@ -136,21 +135,19 @@ struct AllPairsSearch {
       searched: counts.searched)
   }
 
-  /// Pairs that this rank compares, for the progress.
-  private func pairShare(_ shares: Partition) -> Int {
-    let own = shares.range(of: comm.rank).count
-    return own * shares.total / 2
+  /// Pairs that this rank compares, about: the items of a stage that searches.
+  static func share(of partition: Partition, _ comm: Communicator) -> Int {
+    partition.range(of: comm.rank).count * partition.total / 2
   }
 
   /// Progress in pairs, as the observer hears of it.
   private struct Progress {
-    let total: Int
     let observer: any StageObserver
     var done = 0
 
     mutating func add(_ pairs: Int) {
       done += pairs
-      observer.stageAdvanced(to: min(1000, done * 1000 / max(1, total)))
+      observer.stageAdvanced(to: done)
     }
   }
 

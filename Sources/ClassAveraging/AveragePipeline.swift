@@ -61,12 +61,11 @@ public struct AveragePipeline {
   }
 
   /// What `auto` means for this many images: all pairs, while the time predicted for one pass fits the
-  /// budget.
+  /// budget; the same on any number of ranks.
   func chosenSearch(images: Int, layout: AngularLayout) -> SuspectSearch {
     if options.search != .auto { return options.search }
     if options.affinity == nil { return .rir }
-    let cores = comm.size * options.model.threads
-    let seconds = AllPairsSearch.predictedSeconds(images: images, layout: layout, cores: cores)
+    let seconds = AllPairsSearch.predictedCoreSeconds(images: images, layout: layout)
     return seconds <= options.searchBudget * 3600 ? .allPairs : .rir
   }
 
@@ -95,7 +94,7 @@ public struct AveragePipeline {
     let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
     let members = ClassPasses.members(images: images, neighbours: options.neighbours)
     let kept = limit > 1 ? members : options.neighbours
-    observer.stageBegan("all pairs", items: 1000)
+    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
     let found = try AllPairsSearch(
       model: pairModel, capacity: min(images - 1, kept + Self.margin),
       threads: options.model.threads, comm: comm, observer: observer

@@ -62,7 +62,7 @@ struct ClassPasses {
     var table = start
     var reports: [PassReport] = []
     for pass in 2..<max(2, limit + 1) {
-      observer.stageBegan("pass \(pass)", items: 1000)
+      observer.stageBegan("pass \(pass)", items: AllPairsSearch.share(of: rows.partition, comm))
       let (classes, weight) = try classStatistics(table)
       let common = information(weight: 1 + weight)
       let correlation = try likelyCorrelation(classes, common, table)

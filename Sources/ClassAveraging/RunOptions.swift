@@ -45,8 +45,9 @@ public struct AverageOptions: Sendable {
   /// are more neighbours, as many.
   public var suspects: Int?
   public var search = SuspectSearch.auto
-  /// Hours of wall time up to which `auto` searches all pairs.
-  public var searchBudget = 4.0
+  /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
+  /// not depend on the number of ranks.
+  public var searchBudget = 16.0
   /// How suspects are ranked; nil keeps the search's own order.
   public var affinity: Affinity? = .bayes
   /// Passes over all pairs: the first among single images, the others among classes (method E.6). nil
@@ -87,7 +88,8 @@ public struct AverageOptions: Sendable {
     }
     // Written so that NaN fails as well.
     if !(searchBudget >= 0 && searchBudget.isFinite) {
-      throw OptionError("--search-budget is \(searchBudget); a number of hours from 0 is needed")
+      throw OptionError(
+        "--search-budget is \(searchBudget); a number of core hours from 0 is needed")
     }
     if search == .allPairs && affinity == nil {
       throw OptionError(

@@ -38,8 +38,8 @@ struct AverageCommand: ParsableCommand {
       """)
   var search = SuspectSearch.auto
 
-  @Option(help: "Hours of wall time for a search up to which --search auto compares all pairs.")
-  var searchBudget = 4.0
+  @Option(help: "Core hours for a pass up to which --search auto compares all pairs.")
+  var searchBudget = 16.0
 
   @Option(help: "How suspects are ranked: bayes, mahalanobis, or none (the search's own order).")
   var affinity = AffinityChoice.bayes

@@ -1,3 +1,4 @@
+import CFFTW
 import Foundation
 import MPI
 import TestSupport
@@ -40,6 +41,39 @@ struct DistributedSpectrumRanks {
     let total = try comm.allreduce(rows)
     #expect(total == size * size)
     #expect(worst < 1e-11)
+  }
+
+  @Test("The same as FFTW's serial transform", arguments: [32, 45])
+  func agreesWithSerial(size: Int) throws {
+    let comm = try testWorld()
+    let values = randomNumbers(size * size * size, seed: 5)
+    let columns = size / 2 + 1
+    let input = fftw_alloc_real(size * size * size)!
+    let output = fftw_alloc_complex(size * size * columns)!
+    defer {
+      fftw_free(input)
+      fftw_free(output)
+    }
+    let n = Int32(size)
+    let plan = FFTWPlanner.exclusively {
+      fftw_plan_dft_r2c_3d(n, n, n, input, output, UInt32(FFTW_ESTIMATE))
+    }
+    for i in values.indices { input[i] = values[i] }
+    fftw_execute(plan)
+    FFTWPlanner.exclusively { fftw_destroy_plan(plan) }
+    let spectrum = try DistributedSpectrum.transform(size: size, on: comm) { z, plane, stride in
+      for y in 0..<size {
+        for x in 0..<size { plane[y * stride + x] = values[(z * size + y) * size + x] }
+      }
+    }
+    var worst = 0.0
+    spectrum.forEachRow { kz, ky, row in
+      for kx in 0..<columns {
+        let serial = output[(kz * size + ky) * columns + kx]
+        worst = max(worst, abs(row[kx].x - serial.0), abs(row[kx].y - serial.1))
+      }
+    }
+    #expect(worst < 1e-10)
   }
 
   @Test("An error of one rank's input is every rank's error")
