@@ -33,7 +33,8 @@ public struct AveragePipeline {
     let model = try FittedModel(set, options: options.model, on: comm, observer: observer)
     let images = model.partition.total
     try comm.agree { try options.validate(images: images, ranks: comm.size) }
-    let suspectCount = min(options.suspects, images - 1)
+    let listed = options.firstNeighbours
+    let suspectCount = min(max(options.suspects, listed), images - 1)
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
 
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
@@ -41,27 +42,32 @@ public struct AveragePipeline {
       model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     var table: NeighbourTable
-    switch options.search {
-    case .rir:
+    switch options.firstSearch {
+    case .rir, .vdm:
       let found = try suspects(model, count: suspectCount)
       observer.stageBegan("affinity", items: found.count * suspectCount / 2)
       if options.affinity == nil {
-        table = try scoring.aligned(found, neighboursPerImage: options.neighbours)
+        table = try scoring.aligned(found, neighboursPerImage: listed)
       } else {
         table = try scoring.neighbours(
           of: model.partition.range(of: comm.rank).map { Int32($0) }, suspects: found.suspects,
-          neighboursPerImage: options.neighbours)
+          neighboursPerImage: listed)
       }
     case .allPairs:
       observer.stageBegan("all pairs", items: 1000)
       let search = AllPairsSearch(
-        model: pairModel, capacity: min(images - 1, options.neighbours + Self.margin),
+        model: pairModel, capacity: min(images - 1, listed + Self.margin),
         threads: options.model.threads, comm: comm, observer: observer)
       let found = try search.run(rows, groups: model.groups.groupOfParticle)
       observer.stageEnded()
       observer.stageBegan("affinity", items: found.suspects.count / 2)
       table = try scoring.neighbours(
-        of: found.images, suspects: found.suspects, neighboursPerImage: options.neighbours)
+        of: found.images, suspects: found.suspects, neighboursPerImage: listed)
+    }
+    if options.search == .vdm {
+      observer.stageEnded()
+      table = try VectorDiffusionMap.reordered(
+        table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
     }
     table = try observer.communicating { try table.broadcast(on: comm) }
     observer.stageEnded()

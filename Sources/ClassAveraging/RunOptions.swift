@@ -32,6 +32,8 @@ public enum SuspectSearch: String, Sendable, CaseIterable {
   case rir
   /// Every pair of images, scored exactly by the affinity.
   case allPairs = "all-pairs"
+  /// Nearest neighbours in the vector diffusion map of the graph that another search has found (E.7).
+  case vdm
 }
 
 /// Options of `average`.
@@ -49,8 +51,15 @@ public struct AverageOptions: Sendable {
   public var seed: UInt64 = 1
   public var bispectrum = Bispectrum.Options()
   public var features = InvariantFeatures.Options()
+  public var vdm = VectorDiffusionMap.Options()
 
   public init() {}
+
+  /// The search whose table is the result, or the graph of the vector diffusion map.
+  var firstSearch: SuspectSearch { search == .vdm ? vdm.graph.search : search }
+
+  /// How many neighbours of each image that search lists.
+  var firstNeighbours: Int { search == .vdm ? vdm.neighbours : neighbours }
 
   /// - Parameter images: how many images there are to choose from.
   /// - Throws: `OptionError` where the numbers do not fit together.
@@ -68,6 +77,7 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--suspects is \(suspects), fewer than the \(neighbours) neighbours to choose from them")
     }
+    if search == .vdm { try vdm.validate(images: images, neighbours: neighbours) }
     if let averages, averages < 0 { throw OptionError("--averages is \(averages)") }
   }
 }

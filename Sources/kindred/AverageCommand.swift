@@ -28,7 +28,12 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Suspects of each image that are ranked by the affinity, S.")
   var suspects = 50
 
-  @Option(help: "How suspects are found: rir (rotationally invariant features).")
+  @Option(
+    help: """
+      How suspects are found: rir (rotationally invariant features), all-pairs (every pair, by the \
+      affinity), or vdm (vector diffusion map of the graph that another search finds; its own order is \
+      kept).
+      """)
   var search = SuspectSearch.rir
 
   @Option(help: "How suspects are ranked: mahalanobis, bayes, or none (the search's own order).")
@@ -42,6 +47,8 @@ struct AverageCommand: ParsableCommand {
 
   @Flag(help: "Replace a run that is in the output folder.")
   var overwrite = false
+
+  @OptionGroup(title: "Vector diffusion map") var vdm: DiffusionArguments
 
   @OptionGroup var model: ModelArguments
 
@@ -100,11 +107,12 @@ struct AverageCommand: ParsableCommand {
     options.seed = seed
     options.bispectrum.seed = seed
     options.features.seed = seed &+ 1
+    options.vdm = vdm.options
     return options
   }
 
   private var recordedOptions: [String: JSONValue] {
-    model.record.merging([
+    model.record.merging(vdm.record) { _, new in new }.merging([
       "particles": .string(particles), "output": .string(output),
       "neighbours": .integer(neighbours), "suspects": .integer(suspects),
       "search": .string(search.rawValue), "affinity": .string(affinity.rawValue),
