@@ -27,11 +27,11 @@ public struct VectorDiffusionMap {
   public struct Options: Sendable {
     public var graph = Graph.rir
     /// Neighbours of each image that share an edge with it.
-    public var neighbours = 50
+    public var neighbours = 20
     /// m, eigenvectors: 24 is 3 + 5 + 7 + 9, the first four multiplets on the sphere of views.
-    public var eigenvectors = 24
+    public var eigenvectors = 100
     /// t, the diffusion time.
-    public var time = 10
+    public var time = 2
 
     public init() {}
 

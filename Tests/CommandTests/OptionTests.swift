@@ -29,6 +29,16 @@ extension CommandTests {
       (["more.star"], "Unexpected argument 'more.star'"),
       // Nothing is left above so much noise.
       (["--noise-variance", "1e6"], "no signal to compare images by"),
+      (
+        ["--search", "vdm", "--vdm-neighbours", "5"],
+        "--vdm-neighbours is 5, fewer than the 10 neighbours"
+      ),
+      (["--search", "vdm", "--vdm-graph", "vdm"], "'vdm' is invalid for '--vdm-graph"),
+      (
+        ["--search", "vdm", "--vdm-neighbours", "10", "--vdm-eigenvectors=0"],
+        "--vdm-eigenvectors is 0"
+      ),
+      (["--search", "vdm", "--vdm-neighbours", "10", "--vdm-time=-1"], "--vdm-time is -1"),
     ]
 
     @Test(arguments: mistakes) func areRefused(mistake: ([String], String)) throws {
@@ -63,7 +73,7 @@ extension CommandTests {
         [
           "output", "neighbours", "suspects", "search", "affinity", "defocus-groups",
           "noise-variance", "radius", "band-limit", "averages", "threads", "seed", "no-ctf",
-          "strict", "overwrite",
+          "strict", "overwrite", "vdm-graph", "vdm-neighbours", "vdm-eigenvectors", "vdm-time",
         ]
       ),
       (
