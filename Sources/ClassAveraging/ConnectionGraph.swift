@@ -2,7 +2,7 @@ import Foundation
 import MPI
 
 /// The graph of images and their neighbours, with the alignments on its edges (Singer and Wu 2012;
-/// method E.7), and the products of its normalised connection matrix with vectors.
+/// method E.7), and the products of its normalised connection matrices with vectors.
 ///
 /// Each image I_i and its reflection are two of 2n nodes. Where rotating I_j, reflected first or not, by
 /// alpha_ij aligns it to I_i, a quantity that turns with its image, such as e^{i phi} of the image's
@@ -12,9 +12,8 @@ import MPI
 ///     H = [A, B; conj B, conj A],   A_ij = e^{i alpha_ij} of edges without, B_ij of those with reflection
 ///
 /// with A Hermitian and B symmetric, and its eigenvectors can be chosen as (u, conj u): those of the real
-/// symmetric operator u -> A u + B conj(u) on R^{2n}, which has the same 2n eigenvalues. The products
-/// below are with D^{-1/2} (A + B conj) D^{-1/2}, D the number of each node's edges; its eigenvalues lie
-/// between -1 and 1.
+/// symmetric operator u -> A u + B conj(u) on R^{2n}, which has the same 2n eigenvalues. Normalised by D,
+/// the number of each node's edges, they lie between -1 and 1.
 struct ConnectionGraph {
   /// The images of this rank's slice, global indices.
   let images: Range<Int>
@@ -25,17 +24,17 @@ struct ConnectionGraph {
   let listedReflected: [UInt8]
 
   /// The edges of this rank's image i are `starts[i]..<starts[i + 1]`.
-  private let starts: [Int]
+  fileprivate let starts: [Int]
   /// Where the neighbour's element is, among this rank's and then the fetched ones, times two; odd where
   /// it is reflected.
-  private let places: [Int32]
-  /// e^{i alpha}: cosine and sine.
-  private let phases: [SIMD2<Float>]
+  fileprivate let places: [Int32]
+  /// alpha of the edges.
+  private let angles: [Float]
   /// This rank's images whose elements others need, in the order of the ranks, and how many each needs.
-  private let sent: [Int32]
-  private let sentCounts: [Int]
-  private let threads: Int
-  private let comm: Communicator
+  fileprivate let sent: [Int32]
+  fileprivate let sentCounts: [Int]
+  fileprivate let threads: Int
+  fileprivate let comm: Communicator
 
   /// The graph in which two images share an edge where either is among the first k neighbours of the
   /// other. If both are, the alignment is the one listed for the smaller index. Collective.
@@ -113,37 +112,54 @@ struct ConnectionGraph {
       let place = placeOf[edge.neighbour] ?? own
       return Int32(place) << 1 | Int32(edge.reflected)
     }
-    phases = unique.map { SIMD2(cos($0.rotation), sin($0.rotation)) }
+    angles = unique.map(\.rotation)
   }
 
-  /// y = D^{-1/2} (A + B conj) D^{-1/2} x for this rank's images. Collective.
-  /// - Parameters:
-  ///   - x, y: real and imaginary part of each of this rank's images, one image after the other.
-  func multiply(_ x: UnsafeBufferPointer<Double>, into y: UnsafeMutableBufferPointer<Double>) throws
-  {
-    let scales = degrees.map { $0 > 0 ? 1 / Double($0).squareRoot() : 0 }
-    var elements = scales.enumerated().map { SIMD2(x[2 * $0], x[2 * $0 + 1]) * $1 }
-    let outgoing = sent.flatMap { [elements[Int($0)].x, elements[Int($0)].y] }
-    let incoming = try comm.alltoallRagged(outgoing, counts: sentCounts.map { 2 * $0 }).values
-    for at in stride(from: 0, to: incoming.count, by: 2) {
-      elements.append(SIMD2(incoming[at], incoming[at + 1]))
-    }
-    let chunk = 512
-    nonisolated(unsafe) let y = y
-    elements.withUnsafeBufferPointer { elements in
-      places.withUnsafeBufferPointer { places in
-        phases.withUnsafeBufferPointer { phases in
-          parallelFor((images.count + chunk - 1) / chunk, threads: threads, state: {}) { _, part in
-            for image in part * chunk..<min(part * chunk + chunk, images.count) {
-              var sum = SIMD2<Double>.zero
-              for edge in starts[image]..<starts[image + 1] {
-                var z = elements[Int(places[edge] >> 1)]
-                if places[edge] & 1 == 1 { z.y = -z.y }
-                let phase = SIMD2<Double>(phases[edge])
-                sum.addProduct(SIMD2(z.x, z.y), phase.x)
-                sum.addProduct(SIMD2(-z.y, z.x), phase.y)
+  /// D^{-1/2} (A + B conj) D^{-1/2} of the elements e^{i k alpha}: the connection of quantities that turn k
+  /// times as fast as their images (Fan and Zhao 2019).
+  func connection(frequency k: Int) -> Connection {
+    Connection(graph: self, phases: angles.map { SIMD2(cos(Float(k) * $0), sin(Float(k) * $0)) })
+  }
+
+  /// The connection matrix of one angular frequency.
+  struct Connection {
+    fileprivate let graph: ConnectionGraph
+    /// e^{i k alpha}: cosine and sine.
+    fileprivate let phases: [SIMD2<Float>]
+
+    /// y = D^{-1/2} (A + B conj) D^{-1/2} x for this rank's images. Collective.
+    /// - Parameters:
+    ///   - x, y: real and imaginary part of each of this rank's images, one image after the other.
+    func multiply(_ x: UnsafeBufferPointer<Double>, into y: UnsafeMutableBufferPointer<Double>)
+      throws
+    {
+      let count = graph.images.count
+      let scales = graph.degrees.map { $0 > 0 ? 1 / Double($0).squareRoot() : 0 }
+      var elements = scales.enumerated().map { SIMD2(x[2 * $0], x[2 * $0 + 1]) * $1 }
+      let outgoing = graph.sent.flatMap { [elements[Int($0)].x, elements[Int($0)].y] }
+      let incoming = try graph.comm.alltoallRagged(
+        outgoing, counts: graph.sentCounts.map { 2 * $0 }
+      ).values
+      for at in stride(from: 0, to: incoming.count, by: 2) {
+        elements.append(SIMD2(incoming[at], incoming[at + 1]))
+      }
+      let chunk = 512
+      nonisolated(unsafe) let y = y
+      elements.withUnsafeBufferPointer { elements in
+        graph.places.withUnsafeBufferPointer { places in
+          phases.withUnsafeBufferPointer { phases in
+            parallelFor((count + chunk - 1) / chunk, threads: graph.threads, state: {}) { _, part in
+              for image in part * chunk..<min(part * chunk + chunk, count) {
+                var sum = SIMD2<Double>.zero
+                for edge in graph.starts[image]..<graph.starts[image + 1] {
+                  var z = elements[Int(places[edge] >> 1)]
+                  if places[edge] & 1 == 1 { z.y = -z.y }
+                  let phase = SIMD2<Double>(phases[edge])
+                  sum.addProduct(SIMD2(z.x, z.y), phase.x)
+                  sum.addProduct(SIMD2(-z.y, z.x), phase.y)
+                }
+                (y[2 * image], y[2 * image + 1]) = (sum.x * scales[image], sum.y * scales[image])
               }
-              (y[2 * image], y[2 * image + 1]) = (sum.x * scales[image], sum.y * scales[image])
             }
           }
         }

@@ -8,11 +8,11 @@ struct DiffusionSearch: OrderedSuspects {
   let suspectCount: Int
   let suspects: [Int32]
   let reflected: [UInt8]
-  /// |v_j^H v_i|^2, or |v_j^T v_i|^2 where j is reflected; 0 to 1.
+  /// The sum over frequencies of |v_j^H v_i|^2, or of |v_j^T v_i|^2 where j is reflected; 0 to 1.
   let scores: [Float]
 
-  /// Blocks of vectors travel round the ring of ranks; memory is four copies of this rank's vectors and
-  /// three blocks beside the lists. An image that the map does not reach keeps the graph's neighbours, with
+  /// Blocks of vectors travel round the ring of ranks; memory is three blocks beside
+  /// the lists. An image that the map does not reach keeps the graph's neighbours, with
   /// affinity 0. Collective.
   init(
     _ map: VectorDiffusionMap, graph: ConnectionGraph, partition: Partition, suspectCount: Int,
@@ -20,9 +20,8 @@ struct DiffusionSearch: OrderedSuspects {
   ) throws {
     let (rank, size) = (comm.rank, comm.size)
     let own = graph.images
-    let width = own.isEmpty ? 0 : map.coordinates.count / own.count
-    var comparison = DiffusionComparison(
-      map.coordinates, width: width, own: own, capacity: suspectCount)
+    let width = 2 * map.eigenvectors * map.frequencies
+    var comparison = DiffusionComparison(map, own: own, capacity: suspectCount)
     let longest = partition.range(of: 0).count * width
     var present = UnsafeMutableBufferPointer<Double>.allocate(capacity: longest)
     defer { present.deallocate() }
@@ -75,45 +74,44 @@ private struct DiffusionComparison {
 
   /// The affinity less 1, which single precision resolves where neighbours are close.
   var best: BestCandidates
+  private let map: VectorDiffusionMap
   private let own: Range<Int>
+  /// Elements of an image, and of one of its frequencies.
   private let width: Int
-  /// This rank's vectors a + ib as rows whose products with (c, d) of another are the real and imaginary
-  /// part of v_j^H v_i and of v_j^T v_i: (a, b), (b, -a), (a, -b), (b, a).
-  private let sides: [[Double]]
+  private let part: Int
   private var products = [[Double]](
     repeating: .init(repeating: 0, count: rows * columns), count: 4)
+  private var plain = [Double](repeating: 0, count: rows * columns)
+  private var mirrored = [Double](repeating: 0, count: rows * columns)
 
-  init(_ coordinates: [Double], width: Int, own: Range<Int>, capacity: Int) {
+  init(_ map: VectorDiffusionMap, own: Range<Int>, capacity: Int) {
+    self.map = map
     self.own = own
-    self.width = width
+    part = 2 * map.eigenvectors
+    width = part * map.frequencies
     best = BestCandidates(rows: own.count, capacity: capacity)
-    let m = width / 2
-    sides = [(false, 1.0, 1.0), (true, 1, -1), (false, 1, -1), (true, 1, 1)].map {
-      isSwapped, first, second in
-      var side = coordinates
-      for start in stride(from: 0, to: coordinates.count, by: width) {
-        for l in start..<start + m {
-          let (a, b) = (coordinates[l], coordinates[l + m])
-          (side[l], side[l + m]) = isSwapped ? (first * b, second * a) : (first * a, second * b)
-        }
-      }
-      return side
-    }
   }
 
   /// Offers the images `indices`, whose vectors are in `block`, to every image of this rank.
   mutating func compare(with block: UnsafePointer<Double>, indices: Range<Int>) {
     for row in stride(from: 0, to: own.count, by: Self.rows) {
       let rows = min(Self.rows, own.count - row)
+      let sides = sides(of: row..<row + rows)
       for column in stride(from: 0, to: indices.count, by: Self.columns) {
         let columns = min(Self.columns, indices.count - column)
-        for part in 0..<4 {
-          sides[part].withUnsafeBufferPointer { side in
-            cblas_dgemm(
-              CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows), Int32(columns), Int32(width), 1,
-              side.baseAddress! + row * width, Int32(width), block + column * width, Int32(width),
-              0, &products[part], Int32(Self.columns))
+        for at in plain.indices { (plain[at], mirrored[at]) = (0, 0) }
+        for frequency in 0..<map.frequencies {
+          for (at, side) in sides.enumerated() {
+            side.withUnsafeBufferPointer { side in
+              cblas_dgemm(
+                CblasRowMajor, CblasNoTrans, CblasTrans, Int32(rows), Int32(columns), Int32(part),
+                1, side.baseAddress! + part * frequency, Int32(width),
+                block + column * width + part * frequency, Int32(width), 0, &products[at],
+                Int32(Self.columns))
+            }
           }
+          Self.addSquares(products[0], products[1], to: &plain)
+          Self.addSquares(products[2], products[3], to: &mirrored)
         }
         for offset in 0..<rows {
           select(row: row + offset, offset, first: indices.lowerBound + column, count: columns)
@@ -122,32 +120,41 @@ private struct DiffusionComparison {
     }
   }
 
+  /// Vectors a + ib of some of this rank's images as rows whose products with (c, d) of another are the real
+  /// and imaginary part of v_j^H v_i and of v_j^T v_i: (a, b), (b, -a), (a, -b), (b, a).
+  private func sides(of rows: Range<Int>) -> [[Double]] {
+    let direct = Array(map.coordinates[rows.lowerBound * width..<rows.upperBound * width])
+    var sides = [[Double]](repeating: direct, count: 4)
+    let m = map.eigenvectors
+    for start in stride(from: 0, to: direct.count, by: part) {
+      for l in start..<start + m {
+        let (a, b) = (direct[l], direct[l + m])
+        (sides[1][l], sides[1][l + m]) = (b, -a)
+        (sides[2][l], sides[2][l + m]) = (a, -b)
+        (sides[3][l], sides[3][l + m]) = (b, a)
+      }
+    }
+    return sides
+  }
+
+  private static func addSquares(_ re: [Double], _ im: [Double], to sums: inout [Double]) {
+    for at in sums.indices { sums[at] += re[at] * re[at] + im[at] * im[at] }
+  }
+
   /// Offers one row of the tile.
   private mutating func select(row: Int, _ offset: Int, first: Int, count: Int) {
     var threshold = Double(best.threshold(row: row))
-    let lanes = 8
-    for start in stride(from: offset * Self.columns, to: offset * Self.columns + count, by: lanes) {
-      func load(_ part: Int) -> SIMD8<Double> {
-        products[part].withUnsafeBytes {
-          $0.loadUnaligned(fromByteOffset: 8 * start, as: SIMD8<Double>.self)
-        }
-      }
-      let (re, im, mirrorRe, mirrorIm) = (load(0), load(1), load(2), load(3))
-      let plain = re * re + im * im
-      let mirrored = mirrorRe * mirrorRe + mirrorIm * mirrorIm
-      let isReflected = mirrored .> plain
-      let score = plain.replacing(with: mirrored, where: isReflected) - 1
+    for column in 0..<count {
+      let at = offset * Self.columns + column
+      let isReflected = mirrored[at] > plain[at]
+      let score = (isReflected ? mirrored[at] : plain[at]) - 1
       // Rounding to single precision may raise a score to the threshold.
-      guard any(score .>= threshold - 1e-7) else { continue }
-      let place = start - offset * Self.columns
-      for lane in 0..<min(lanes, count - place) {
-        let index = first + place + lane
-        let rounded = Float(score[lane])
-        if Double(rounded) < threshold || index == own.lowerBound + row { continue }
-        best.offer(
-          row: row, index: Int32(index), score: rounded, reflected: isReflected[lane])
-        threshold = Double(best.threshold(row: row))
-      }
+      if score < threshold - 1e-7 { continue }
+      let rounded = Float(score)
+      let index = first + column
+      if Double(rounded) < threshold || index == own.lowerBound + row { continue }
+      best.offer(row: row, index: Int32(index), score: rounded, reflected: isReflected)
+      threshold = Double(best.threshold(row: row))
     }
   }
 }

@@ -14,6 +14,9 @@ struct DiffusionArguments: ParsableArguments {
   @Option(help: "Eigenvectors of the graph's connection matrix.")
   var vdmEigenvectors = VectorDiffusionMap.Options().eigenvectors
 
+  @Option(help: "Angular frequencies 1, 2, ... of the connections; 1 alone is the classical map.")
+  var vdmFrequencies = VectorDiffusionMap.Options().frequencies
+
   @Option(help: "Diffusion time t: eigenvectors count by the eigenvalue to the power t.")
   var vdmTime = VectorDiffusionMap.Options().time
 
@@ -22,6 +25,7 @@ struct DiffusionArguments: ParsableArguments {
     options.graph = vdmGraph
     options.neighbours = vdmNeighbours
     options.eigenvectors = vdmEigenvectors
+    options.frequencies = vdmFrequencies
     options.time = vdmTime
     return options
   }
@@ -29,7 +33,8 @@ struct DiffusionArguments: ParsableArguments {
   var record: [String: JSONValue] {
     [
       "vdm-graph": .string(vdmGraph.rawValue), "vdm-neighbours": .integer(vdmNeighbours),
-      "vdm-eigenvectors": .integer(vdmEigenvectors), "vdm-time": .integer(vdmTime),
+      "vdm-eigenvectors": .integer(vdmEigenvectors), "vdm-frequencies": .integer(vdmFrequencies),
+      "vdm-time": .integer(vdmTime),
     ]
   }
 }

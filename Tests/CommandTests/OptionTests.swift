@@ -73,7 +73,8 @@ extension CommandTests {
         [
           "output", "neighbours", "suspects", "search", "affinity", "defocus-groups",
           "noise-variance", "radius", "band-limit", "averages", "threads", "seed", "no-ctf",
-          "strict", "overwrite", "vdm-graph", "vdm-neighbours", "vdm-eigenvectors", "vdm-time",
+          "strict", "overwrite", "vdm-graph", "vdm-neighbours", "vdm-eigenvectors",
+          "vdm-frequencies", "vdm-time",
         ]
       ),
       (
