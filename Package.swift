@@ -42,7 +42,7 @@ let package = Package(
       swiftSettings: numerical),
     .target(
       name: "Fourier", dependencies: ["MPI", "LinearAlgebra", "CFFTW"], swiftSettings: numerical),
-    .target(name: "ParticleIO", dependencies: ["MPI"], swiftSettings: numerical),
+    .target(name: "ParticleIO", dependencies: ["MPI", "CShims"], swiftSettings: numerical),
     .target(
       name: "ClassAveraging", dependencies: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO"],
       swiftSettings: numerical),
@@ -73,9 +73,10 @@ let package = Package(
     .testTarget(
       name: "SimulationTests", dependencies: ["Simulation", "TestSupport"],
       swiftSettings: numerical),
-    .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO"]),
+    .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO", "TestSupport"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["kindred", "ParticleIO"], swiftSettings: numerical),
+      name: "CommandTests", dependencies: ["kindred", "ParticleIO", "TestSupport"],
+      swiftSettings: numerical),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -9,10 +9,6 @@ public struct AveragePipeline {
   public let comm: Communicator
   public let observer: any StageObserver
 
-  /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of
-  /// a parabola, and the exact ones may exchange the last few.
-  private static let margin = 10
-
   public init(options: AverageOptions, on comm: Communicator, observer: any StageObserver) {
     self.options = options
     self.comm = comm
@@ -24,6 +20,10 @@ public struct AveragePipeline {
     public let model: FittedModel
     /// On every rank; indices among the images that take part.
     public let table: NeighbourTable
+    /// How suspects were found: not `auto`.
+    public let search: SuspectSearch
+    /// What the passes after the first did.
+    public let passes: [PassReport]
     let rows: DistributedRows
   }
 
@@ -33,46 +33,108 @@ public struct AveragePipeline {
     let model = try FittedModel(set, options: options.model, on: comm, observer: observer)
     let images = model.partition.total
     try comm.agree { try options.validate(images: images, ranks: comm.size) }
-    let listed = options.firstNeighbours
-    let suspectCount = min(max(options.suspects, listed), images - 1)
+    try comm.agree {
+      if model.posterior.layout.componentCount == 0 { throw noSignal(model, "") }
+    }
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
-
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
     let scoring = SuspectScoring(
       model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
-    var table: NeighbourTable
-    switch options.firstSearch {
-    case .rir, .vdm:
-      let found = try suspects(model, count: suspectCount)
-      observer.stageBegan("affinity", items: found.count * suspectCount / 2)
-      if options.affinity == nil {
-        table = try scoring.aligned(found, neighboursPerImage: listed)
-      } else {
-        table = try scoring.neighbours(
-          of: model.partition.range(of: comm.rank).map { Int32($0) }, suspects: found.suspects,
-          neighboursPerImage: listed)
-      }
-    case .allPairs:
-      observer.stageBegan("all pairs", items: 1000)
-      let search = AllPairsSearch(
-        model: pairModel, capacity: min(images - 1, listed + Self.margin),
-        threads: options.model.threads, comm: comm, observer: observer)
-      let found = try search.run(rows, groups: model.groups.groupOfParticle)
-      observer.stageEnded()
-      observer.stageBegan("affinity", items: found.suspects.count / 2)
-      table = try scoring.neighbours(
-        of: found.images, suspects: found.suspects, neighboursPerImage: listed)
-    }
-    if options.search == .vdm {
-      observer.stageEnded()
-      table = try VectorDiffusionMap.reordered(
+    let search = chosenSearch(images: images, layout: model.posterior.layout)
+    let (table, passes) = try neighbours(
+      search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+    return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
+  }
+
+  /// The table of one search, on every rank.
+  private func neighbours(
+    _ search: SuspectSearch, model: FittedModel, pairModel: PairModel, scoring: SuspectScoring,
+    rows: DistributedRows
+  ) throws -> (NeighbourTable, [PassReport]) {
+    switch search {
+    case .rir:
+      return (try rankSuspects(model, scoring, images: model.partition.total), [])
+    case .allPairs, .auto:
+      return try compareAllPairs(model, pairModel, scoring, rows)
+    case .vdm:
+      let graph = options.graphOptions
+      let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
+        .neighbours(
+          graph.search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+      let nearest = try VectorDiffusionMap.reordered(
         table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
+      return (nearest, passes)
     }
+  }
+
+  private func noSignal(_ model: FittedModel, _ what: String) -> OptionError {
+    OptionError(
+      "no signal to compare images by: the covariance has \(model.posterior.layout.componentCount) "
+        + "components above the noise (variance \(model.survey.noiseVariance))\(what); "
+        + "check --noise-variance, --radius and --band-limit")
+  }
+
+  /// What `auto` means for this many images: all pairs, while the time predicted for one pass fits the
+  /// budget.
+  func chosenSearch(images: Int, layout: AngularLayout) -> SuspectSearch {
+    if options.search != .auto { return options.search }
+    if options.affinity == nil { return .rir }
+    let cores = comm.size * options.model.threads
+    let seconds = AllPairsSearch.predictedSeconds(images: images, layout: layout, cores: cores)
+    return seconds <= options.searchBudget * 3600 ? .allPairs : .rir
+  }
+
+  /// The invariants' suspects, ranked by the affinity or in the search's own order.
+  private func rankSuspects(_ model: FittedModel, _ scoring: SuspectScoring, images: Int) throws
+    -> NeighbourTable
+  {
+    let found = try suspects(model, count: min(options.suspectCount, images - 1))
+    observer.stageBegan("affinity", items: found.suspects.count / 2)
+    let table =
+      options.affinity == nil
+      ? try scoring.aligned(found, neighboursPerImage: options.neighbours)
+      : try scoring.neighbours(
+        of: model.partition.range(of: comm.rank).map { Int32($0) }, suspects: found.suspects,
+        neighboursPerImage: options.neighbours)
+    let everywhere = try observer.communicating { try table.broadcast(on: comm) }
+    observer.stageEnded()
+    return everywhere
+  }
+
+  /// All pairs of images, then of classes.
+  private func compareAllPairs(
+    _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring, _ rows: DistributedRows
+  ) throws -> (NeighbourTable, [PassReport]) {
+    let images = model.partition.total
+    let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
+    let members = ClassPasses.members(images: images, neighbours: options.neighbours)
+    let kept = limit > 1 ? members : options.neighbours
+    observer.stageBegan("all pairs", items: 1000)
+    let found = try AllPairsSearch(
+      model: pairModel, capacity: min(images - 1, kept + Self.margin),
+      threads: options.model.threads, comm: comm, observer: observer
+    ).run(rows, groups: model.groups.groupOfParticle)
+    observer.stageEnded()
+    observer.stageBegan("affinity", items: found.suspects.count / 2)
+    var table = try scoring.neighbours(
+      of: found.images, suspects: found.suspects, neighboursPerImage: kept)
     table = try observer.communicating { try table.broadcast(on: comm) }
     observer.stageEnded()
-    return Neighbours(model: model, table: table, rows: rows)
+    let result = try ClassPasses(
+      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
+      members: members, neighbours: options.neighbours, limit: limit,
+      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
+      observer: observer
+    ).run(table)
+    return (result.table.prefix(options.neighbours), result.reports)
   }
+
+  /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of
+  /// a parabola, and the exact ones may exchange the last few.
+  private static let margin = 10
+  /// More passes than these are not made where they stop by themselves.
+  private static let passLimit = 6
 
   /// S suspects of each of this rank's images, by the invariants.
   private func suspects(_ model: FittedModel, count: Int) throws -> RingSearch {
@@ -85,10 +147,7 @@ public struct AveragePipeline {
       options: options.bispectrum)
     try comm.agree {
       if bispectrum.terms.isEmpty {
-        throw OptionError(
-          "no signal to compare images by: the covariance has \(means.layout.componentCount) components "
-            + "above the noise (variance \(model.survey.noiseVariance)), too few for the invariants; "
-            + "check --noise-variance, --radius and --band-limit")
+        throw noSignal(model, ", too few for the invariants")
       }
     }
     let features = try InvariantFeatures(

@@ -29,48 +29,14 @@ struct ClassAverages {
     }
   }
 
-  /// The averages of some images; every rank takes part in the exchange of coefficients, with an empty
-  /// range where it has nothing to do.
+  /// The averages of some images.
   private func averages(of images: Range<Int>, _ table: NeighbourTable) throws -> [Float] {
-    let k = table.neighboursPerImage
-    var needed = images.map { Int32($0) }
-    for image in images { needed += table.indices[image * k..<(image + 1) * k].filter { $0 >= 0 } }
-    let unique = Set(needed).sorted()
-    let values = try observer.communicating { try rows.fetch(unique) }
-    var place: [Int32: Int] = [:]
-    for (at, image) in unique.enumerated() { place[image] = at }
-    let width = rows.width
-    let groups = model.groups.groupOfParticle
-    var means = [Float](repeating: 0, count: images.count * width)
-    let failures = FailureBox()
-    values.withUnsafeBufferPointer { values in
-      means.withUnsafeMutableBufferPointer { means in
-        nonisolated(unsafe) let means = means
-        parallelFor(images.count, threads: threads, state: { Box(ClassPosterior(model.posterior)) })
-        {
-          state, at in
-          let image = images.lowerBound + at
-          state.value.clear()
-          func add(_ member: Int32, rotation: Float, reflected: Bool) {
-            state.value.add(
-              values.baseAddress! + place[member]! * width, group: Int(groups[Int(member)]),
-              rotation: rotation, reflected: reflected)
-          }
-          add(Int32(image), rotation: 0, reflected: false)
-          for entry in image * k..<(image + 1) * k where table.indices[entry] >= 0 {
-            add(
-              table.indices[entry], rotation: table.rotations[entry],
-              reflected: table.reflected[entry] == 1)
-          }
-          do {
-            let mean = try state.value.mean()
-            for i in 0..<width { means[at * width + i] = mean[i] }
-          } catch { failures.record(error) }
-        }
-      }
-    }
-    try failures.rethrow()
-    return synthesis.images(of: means, count: images.count)
+    let means = ClassMeans(
+      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
+      threads: threads, observer: observer)
+    return synthesis.images(
+      of: try means.means(of: images, table, members: table.neighboursPerImage),
+      count: images.count)
   }
 }
 

@@ -4,6 +4,7 @@ import ParticleIO
 
 /// The CWF estimates of the clean images (paper eq. 4) as a stream.
 public struct DenoisePipeline {
+  /// The fitted model, with this rank's images in it.
   public let model: FittedModel
   public let comm: Communicator
   public let observer: any StageObserver

@@ -6,12 +6,16 @@ import ParticleIO
 /// The model of the clean images fitted to a data set, and this rank's images in it: what averaging and
 /// denoising both start from.
 public struct FittedModel {
+  /// What the first pass over the images found.
   public let survey: ImageSurvey
   /// How the images that take part are shared among the ranks.
   public let partition: Partition
+  /// The defocus groups of all images that take part.
   public let groups: DefocusGroups
   public let basis: FourierBesselBasis
+  /// Mean and covariance of the clean images in the Fourier-Bessel basis (method E.3).
   public let estimate: MeanAndCovariance
+  /// The same in principal coordinates, and every group's posterior covariance (method E.4).
   public let posterior: PosteriorModel
   /// The sufficient statistics b of this rank's images, in principal coordinates.
   public let statistics: SteerableCoefficients
@@ -22,6 +26,8 @@ public struct FittedModel {
   }
 
   /// Reads the images twice: once for the survey, once for their coefficients. Collective.
+  /// - Throws: `ReportedError` on all ranks, after one message, where options and images do not fit together;
+  ///   `InputError` on the rank whose stack cannot be read; `LAPACKError`; `MPIError`.
   public init(
     _ set: ParticleSet, options: ModelOptions, on comm: Communicator,
     observer: any StageObserver
@@ -43,10 +49,8 @@ public struct FittedModel {
     self.basis = basis
 
     observer.stageBegan("coefficients", items: own.count)
-    let coefficients = try comm.agree {
-      try Self.coefficients(
-        of: own, survey: survey, basis: basis, threads: options.threads, observer: observer)
-    }
+    let coefficients = try Self.coefficients(
+      of: own, survey: survey, basis: basis, threads: options.threads, observer: observer)
     observer.stageEnded()
 
     observer.stageBegan("covariance", items: own.count)
@@ -61,6 +65,14 @@ public struct FittedModel {
       shrinkage: options.shrinkage, on: comm)
     posterior = try PosteriorModel(
       estimate: estimate, model: model, noiseVariance: survey.noiseVariance)
+    let components = posterior.layout.componentCount
+    try comm.agree {
+      if components == 0 {
+        throw OptionError(
+          "no signal to compare images by: nothing rises above the noise (variance "
+            + "\(survey.noiseVariance)); check --noise-variance, --radius and --band-limit")
+      }
+    }
     statistics = posterior.sufficientStatistics(
       of: coefficients, groups: groups.groupOfParticle[own])
     observer.stageEnded()

@@ -25,6 +25,10 @@ public struct FourierBesselBasis: Sendable {
   public let layout: AngularLayout
   /// R_kq of each component, in the layout's order.
   public let zeros: [Double]
+  /// J_{k+1}(R_kq) of each component.
+  private let slopes: [Double]
+  /// J_k up to the largest zero.
+  private let table: BesselTable
 
   public init(size: Int, bandLimit: Double, radius: Double) {
     precondition(bandLimit > 0 && bandLimit <= 0.5 && radius > 0)
@@ -35,6 +39,8 @@ public struct FourierBesselBasis: Sendable {
     self.radius = radius
     layout = AngularLayout(frequencies: Array(kept.indices), counts: kept.map(\.count))
     zeros = Array(kept.joined())
+    slopes = kept.enumerated().flatMap { k, row in row.map { besselJ(k + 1, $0) } }
+    table = BesselTable(highest: kept.count - 1, limit: zeros.max() ?? 0)
   }
 
   /// The radial part N_kq J_k(R_kq xi / c) in the Fourier domain of every component of block `k` at
@@ -42,9 +48,8 @@ public struct FourierBesselBasis: Sendable {
   public func fourierRadial(block k: Int, at xi: Double) -> [Double] {
     layout.components(ofBlock: k).map { component in
       if xi > bandLimit { return 0 }
-      let zero = zeros[component]
-      let norm = 1 / (bandLimit * Double.pi.squareRoot() * abs(besselJ(k + 1, zero)))
-      return norm * besselJ(k, zero * xi / bandLimit)
+      let norm = 1 / (bandLimit * Double.pi.squareRoot() * abs(slopes[component]))
+      return norm * table.value(k, zeros[component] * xi / bandLimit)
     }
   }
 
@@ -54,7 +59,7 @@ public struct FourierBesselBasis: Sendable {
     let x = 2 * .pi * bandLimit * r
     return layout.components(ofBlock: k).map { component in
       let zero = zeros[component]
-      let slope = besselJ(k + 1, zero)
+      let slope = slopes[component]
       let norm = 2 * .pi * bandLimit / (Double.pi.squareRoot() * abs(slope))
       // The limit x -> zero of zero J_{k+1}(zero) J_k(x) / (zero^2 - x^2) is J_{k+1}(zero)^2 / 2.
       if abs(x - zero) < 1e-6 * zero { return norm * slope * slope / 2 }

@@ -97,11 +97,11 @@ public struct ImageStatistics: Sendable {
 
   /// Adds the profiles of all ranks' images. Collective; the result's bits do not depend on the
   /// number of ranks.
+  /// - Parameter mayNormalize: false where the noise variance is given, in units of the images as they are.
   static func sum(
-    _ profiles: [ImageProfile], backgroundPixels: Int, size: Int, on comm: Communicator
-  )
-    throws -> ImageStatistics
-  {
+    _ profiles: [ImageProfile], backgroundPixels: Int, size: Int, mayNormalize: Bool,
+    on comm: Communicator
+  ) throws -> ImageStatistics {
     let shells = size / 2 + 1
     let pixels = Double(backgroundPixels)
     let rows = profiles.filter { $0.defect == nil }.map { profile -> [Double] in
@@ -130,7 +130,7 @@ public struct ImageStatistics: Sendable {
     // variance / (2 pixels).
     let offset = means[2] * pixels
     let spread = (means[3] - means[4] * means[4]) / means[3] * 2 * pixels
-    let scaled = offset > 4 || spread > 8
+    let scaled = mayNormalize && (offset > 4 || spread > 8)
     let start = 7 + (scaled ? 2 * shells : 0)
     return ImageStatistics(
       count: count, backgroundPixels: backgroundPixels, backgroundMean: means[0],

@@ -10,14 +10,20 @@ public struct ImageSurvey: Sendable {
   public let originalIndex: [Int32]
   /// Particles left out: index in the STAR file from 0, and why.
   public let leftOut: [(particle: Int, defect: ParticleDefect)]
+  /// Sums over the images that take part.
   public let statistics: ImageStatistics
+  /// sigma^2 of the white noise of a pixel, as given; otherwise as measured, after normalisation where the
+  /// images need it.
   public let noiseVariance: Double
+  /// Cycles per pixel, at most 1/2.
   public let bandLimit: Double
+  /// The particle's radius in pixels.
   public let radius: Double
 
   /// Looks at every image once. Collective.
-  /// - Throws: `InputError` for a stack that cannot be read and, with `isStrict`, for a bad particle;
-  ///   `OptionError` for options that the images contradict.
+  /// - Throws: `ReportedError` on all ranks, after one message, for options that the images contradict, for
+  ///   no usable image and, with `isStrict`, for bad particles, of which the first is named; `InputError` on
+  ///   the rank whose stack cannot be read.
   public init(
     of set: ParticleSet, options: ModelOptions, on comm: Communicator,
     observer: any StageObserver
@@ -42,41 +48,42 @@ public struct ImageSurvey: Sendable {
     let backgroundPixels = ImageProfiler(
       size: size, pixelSize: set.pixelSize, radius: outer
     ).backgroundPixels
-    try comm.agree {
-      let reader = ParticleReader(set)
-      try reader.forEachChunk(of: own, images: 64 * options.threads) { range, pixels in
-        var chunk = [ImageProfile](repeating: ImageProfile(), count: range.count)
-        chunk.withUnsafeMutableBufferPointer { chunk in
-          nonisolated(unsafe) let chunk = chunk
-          parallelFor(
-            range.count, threads: options.threads,
-            state: { ImageProfiler(size: size, pixelSize: set.pixelSize, radius: outer) }
-          ) { profiler, i in
-            let particle = set.particles[range.lowerBound + i]
-            chunk[i] = profiler.measure(
-              pixels.baseAddress! + i * size * size, ctf: particle.ctf,
-              optics: set.opticsGroups[Int(particle.opticsGroup)])
-          }
+    // Not inside `agree`: a stack that fails half-way ends the job at once, and the other ranks need not
+    // come to the end of their slices first.
+    try ParticleReader(set).forEachChunk(of: own, images: 64 * options.threads) { range, pixels in
+      var chunk = [ImageProfile](repeating: ImageProfile(), count: range.count)
+      chunk.withUnsafeMutableBufferPointer { chunk in
+        nonisolated(unsafe) let chunk = chunk
+        parallelFor(
+          range.count, threads: options.threads,
+          state: { ImageProfiler(size: size, pixelSize: set.pixelSize, radius: outer) }
+        ) { profiler, i in
+          let particle = set.particles[range.lowerBound + i]
+          chunk[i] = profiler.measure(
+            pixels.baseAddress! + i * size * size, ctf: particle.ctf,
+            optics: set.opticsGroups[Int(particle.opticsGroup)])
         }
-        profiles += chunk
-        if options.isStrict, let bad = chunk.firstIndex(where: { $0.defect != nil }) {
-          throw set.error(
-            particle: range.lowerBound + bad,
-            "has a defect: \(chunk[bad].defect!.description) (--strict)")
-        }
-        observer.stageAdvanced(to: profiles.count)
       }
+      profiles += chunk
+      observer.stageAdvanced(to: profiles.count)
     }
     let bad = profiles.enumerated().flatMap { at, profile in
       profile.defect.map { [Int64(own.lowerBound + at), Int64($0.rawValue)] } ?? []
     }
     let allBad = try observer.communicating { try comm.allgatherRagged(bad) }
-    leftOut = stride(from: 0, to: allBad.count, by: 2).map {
-      (Int(allBad[$0]), ParticleDefect(rawValue: Int(allBad[$0 + 1]))!)
+    let leftOut = stride(from: 0, to: allBad.count, by: 2).map {
+      (particle: Int(allBad[$0]), defect: ParticleDefect(rawValue: Int(allBad[$0 + 1]))!)
     }
+    self.leftOut = leftOut
     let isBad = Set(leftOut.map(\.particle))
     let kept = set.particles.indices.filter { !isBad.contains($0) }
     try comm.agree {
+      if options.isStrict, let first = leftOut.first {
+        throw set.error(
+          particle: first.particle,
+          "has a defect: \(first.defect.description) (--strict); \(leftOut.count) of "
+            + "\(set.particles.count) particles have one")
+      }
       if kept.isEmpty {
         throw InputError(file: set.starFile, "none of the \(set.particles.count) images is usable")
       }
@@ -84,7 +91,8 @@ public struct ImageSurvey: Sendable {
     originalIndex = kept.map { Int32($0) }
     particles = isBad.isEmpty ? set : set.selecting(kept)
     statistics = try ImageStatistics.sum(
-      profiles, backgroundPixels: backgroundPixels, size: size, on: comm)
+      profiles, backgroundPixels: backgroundPixels, size: size,
+      mayNormalize: options.noiseVariance == nil, on: comm)
     let noise = options.noiseVariance ?? statistics.noiseVariance
     try comm.agree {
       if !(noise > 0) {

@@ -5,6 +5,7 @@ import LinearAlgebra
 /// From principal coordinates back to pixels: the mean image and the eigenimages, scaled by the square
 /// roots of their eigenvalues, and sums of them.
 public struct ImageSynthesis: Sendable {
+  /// The edge of an image in pixels.
   public let size: Int
   /// The mean image, size x size, row-major.
   public let mean: [Float]

@@ -51,6 +51,21 @@ public struct NeighbourTable: Sendable {
     reflected[at] = score.reflected
   }
 
+  /// The first `length` neighbours of every image.
+  func prefix(_ length: Int) -> NeighbourTable {
+    if length >= neighboursPerImage { return self }
+    func cut<T>(_ column: [T]) -> [T] {
+      (0..<count).flatMap { column[$0 * neighboursPerImage..<$0 * neighboursPerImage + length] }
+    }
+    var result = NeighbourTable(count: 0, neighboursPerImage: length)
+    result.count = count
+    result.indices = cut(indices)
+    result.affinities = cut(affinities)
+    result.rotations = cut(rotations)
+    result.reflected = cut(reflected)
+    return result
+  }
+
   /// Rank 0's table on every rank. Collective.
   func broadcast(on comm: Communicator) throws -> NeighbourTable {
     var table = NeighbourTable(count: 0, neighboursPerImage: neighboursPerImage)

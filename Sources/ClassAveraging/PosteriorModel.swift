@@ -23,6 +23,7 @@ public struct PosteriorModel: Sendable {
   public let information: [[Matrix]]
   /// L_g = (I + F_g)^{-1} of each block, `covariance[g][block]`.
   public let covariance: [[Matrix]]
+  /// sigma^2 of the white noise of a pixel.
   public let noiseVariance: Double
   /// B_g mu of each group: what the statistic of the mean image is, block k = 0.
   let meanStatistic: [[Double]]

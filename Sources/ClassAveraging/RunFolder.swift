@@ -2,29 +2,30 @@ import Foundation
 import MPI
 import ParticleIO
 
-/// The files that `average` leaves in its output folder. All are written under temporary names and
-/// appear together at the end, the run record last: a folder with `run.json` holds a whole run.
+/// The files that `average` or `denoise` leaves in its output folder. All are written under temporary names
+/// and appear together at the end, the run record last: a folder with `run.json` holds a whole run.
 public final class RunFolder {
-  /// What a finished run consists of, in the order in which the files appear.
+  /// All that a run of either kind may consist of.
   public static let fileNames = [
     "neighbours.npy", "affinity.npy", "rotation.npy", "reflected.npy", "mean.mrc",
-    "eigenimages.mrcs", "averages.mrcs", "averages.star", "run.json",
+    "eigenimages.mrcs", "averages.mrcs", "averages.star", "denoised.mrcs", "denoised.star",
+    "run.json",
   ]
 
   /// At most so many eigenimages are written.
   public static let eigenimageLimit = 256
 
   public let path: String
-  private let files: [String]
   private var pending: [() throws -> Void] = []
 
   /// The folder at `path`, made where it is missing.
   /// - Throws: `InputError` where it holds a run already and `overwrite` is not set, or cannot be made.
-  public init(path: String, overwrite: Bool, files: [String] = fileNames) throws {
+  public init(path: String, overwrite: Bool) throws {
     self.path = path
-    self.files = files
     let manager = FileManager.default
-    if !overwrite, let found = files.first(where: { manager.fileExists(atPath: "\(path)/\($0)") }) {
+    if !overwrite,
+      let found = Self.fileNames.first(where: { manager.fileExists(atPath: "\(path)/\($0)") })
+    {
       throw InputError(
         file: path, "holds a run already (\(found)); give another folder or --overwrite")
     }
@@ -88,18 +89,19 @@ public final class RunFolder {
     return writer
   }
 
-  /// Gives all files their final names. Where one cannot be finished (a full disk), none is left: a run
-  /// that was in the folder is no longer whole either.
+  /// Gives all files their final names, in place of all files of a run that was in the folder. Where one
+  /// cannot be finished (a full disk), none is left.
   /// - Parameter record: writes the run record, the last file.
   public func finish(record: () throws -> Void) throws {
-    // While files are replaced the folder must not look like a whole run.
-    unlink(file("run.json"))
+    // The new run may have fewer files (another command, no averages): none of the old may stay beside
+    // them. The record goes first, so that the folder never looks like a whole run.
+    for name in Self.fileNames.reversed() { unlink(file(name)) }
     do {
       for step in pending { try step() }
       pending = []
       try record()
     } catch {
-      for name in files { unlink(file(name)) }
+      for name in Self.fileNames { unlink(file(name)) }
       throw error
     }
   }

@@ -28,6 +28,8 @@ public struct ModelOptions: Sendable {
 
 /// How suspects are found.
 public enum SuspectSearch: String, Sendable, CaseIterable {
+  /// All pairs where that fits the time allowed, else rir; rir where its own order is asked for.
+  case auto
   /// Nearest neighbours of rotationally invariant features: bispectrum and PCA (method E.7).
   case rir
   /// Every pair of images, scored exactly by the affinity.
@@ -41,11 +43,17 @@ public struct AverageOptions: Sendable {
   public var model = ModelOptions()
   /// K, neighbours of each image.
   public var neighbours = 10
-  /// S, suspects of each image that are ranked by the affinity.
-  public var suspects = 50
-  public var search = SuspectSearch.rir
+  /// S, suspects of each image that the invariants find and the affinity ranks; nil for 50 or, if there
+  /// are more neighbours, as many.
+  public var suspects: Int?
+  public var search = SuspectSearch.auto
+  /// Hours of wall time up to which `auto` searches all pairs.
+  public var searchBudget = 4.0
   /// How suspects are ranked; nil keeps the search's own order.
-  public var affinity: Affinity? = .mahalanobis
+  public var affinity: Affinity? = .bayes
+  /// Passes over all pairs: the first among single images, the others among classes (method E.6). nil
+  /// lets them stop by themselves, after the first one for anything but all pairs by the Bayes factor.
+  public var passes: Int?
   /// How many averages are written, from the first image on; all if nil.
   public var averages: Int?
   public var seed: UInt64 = 1
@@ -55,11 +63,17 @@ public struct AverageOptions: Sendable {
 
   public init() {}
 
-  /// The search whose table is the result, or the graph of the vector diffusion map.
-  var firstSearch: SuspectSearch { search == .vdm ? vdm.graph.search : search }
+  /// S in force.
+  var suspectCount: Int { suspects ?? max(50, neighbours) }
 
-  /// How many neighbours of each image that search lists.
-  var firstNeighbours: Int { search == .vdm ? vdm.neighbours : neighbours }
+  /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked
+  /// for.
+  var graphOptions: AverageOptions {
+    var graph = self
+    (graph.search, graph.neighbours) = (vdm.graph.search, vdm.neighbours)
+    graph.passes = passes ?? 1
+    return graph
+  }
 
   /// - Parameter images: how many images there are to choose from.
   /// - Throws: `OptionError` where the numbers do not fit together.
@@ -73,11 +87,28 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--neighbours is \(neighbours), but each of \(images) images has only \(images - 1) others")
     }
-    if suspects < neighbours {
+    if let suspects, suspects < neighbours {
       throw OptionError(
         "--suspects is \(suspects), fewer than the \(neighbours) neighbours to choose from them")
     }
-    if search == .vdm { try vdm.validate(images: images, neighbours: neighbours) }
+    if let passes, passes < 1 { throw OptionError("--passes is \(passes); at least 1 is needed") }
+    if let passes, passes > 1, affinity != .bayes || search == .rir {
+      throw OptionError(
+        "--passes is \(passes), but classes are compared among all pairs by the Bayes factor: use "
+          + "--search all-pairs --affinity bayes, or one pass")
+    }
+    // Written so that NaN fails as well.
+    if !(searchBudget >= 0 && searchBudget.isFinite) {
+      throw OptionError("--search-budget is \(searchBudget); a number of hours from 0 is needed")
+    }
+    if search == .allPairs && affinity == nil {
+      throw OptionError(
+        "--affinity none keeps the order of --search rir; all pairs are ordered by an affinity")
+    }
+    if search == .vdm {
+      try vdm.validate(images: images, neighbours: neighbours)
+      try graphOptions.validate(images: images, ranks: ranks)
+    }
     if let averages, averages < 0 { throw OptionError("--averages is \(averages)") }
   }
 }

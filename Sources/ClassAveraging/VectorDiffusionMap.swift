@@ -8,9 +8,9 @@ import MPI
 ///     |v_j^H v_i|^2 = |sum_l lambda_l^{2t} u_l(i) conj u_l(j)|^2
 ///
 /// sums over all paths of length 2t between two images, and is large where they are many and agree on
-/// the rotation. The node of j's reflection has conj(v_j). With several angular frequencies k, the matrices of
-/// e^{i k alpha} have a vector each, and the affinity is the sum over k (Fan and Zhao 2019, multi-frequency
-/// vector diffusion maps). Vectors are normalised to affinity 1 of an image with itself.
+/// the rotation. The node of j's reflection has conj(v_j). With several angular frequencies k, the
+/// matrices of e^{i k alpha} have a vector each, and the affinity is the sum over k (Fan and Zhao 2019,
+/// multi-frequency vector diffusion maps). Vectors are normalised to affinity 1 of an image with itself.
 public struct VectorDiffusionMap {
   /// The search that finds the graph.
   public enum Graph: String, Sendable, CaseIterable {
@@ -127,8 +127,7 @@ public struct VectorDiffusionMap {
   }
 
   /// The K nearest neighbours by the affinity of the graph that `table` lists, aligned by the pairs'
-  /// best rotations; the affinity reported is the map's. On rank 0 (empty elsewhere). Collective; leaves
-  /// the observer in the stage of the alignment.
+  /// best rotations; the affinity reported is the map's. On every rank. Collective.
   static func reordered(
     _ table: NeighbourTable, options: Options, neighboursPerImage: Int, scoring: SuspectScoring
   ) throws -> NeighbourTable {
@@ -149,6 +148,9 @@ public struct VectorDiffusionMap {
       observer: observer)
     observer.stageEnded()
     observer.stageBegan("alignment", items: 0)
-    return try scoring.aligned(found, neighboursPerImage: neighboursPerImage)
+    let nearest = try scoring.aligned(found, neighboursPerImage: neighboursPerImage)
+    let everywhere = try observer.communicating { try nearest.broadcast(on: comm) }
+    observer.stageEnded()
+    return everywhere
   }
 }

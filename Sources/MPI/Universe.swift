@@ -52,7 +52,9 @@ public enum Universe {
   ///   order: MPI is finalised and the process exits with `failureStatus`.
   /// - Any other error is printed with this rank's number and ends the whole job at once
   ///   (`MPI_Abort`), so that no rank waits in a collective for one that has gone.
+  /// - Ranks that are ended so, or by SIGTERM, SIGINT or SIGHUP, remove their temporary files first.
   public static func run(_ body: (Communicator) throws -> Void) {
+    kindred_remove_temporaries_when_ended()
     do {
       let world = try world()
       do {

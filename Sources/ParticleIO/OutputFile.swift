@@ -1,13 +1,17 @@
+import CShims
 import Foundation
 
 /// A file that appears under its final name only when it is complete.
 ///
 /// Bytes go to a temporary name beside it; `finish` flushes them to the disk and renames. A file
-/// that is dropped without `finish` is removed. Not for use by several threads at once.
+/// that is dropped without `finish` is removed, also when a signal ends the program (`Universe.run`). Not for
+/// use by several threads at once.
 public final class OutputFile {
   /// The final path.
   public let path: String
   private let temporaryPath: String
+  /// Where a signal handler finds the temporary name.
+  private let temporary: Int32
   private var descriptor: Int32
   private var buffer: [UInt8] = []
   private var flushed = 0
@@ -27,6 +31,7 @@ public final class OutputFile {
     } while opened < 0 && (errno == EEXIST || errno == EINTR)
     if opened < 0 { throw OutputError(file: path, "cannot be created: \(systemMessage())") }
     temporaryPath = name
+    temporary = kindred_temporary_add(name)
     descriptor = opened
   }
 
@@ -38,7 +43,12 @@ public final class OutputFile {
   private func discard() {
     close(descriptor)
     descriptor = -1
+    removeTemporary()
+  }
+
+  private func removeTemporary() {
     unlink(temporaryPath)
+    kindred_temporary_forget(temporary)
   }
 
   /// The number of bytes appended so far.
@@ -94,14 +104,15 @@ public final class OutputFile {
     let reason = errno
     descriptor = -1
     if closed != 0 {
-      unlink(temporaryPath)
+      removeTemporary()
       throw OutputError(file: path, "cannot be written: \(systemMessage(reason))")
     }
     if rename(temporaryPath, path) != 0 {
       let reason = errno
-      unlink(temporaryPath)
+      removeTemporary()
       throw OutputError(file: path, "cannot be renamed: \(systemMessage(reason))")
     }
+    kindred_temporary_forget(temporary)
     synchroniseFolder()
   }
 

@@ -22,7 +22,18 @@ public final class ProgressDisplay {
 
   /// A display on standard error: a bar where that is a terminal, lines elsewhere.
   public convenience init() {
-    self.init(style: isatty(STDERR_FILENO) == 1 ? .bar : .lines, write: writeToStandardError)
+    self.init(style: Self.isOnTerminal ? .bar : .lines, write: writeToStandardError)
+  }
+
+  /// Whether what this process writes to standard error is seen on a terminal. A rank writes into a pipe,
+  /// and what mpirun, its parent on the first node, does with that shows in mpirun's own standard error.
+  private static var isOnTerminal: Bool {
+    if isatty(STDERR_FILENO) == 1 { return true }
+    guard ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] != nil else { return false }
+    let parents = open("/proc/\(getppid())/fd/\(STDERR_FILENO)", O_WRONLY | O_NOCTTY | O_NONBLOCK)
+    guard parents >= 0 else { return false }
+    defer { close(parents) }
+    return isatty(parents) == 1
   }
 
   /// A display that hands its text to `write`; `now` gives monotonic seconds, `date` the time of day.

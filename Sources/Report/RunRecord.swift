@@ -16,6 +16,24 @@ public struct RunRecord: Codable, Sendable, Equatable {
     }
   }
 
+  /// One class-posterior pass.
+  public struct Pass: Codable, Sendable, Hashable {
+    public var pass: Int
+    /// How alike the classes of neighbours are, by the evidence of the pairs that the pass starts from.
+    public var correlation: Double
+    /// The neighbours' mean weight in a class, in all.
+    public var weight: Double
+    /// Share of the best neighbours that the pass before had as well.
+    public var kept: Double
+
+    public init(pass: Int, correlation: Double, weight: Double, kept: Double) {
+      self.pass = pass
+      self.correlation = correlation
+      self.weight = weight
+      self.kept = kept
+    }
+  }
+
   /// The program and its arguments as given, without quoting.
   public var command: [String]
   public var workingDirectory: String
@@ -40,6 +58,10 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var imagesLeftOut: [LeftOut]
   /// The number of components kept at each angular frequency, from 0.
   public var covarianceRanks: [Int]
+  /// How suspects were found, where the option leaves it open.
+  public var search: String?
+  /// The passes after the first.
+  public var passes: [Pass] = []
   public var stages: [StageSummary]
 
   enum CodingKeys: String, CodingKey {
@@ -58,6 +80,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case imagesUsed = "images_used"
     case imagesLeftOut = "images_left_out"
     case covarianceRanks = "covariance_ranks"
+    case search
+    case passes
     case stages
   }
 

@@ -13,6 +13,8 @@ public struct StageSummary: Codable, Sendable, Hashable {
   public var communicationShare: Double
   /// The largest memory of any rank during the stage, in bytes.
   public var peakBytes: Int
+  /// The largest memory of each rank during the stage, in bytes.
+  public var rankPeakBytes: [Int] = []
 
   enum CodingKeys: String, CodingKey {
     case name
@@ -22,6 +24,7 @@ public struct StageSummary: Codable, Sendable, Hashable {
     case imbalance
     case communicationShare = "communication_share"
     case peakBytes = "peak_bytes"
+    case rankPeakBytes = "rank_peak_bytes"
   }
 }
 
@@ -57,7 +60,8 @@ public struct StageTable: Codable, Sendable, Hashable {
         share: total > 0 ? wall / total : 0,
         imbalance: meanWork > 0 ? maximum(stage, work) / meanWork - 1 : 0,
         communicationShare: wall > 0 ? mean(stage, \.communication) / wall : 0,
-        peakBytes: Int(maximum(stage, \.peakBytes)))
+        peakBytes: Int(maximum(stage, \.peakBytes)),
+        rankPeakBytes: measurements.map { Int($0[stage].peakBytes) })
     }
   }
 

@@ -1,3 +1,4 @@
+import ClassAveraging
 import MPI
 
 /// Particle images of a known map at known orientations.
@@ -20,14 +21,15 @@ public enum Simulation {
   ///
   /// - Parameters:
   ///   - overwrite: whether a simulation that is in the folder may be replaced.
-  ///   - progress: called on rank 0 with the number of images written so far.
+  ///   - observer: is told of the stages; a rank's items are its own images.
   /// - Throws: `ReportedError` on every rank, after a message, when the parameters make no sense
   ///   (`SimulationError`), the map cannot be read (`InputError`) or the folder cannot be written
   ///   (`OutputError`); `MPIError`.
   @discardableResult
   public static func run(
     _ parameters: SimulationParameters, map: some DensityMap, folder: SimulationFolder,
-    overwrite: Bool = false, on comm: Communicator, progress: (Int) -> Void = { _ in }
+    overwrite: Bool = false, on comm: Communicator,
+    observer: any StageObserver = SilentObserver()
   ) throws -> Summary {
     let writer = try comm.agree { () throws -> SimulationWriter? in
       try parameters.validate()
@@ -43,11 +45,18 @@ public enum Simulation {
       try folder.prepare(overwrite: overwrite)
       return try SimulationWriter(folder: folder, parameters: parameters, boxSize: map.boxSize)
     }
+    let own = Partition(of: parameters.images, among: comm.size).range(of: comm.rank).count
+    observer.stageBegan("map", items: 0)
     let spectrum = try VolumeSpectrum.transform(map, on: comm)
     let renderer = ImageRenderer(parameters, boxSize: map.boxSize)
-    let scale = try signalScale(renderer, spectrum, parameters, on: comm)
+    observer.stageEnded()
+    observer.stageBegan("signal", items: own)
+    let scale = try signalScale(renderer, spectrum, parameters, on: comm, observer: observer)
+    observer.stageEnded()
+    observer.stageBegan("images", items: own)
     try write(
-      renderer, spectrum, scale: scale, parameters, writer: writer, on: comm, progress: progress)
+      renderer, spectrum, scale: scale, parameters, writer: writer, on: comm, observer: observer)
+    observer.stageEnded()
     try comm.agree { try writer?.finish() }
     try spectrum.free()
     return Summary(scale: scale, boxSize: map.boxSize)
@@ -57,14 +66,15 @@ public enum Simulation {
   /// images' sums are added in the images' order, so that it does not depend on the ranks.
   private static func signalScale(
     _ renderer: ImageRenderer, _ spectrum: borrowing VolumeSpectrum,
-    _ parameters: SimulationParameters, on comm: Communicator
+    _ parameters: SimulationParameters, on comm: Communicator, observer: any StageObserver
   ) throws -> Double {
     var moments: [Double] = []
     for image in Partition(of: parameters.images, among: comm.size).range(of: comm.rank) {
       let (sum, squares) = renderer.moments(image, spectrum)
       moments += [sum, squares]
+      observer.stageAdvanced(to: moments.count / 2)
     }
-    let all = try comm.gatherRagged(moments)
+    let all = try observer.communicating { try comm.gatherRagged(moments) }
     let scale = try comm.agree { () throws -> Double in
       guard comm.isRoot else { return 0 }
       let pixels = Double(parameters.images * renderer.boxSize * renderer.boxSize)
@@ -87,13 +97,12 @@ public enum Simulation {
   private static func write(
     _ renderer: ImageRenderer, _ spectrum: borrowing VolumeSpectrum, scale: Double,
     _ parameters: SimulationParameters, writer: SimulationWriter?, on comm: Communicator,
-    progress: (Int) -> Void
+    observer: any StageObserver
   ) throws {
     let pixels = renderer.boxSize * renderer.boxSize
     let partition = Partition(of: parameters.images, among: comm.size)
     let pieceLength = max(1, pieceBytes / (pixels * MemoryLayout<Float>.stride))
     let rounds = (partition.range(of: 0).count + pieceLength - 1) / pieceLength
-    var written = 0
     for round in 0..<rounds {
       func piece(of rank: Int) -> Range<Int> {
         let range = partition.range(of: rank)
@@ -107,8 +116,12 @@ public enum Simulation {
         let range = piece(of: rank)
         if comm.isRoot {
           if rank > 0 {
-            particles = try receive(range.count * pixels, from: rank, on: comm)
-            clean = try receive(range.count * pixels, from: rank, on: comm)
+            (particles, clean) = try observer.communicating {
+              (
+                try receive(range.count * pixels, from: rank, on: comm),
+                try receive(range.count * pixels, from: rank, on: comm)
+              )
+            }
           }
           // Others still send after a failure.
           guard failure == nil else { continue }
@@ -121,14 +134,16 @@ public enum Simulation {
           } catch {
             failure = error
           }
-          written += range.count
         } else if rank == comm.rank {
-          try comm.send(particles, to: 0)
-          try comm.send(clean, to: 0)
+          try observer.communicating {
+            try comm.send(particles, to: 0)
+            try comm.send(clean, to: 0)
+          }
         }
       }
       try comm.agree { if let failure { throw failure } }
-      if comm.isRoot { progress(written) }
+      observer.stageAdvanced(
+        to: piece(of: comm.rank).upperBound - partition.range(of: comm.rank).lowerBound)
     }
   }
 

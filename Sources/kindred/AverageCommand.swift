@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Foundation
 import MPI
 import ParticleIO
 import Report
@@ -25,19 +24,33 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Neighbours of each image, K.")
   var neighbours = 10
 
-  @Option(help: "Suspects of each image that are ranked by the affinity, S.")
-  var suspects = 50
+  @Option(
+    help: """
+      Suspects of each image that --search rir finds and the affinity ranks, S; default: 50, or as \
+      many as neighbours.
+      """)
+  var suspects: Int?
 
   @Option(
     help: """
-      How suspects are found: rir (rotationally invariant features), all-pairs (every pair, by the \
-      affinity), or vdm (vector diffusion map of the graph that another search finds; its own order is \
-      kept).
+      How suspects are found: all-pairs (every pair, exactly), rir (rotationally invariant features), \
+      vdm (vector diffusion map of the graph that --vdm-graph finds, in its own order), or auto \
+      (all-pairs where it fits --search-budget).
       """)
-  var search = SuspectSearch.rir
+  var search = SuspectSearch.auto
 
-  @Option(help: "How suspects are ranked: mahalanobis, bayes, or none (the search's own order).")
-  var affinity = AffinityChoice.mahalanobis
+  @Option(help: "Hours of wall time for a search up to which --search auto compares all pairs.")
+  var searchBudget = 4.0
+
+  @Option(help: "How suspects are ranked: bayes, mahalanobis, or none (the search's own order).")
+  var affinity = AffinityChoice.bayes
+
+  @Option(
+    help: """
+      Passes over all pairs: the first compares images, the others classes; default: they stop by \
+      themselves (1 with --search rir or --affinity mahalanobis).
+      """)
+  var passes: Int?
 
   @Option(help: "How many averages to write, from the first particle on; default: all.")
   var averages: Int?
@@ -67,6 +80,10 @@ struct AverageCommand: ParsableCommand {
       let found = try pipeline.findNeighbours(set)
       try InjectedFault.throwIfAsked(at: .averages, on: comm)
       record.enter(found.model)
+      record.search = found.search.rawValue
+      record.passes = found.passes.map {
+        .init(pass: $0.pass, correlation: $0.correlation, weight: $0.weight, kept: $0.kept)
+      }
 
       let count = min(averages ?? set.particles.count, set.particles.count)
       let kept = found.model.survey.originalIndex.prefix { $0 < count }.count
@@ -80,19 +97,9 @@ struct AverageCommand: ParsableCommand {
         }
       }
       let synthesis = try pipeline.average(found, count: kept) { try writer?.append($0) }
-      let table = try clock.finish(comm)
-      record.stages = table.stages
-      try comm.agree {
-        try folder?.write(
-          synthesis, posterior: found.model.posterior, pixelSize: set.pixelSize)
-        record.end = Date()
-        try folder?.finish { try record.write(to: folder!.file("run.json")) }
-      }
-      if comm.isRoot {
-        print(table.text, terminator: "")
-        record.printLeftOut(of: particles)
-        print("\(kept) averages of \(neighbours) neighbours in \(output)")
-      }
+      try record.finish(
+        folder, found.model, synthesis, clock: clock, on: comm,
+        summary: "\(kept) averages of \(neighbours) neighbours in \(output)")
     }
   }
 
@@ -102,6 +109,8 @@ struct AverageCommand: ParsableCommand {
     options.neighbours = neighbours
     options.suspects = suspects
     options.search = search
+    options.searchBudget = searchBudget
+    options.passes = passes
     options.affinity = affinity.affinity
     options.averages = averages
     options.seed = seed
@@ -114,8 +123,9 @@ struct AverageCommand: ParsableCommand {
   private var recordedOptions: [String: JSONValue] {
     model.record.merging(vdm.record) { _, new in new }.merging([
       "particles": .string(particles), "output": .string(output),
-      "neighbours": .integer(neighbours), "suspects": .integer(suspects),
-      "search": .string(search.rawValue), "affinity": .string(affinity.rawValue),
+      "neighbours": .integer(neighbours), "suspects": JSONValue(suspects),
+      "search": .string(search.rawValue), "search_budget": .number(searchBudget),
+      "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
       "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
       "overwrite": .bool(overwrite),
     ]) { _, new in new }

@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Foundation
 import MPI
 import ParticleIO
 import Report
@@ -25,16 +24,11 @@ struct DenoiseCommand: ParsableCommand {
 
   @OptionGroup var model: ModelArguments
 
-  private static let files = [
-    "denoised.mrcs", "denoised.star", "mean.mrc", "eigenimages.mrcs", "run.json",
-  ]
-
   func run() throws {
     Universe.run { comm in
       let clock = StageClock(comm)
       let folder = try comm.agree {
-        comm.isRoot
-          ? try RunFolder(path: output, overwrite: overwrite, files: Self.files) : nil
+        comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
       }
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try model.options(for: set) }
@@ -54,18 +48,9 @@ struct DenoiseCommand: ParsableCommand {
       try DenoisePipeline(model: fitted, on: comm, observer: clock).stream(synthesis) {
         try writer?.append($0)
       }
-      let table = try clock.finish(comm)
-      record.stages = table.stages
-      try comm.agree {
-        try folder?.write(synthesis, posterior: fitted.posterior, pixelSize: set.pixelSize)
-        record.end = Date()
-        try folder?.finish { try record.write(to: folder!.file("run.json")) }
-      }
-      if comm.isRoot {
-        print(table.text, terminator: "")
-        record.printLeftOut(of: particles)
-        print("\(fitted.partition.total) denoised images in \(output)")
-      }
+      try record.finish(
+        folder, fitted, synthesis, clock: clock, on: comm,
+        summary: "\(fitted.partition.total) denoised images in \(output)")
     }
   }
 }

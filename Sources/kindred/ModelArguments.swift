@@ -79,32 +79,3 @@ struct ModelArguments: ParsableArguments {
     ]
   }
 }
-
-extension RunRecord {
-  /// Names the particles that were left out, and counts them.
-  func printLeftOut(of starFile: String) {
-    for left in imagesLeftOut {
-      print("left out: particle \(left.particle) of \(starFile): \(left.reason)")
-    }
-    if let used = imagesUsed, !imagesLeftOut.isEmpty {
-      print("\(imagesLeftOut.count) of \(used + imagesLeftOut.count) particles left out")
-    }
-  }
-
-  /// Enters what the model fit found.
-  mutating func enter(_ model: FittedModel) {
-    noiseVariance = model.survey.noiseVariance
-    bandLimit = model.survey.bandLimit
-    radius = model.survey.radius
-    imagesUsed = model.partition.total
-    imagesLeftOut = model.survey.leftOut.map {
-      LeftOut(particle: $0.particle + 1, reason: $0.defect.description)
-    }
-    var ranks = [Int](
-      repeating: 0, count: (model.posterior.layout.frequencies.last ?? -1) + 1)
-    for (block, k) in model.posterior.layout.frequencies.enumerated() {
-      ranks[k] = model.posterior.layout.components(ofBlock: block).count
-    }
-    covarianceRanks = ranks
-  }
-}

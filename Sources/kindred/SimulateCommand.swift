@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import MPI
 import ParticleIO
+import Report
 import Simulation
 
 struct SimulateCommand: ParsableCommand {
@@ -67,15 +68,16 @@ struct SimulateCommand: ParsableCommand {
       if pixelSize == nil, let size = (density as? MRCDensityMap)?.pixelSize {
         parameters.pixelSize = size
       }
-      let start = Communicator.wallTime()
+      let clock = StageClock(comm)
       let summary = try Simulation.run(
         parameters, map: density, folder: SimulationFolder(path: output), overwrite: overwrite,
-        on: comm)
+        on: comm, observer: clock)
+      let table = try clock.finish(comm)
       if comm.isRoot {
-        let seconds = String(format: "%.1f", Communicator.wallTime() - start)
+        print(table.text, terminator: "")
         print(
           "\(images) images of \(summary.boxSize) x \(summary.boxSize) pixels,",
-          "\(parameters.pixelSize) A a pixel, SNR \(snr), in \(output) after \(seconds) s")
+          "\(parameters.pixelSize) A a pixel, SNR \(snr), in \(output)")
       }
     }
   }

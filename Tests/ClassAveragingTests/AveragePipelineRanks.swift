@@ -58,7 +58,7 @@ struct AveragePipelineRanks {
   }
 
   private func run(
-    _ set: ParticleSet, search: SuspectSearch = .rir, affinity: Affinity?, on comm: Communicator
+    _ set: ParticleSet, search: SuspectSearch = .auto, affinity: Affinity?, on comm: Communicator
   ) throws -> (table: NeighbourTable, averages: [Float]) {
     var options = AverageOptions()
     (options.neighbours, options.suspects, options.affinity) = (5, 40, affinity)
@@ -79,7 +79,7 @@ struct AveragePipelineRanks {
   @Test(
     "Neighbours show the same object, turned as they say, and averages show it without noise",
     arguments: [
-      (.rir, .mahalanobis), (.rir, .bayes), (.rir, nil), (.vdm, .mahalanobis), (.vdm, nil),
+      (.auto, .mahalanobis), (.auto, .bayes), (.auto, nil), (.vdm, .mahalanobis), (.vdm, nil),
     ] as [(SuspectSearch, Affinity?)])
   func findsAndAlignsNeighbours(search: SuspectSearch, affinity: Affinity?) throws {
     let world = try testWorld()

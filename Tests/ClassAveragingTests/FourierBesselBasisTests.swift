@@ -98,16 +98,7 @@ struct FourierBesselBasisTests {
     let size = 41
     let theta = 0.7
     func image(rotated angle: Double, reflected: Bool) -> [Float] {
-      (0..<size * size).map { pixel in
-        let x = Double(pixel % size - size / 2)
-        let y = Double(pixel / size - size / 2) * (reflected ? -1 : 1)
-        // Rotating the image by the angle (columns towards rows) reads it at the point rotated back.
-        let (u, v) = (x * cos(angle) + y * sin(angle), -x * sin(angle) + y * cos(angle))
-        func blob(_ cx: Double, _ cy: Double, _ s: Double) -> Double {
-          exp(-((u - cx) * (u - cx) + (v - cy) * (v - cy)) / (2 * s * s))
-        }
-        return Float(blob(5, 2, 2.2) + 0.7 * blob(-3, 6, 2.6) - 0.4 * blob(1, -7, 3))
-      }
+      blobs(size: size, turned: angle, reflected: reflected, scale: 1.5)
     }
     let basis = FourierBesselBasis(size: size, bandLimit: 0.35, radius: 18)
     let coefficients = analyze(

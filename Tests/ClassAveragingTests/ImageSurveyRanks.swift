@@ -23,6 +23,19 @@ struct ImageSurveyRanks {
     }
   }
 
+  /// Gaussians of width 3 and little noise, zero beyond the mask's radius.
+  private func gaussians(size: Int, mask: Double = .infinity) -> [[Float]] {
+    var images = noise(150, size: size, variance: { _ in 4e-4 })
+    for i in images.indices {
+      for pixel in 0..<size * size {
+        let r = hypot(Double(pixel % size - size / 2), Double(pixel / size - size / 2))
+        images[i][pixel] += Float(exp(-r * r / 18))
+        if r > mask { images[i][pixel] = 0 }
+      }
+    }
+    return images
+  }
+
   private func survey(
     _ images: [[Float]], size: Int, options: ModelOptions = ModelOptions(),
     ctfs: [CTFParameters]? = nil, optics: OpticsGroup = testOptics
@@ -102,7 +115,7 @@ struct ImageSurveyRanks {
       try self.survey(images, size: size, options: options)
     }
     options.isStrict = false
-    #expect(throws: InputError.self) {
+    #expect(throws: ReportedError.self) {
       let bad = [Float](repeating: .nan, count: size * size)
       return try self.survey(.init(repeating: bad, count: 5), size: size, options: options)
     }
@@ -116,6 +129,12 @@ struct ImageSurveyRanks {
     let shifted = try survey(
       noise(60, size: size, variance: { _ in 2 }, mean: { 3 * scales[$0] }), size: size)
     #expect(shifted.statistics.needsNormalization && shifted.noiseVariance == 1)
+    // A variance that is given is in units of the images as they are.
+    var options = ModelOptions()
+    options.noiseVariance = 2.5
+    let given = try survey(
+      noise(60, size: size, variance: { scales[$0] }), size: size, options: options)
+    #expect(!given.statistics.needsNormalization && given.noiseVariance == 2.5)
     let even = try survey(noise(60, size: size, variance: { _ in 2 }), size: size)
     #expect(!even.statistics.needsNormalization)
 
@@ -135,14 +154,8 @@ struct ImageSurveyRanks {
   /// power within 2.146 / (2 pi s) cycles per pixel.
   @Test("Radius and band limit hold the wanted share of a Gaussian's energy")
   func support() throws {
-    let (size, s) = (64, 3.0)
-    var images = noise(150, size: size, variance: { _ in 4e-4 })
-    for i in images.indices {
-      for pixel in 0..<size * size {
-        let (x, y) = (Double(pixel % size - size / 2), Double(pixel / size - size / 2))
-        images[i][pixel] += Float(exp(-(x * x + y * y) / (2 * s * s)))
-      }
-    }
+    let size = 64
+    let images = gaussians(size: size)
     let survey = try survey(images, size: size)
     // 6.44 pixels: shell 6, which ends at 6.5, and one more.
     #expect(survey.radius == 7)
@@ -158,18 +171,11 @@ struct ImageSurveyRanks {
 
   @Test("A noise variance that is given is also what radius and band limit take off")
   func givenNoiseVariance() throws {
-    let (size, s) = (64, 3.0)
-    var images = noise(150, size: size, variance: { _ in 4e-4 })
-    for i in images.indices {
-      for pixel in 0..<size * size {
-        let (x, y) = (Double(pixel % size - size / 2), Double(pixel / size - size / 2))
-        images[i][pixel] += Float(exp(-(x * x + y * y) / (2 * s * s)))
-        // The mask leaves no noise in the background.
-        if x * x + y * y > 30 * 30 { images[i][pixel] = 0 }
-      }
-    }
+    let size = 64
+    // The mask leaves no noise in the background.
+    let images = gaussians(size: size, mask: 30)
     for factor in [1, 1e6] as [Float] {
-      #expect(throws: OptionError.self) {
+      #expect(throws: ReportedError.self) {
         try self.survey(images.map { $0.map { factor * $0 } }, size: size)
       }
     }
@@ -187,7 +193,7 @@ struct ImageSurveyRanks {
   func badOptions(radius: Double, bandLimit: Double) throws {
     var options = ModelOptions()
     (options.radius, options.bandLimit) = (radius, bandLimit)
-    #expect(throws: OptionError.self) {
+    #expect(throws: ReportedError.self) {
       try survey(noise(5, size: size, variance: { _ in 1 }), size: size, options: options)
     }
   }

@@ -10,11 +10,14 @@ import Testing
 struct DenseAffinity {
   let posterior: PosteriorModel
   let affinity: Affinity
+  /// Between x_i and the aligned x_j under the Bayes factor's hypothesis.
+  let correlation: Double
   let real: RealCoordinates
 
-  init(_ posterior: PosteriorModel, _ affinity: Affinity) {
+  init(_ posterior: PosteriorModel, _ affinity: Affinity, correlation: Double = 1) {
     self.posterior = posterior
     self.affinity = affinity
+    self.correlation = correlation
     real = RealCoordinates(posterior.layout)
   }
 
@@ -32,7 +35,8 @@ struct DenseAffinity {
       let difference = zip(lg.times(real.vector(b)), aligned).map(-)
       return try logDensity(difference, lg + t * lh * t.transposed)
     case .bayes:
-      // Images y = A x + n with A^T A = F and unit noise, of which b = A^T y; x_i = T x_j.
+      // Images y = A x + n with A^T A = F and unit noise, of which b = A^T y; x_i and T x_j have unit
+      // covariance and the correlation between them, which is 1 for the same image.
       let roots = try [g, h].map {
         try SymmetricEigen(real.matrix(posterior.information[$0])).applying { $0.squareRoot() }
       }
@@ -40,7 +44,7 @@ struct DenseAffinity {
       let y = [inverses[0].times(real.vector(b)), inverses[1].times(real.vector(e))]
       let n = real.dimension
       let own = roots.map { $0 * $0 + .identity(n) }
-      let cross = roots[0] * t * roots[1]
+      let cross = correlation * (roots[0] * t * roots[1])
       var joint = Matrix(rows: 2 * n, columns: 2 * n)
       for i in 0..<n {
         for j in 0..<n {
@@ -74,12 +78,12 @@ func score(_ model: PairModel, _ b: [Float], _ g: Int, _ e: [Float], _ h: Int) -
 struct PairAffinityTests {
   @Test(
     "Affinity at the best rotation is that of explicit matrices, and no rotation is better",
-    arguments: Affinity.allCases)
-  func agreesWithDenseEvaluation(affinity: Affinity) throws {
+    arguments: [(Affinity.mahalanobis, 1.0), (.bayes, 1), (.bayes, 0.9), (.bayes, 0.4)])
+  func agreesWithDenseEvaluation(affinity: Affinity, correlation: Double) throws {
     let posterior = try SmallModel(seed: 4).posterior(noiseVariance: 0.2, on: testWorld())
     #expect(posterior.layout.offsets == [0, 3, 5, 7, 8, 9])
-    let model = try PairModel(posterior, affinity: affinity)
-    let dense = DenseAffinity(posterior, affinity)
+    let model = try PairModel(posterior, affinity: affinity, correlation: correlation)
+    let dense = DenseAffinity(posterior, affinity, correlation: correlation)
     let images = try relatedStatistics(posterior, count: 12, distinct: 4, seed: 9)
     var flags: Set<UInt8> = []
     for (i, j) in [(0, 4), (0, 3), (1, 5), (2, 6), (3, 8), (4, 7), (5, 11), (7, 8), (9, 10)] {
@@ -193,18 +197,6 @@ struct PairAffinityTests {
     arguments: Affinity.allCases)
   func turnedImage(affinity: Affinity) throws {
     let size = 41
-    // At (x, y) of the turned image stands what was at the point turned back; reflected after that.
-    func image(turned angle: Double, reflected: Bool) -> [Float] {
-      (0..<size * size).map { pixel in
-        let x = Double(pixel % size - size / 2)
-        let y = Double(pixel / size - size / 2) * (reflected ? -1 : 1)
-        let (u, v) = (x * cos(angle) + y * sin(angle), -x * sin(angle) + y * cos(angle))
-        func blob(_ cx: Double, _ cy: Double, _ s: Double) -> Double {
-          exp(-((u - cx) * (u - cx) + (v - cy) * (v - cy)) / (2 * s * s))
-        }
-        return Float(blob(5, 2, 2.2) + 0.7 * blob(-3, 6, 2.6) - 0.4 * blob(1, -7, 3))
-      }
-    }
     let basis = FourierBesselBasis(size: size, bandLimit: 0.35, radius: 18)
     let counts = (0..<basis.layout.blockCount).map { basis.layout.components(ofBlock: $0).count }
     let blocks = counts.map { Matrix.identity($0) }
@@ -218,7 +210,8 @@ struct PairAffinityTests {
     let model = try PairModel(posterior, affinity: affinity)
     func statistic(turned angle: Double, reflected: Bool) -> [Float] {
       let b = posterior.sufficientStatistics(
-        of: analyze([image(turned: angle, reflected: reflected)], basis), groups: [0])
+        of: analyze([blobs(size: size, turned: angle, reflected: reflected, scale: 1.5)], basis),
+        groups: [0])
       return (0..<b.layout.componentCount).flatMap {
         [b.value(image: 0, component: $0).re, b.value(image: 0, component: $0).im]
       }

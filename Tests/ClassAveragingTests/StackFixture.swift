@@ -25,10 +25,13 @@ func writeStack(
     hasCTF: true, boxSize: size, pixelSize: 3)
 }
 
-/// A few Gaussian blobs, turned.
-func blobs(size: Int, turned angle: Double = 0) -> [Float] {
+/// A few Gaussian blobs; turned from columns towards rows, reflected (y -> -y) after that. `scale` enlarges.
+func blobs(
+  size: Int, turned angle: Double = 0, reflected: Bool = false, scale: Double = 1
+) -> [Float] {
   (0..<size * size).map { pixel in
-    let (x, y) = (Double(pixel % size - size / 2), Double(pixel / size - size / 2))
+    let x = Double(pixel % size - size / 2) / scale
+    let y = Double(pixel / size - size / 2) / scale * (reflected ? -1 : 1)
     let (u, v) = (x * cos(angle) + y * sin(angle), -x * sin(angle) + y * cos(angle))
     func blob(_ cx: Double, _ cy: Double, _ s: Double) -> Double {
       exp(-((u - cx) * (u - cx) + (v - cy) * (v - cy)) / (2 * s * s))

@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 extension CommandTests {
   @Suite struct BadInputTests {
     /// A refusal: one message of the right content, at once, and nothing left in the output folder.
     private func expectRefusal(
-      _ run: Command, _ folder: Folder, containing expected: [String],
+      _ run: Command, _ folder: TemporaryFolder, containing expected: [String],
       _ location: SourceLocation = #_sourceLocation
     ) {
       #expect(run.status != 0, "\(run.text)", sourceLocation: location)
@@ -84,8 +85,11 @@ extension CommandTests {
         expected: "particles.star", "2 tables have particles, one is needed"),
       Damage(
         "NaN", options: ["--strict"], expected: "particles.star:46:", "particle 17 ",
-        "NaN or infinite"
-      ) { $0.setPixels(image: 16, 40..<41, to: .nan) },
+        "NaN or infinite", "2 of 30 particles"
+      ) {
+        $0.setPixels(image: 16, 40..<41, to: .nan)
+        $0.setPixels(image: 28, 0..<256, to: 1)
+      },
       Damage(
         "infinity", options: ["--strict"], expected: "particles.star:59:", "particle 30 ",
         "NaN or infinite"
@@ -140,6 +144,24 @@ extension CommandTests {
       #expect(options?["averages"] as? Int == 2)
     }
 
+    /// A run that is replaced leaves no file beside the new one's.
+    @Test func replacedWithFewerFiles() throws {
+      let folder = try DamagedSet.make()
+      #expect(try DamagedSet.average(folder, ranks: nil).status == 0)
+      let short = try DamagedSet.average(folder, ["--overwrite", "--averages", "0"], ranks: nil)
+      #expect(short.status == 0, "\(short.text)")
+      #expect(
+        folder.names(in: "run")
+          == RunOutput.fileNames.filter { !$0.hasPrefix("averages") })
+      let denoise = ["denoise", folder.file("set/particles.star"), "--output", folder.file("run")]
+      #expect(try Command.run(denoise).status != 0)
+      #expect(try Command.run(denoise + ["--overwrite"]).status == 0)
+      #expect(
+        folder.names(in: "run") == [
+          "denoised.mrcs", "denoised.star", "eigenimages.mrcs", "mean.mrc", "run.json",
+        ])
+    }
+
     /// The other ranks wait in a collective for the one that fails.
     @Test(arguments: ["0:model", "2:model", "0:averages", "1:averages"])
     func oneRankFails(fault: String) throws {
@@ -148,8 +170,8 @@ extension CommandTests {
       #expect(run.status != 0 && run.errors.count == 1, "\(run.text)")
       #expect(run.errors.first?.contains("(rank \(fault.first!) of 3)") == true, "\(run.text)")
       #expect(run.seconds < 20, "\(run.text)")
-      // Ranks that MPI ends on the spot cannot remove their temporary files.
-      #expect(folder.names(in: "run").allSatisfy { $0.contains(".part-") }, "\(run.text)")
+      // Not even the temporary files of the ranks that MPI ends.
+      #expect(folder.names(in: "run") == [], "\(run.text)")
     }
 
     /// A disk that is full at once, in the middle, and only when the files are finished.
@@ -173,7 +195,8 @@ extension CommandTests {
 /// A small file system in memory.
 enum FullDisk {
   static let canMount: Bool = {
-    guard getuid() == 0, let folder = try? Folder(), (try? mount(folder.path, kilobytes: 64)) != nil
+    guard getuid() == 0, let folder = try? TemporaryFolder(),
+      (try? mount(folder.path, kilobytes: 64)) != nil
     else { return false }
     unmount(folder.path)
     return true

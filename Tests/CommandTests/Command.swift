@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// The tests of the program as a whole, one after the other: they start it, alone and under mpirun.
@@ -34,6 +35,11 @@ struct Command {
       && ProcessInfo.processInfo.environment["OMPI_COMM_WORLD_SIZE"] == nil
   }
 
+  /// Whether PATH has a program.
+  static func canRun(_ program: String) -> Bool {
+    (try? runProgram(["which", program]))?.status == 0
+  }
+
   /// Runs `kindred` on so many ranks; without mpirun where `ranks` is nil.
   static func run(
     _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:]
@@ -51,7 +57,7 @@ struct Command {
 
   /// Runs any program, found by PATH; ends it after two minutes, which only a hang needs.
   static func runProgram(_ line: [String], environment: [String: String] = [:]) throws -> Command {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     process.arguments = line
@@ -80,44 +86,10 @@ struct Command {
   }
 }
 
-/// A folder of its own for one test, removed when the test lets go of it.
-final class Folder {
-  let path: String
-
-  init() throws {
-    path = NSTemporaryDirectory() + "kindred-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
-  }
-
-  deinit { try? FileManager.default.removeItem(atPath: path) }
-
-  func file(_ name: String) -> String { path + "/" + name }
-
-  func write(_ text: String, to name: String) throws { try write(Data(text.utf8), to: name) }
-
-  func write(_ data: Data, to name: String) throws {
-    try data.write(to: URL(fileURLWithPath: file(name)))
-  }
-
-  func data(_ name: String) throws -> Data {
-    try Data(contentsOf: URL(fileURLWithPath: file(name)))
-  }
-
-  func text(_ name: String) throws -> String { String(decoding: try data(name), as: UTF8.self) }
-
-  /// The names of what a folder in this one holds; none where it is missing.
-  func names(in folder: String) -> [String] {
-    (try? FileManager.default.contentsOfDirectory(atPath: file(folder)))?.sorted() ?? []
-  }
-}
-
-/// The project's folder, and data beside it that the project does not hold.
+/// The project's folder, and the Python that reads its files in one test.
 enum Project {
   static let path = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent().path
-  static let sharedData = URL(fileURLWithPath: path).appending(path: "../shared/data").standardized
-    .path
-  static let hasSharedData = FileManager.default.fileExists(atPath: sharedData + "/real")
   static let python = path + "/.venv/bin/python"
   static let hasPython = FileManager.default.isExecutableFile(atPath: python)
 }

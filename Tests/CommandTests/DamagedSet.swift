@@ -1,11 +1,12 @@
 import Foundation
+import TestSupport
 import Testing
 
 /// A data set of 30 images with something wrong in it, and what the user must read about it.
 struct Damage: CustomTestStringConvertible, Sendable {
   let testDescription: String
   /// Changes `set/particles.star` or `set/particles.mrcs`.
-  let apply: @Sendable (Folder) throws -> Void
+  let apply: @Sendable (TemporaryFolder) throws -> Void
   let options: [String]
   /// Every one of these must occur in the message.
   let expected: [String]
@@ -50,7 +51,8 @@ struct Damage: CustomTestStringConvertible, Sendable {
 
   /// Anything in the folder, which holds the set in `set`.
   init(
-    _ name: String, expected: String..., folder change: @escaping @Sendable (Folder) throws -> Void
+    _ name: String, expected: String...,
+    folder change: @escaping @Sendable (TemporaryFolder) throws -> Void
   ) {
     testDescription = name
     apply = change
@@ -67,7 +69,7 @@ enum DamagedSet {
   static let firstLine = 30
 
   private static let original = Result {
-    let folder = try Folder()
+    let folder = try TemporaryFolder()
     let run = try Command.run([
       "simulate", "--output", folder.file("set"), "--images", String(images), "--box", String(box),
       "--pixel-size", "10", "--snr", "5",
@@ -76,8 +78,8 @@ enum DamagedSet {
     return try ["set/particles.star", "set/particles.mrcs"].map { ($0, try folder.data($0)) }
   }
 
-  static func make(_ damage: Damage? = nil) throws -> Folder {
-    let folder = try Folder()
+  static func make(_ damage: Damage? = nil) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
     try FileManager.default.createDirectory(
       atPath: folder.file("set"), withIntermediateDirectories: true)
     for (name, data) in try original.get() { try folder.write(data, to: name) }
@@ -87,7 +89,8 @@ enum DamagedSet {
 
   /// Runs `average` on the set in a folder, into `run`.
   static func average(
-    _ folder: Folder, _ options: [String] = [], ranks: Int?, environment: [String: String] = [:]
+    _ folder: TemporaryFolder, _ options: [String] = [], ranks: Int?,
+    environment: [String: String] = [:]
   ) throws -> Command {
     let defaults = [("--neighbours", "3"), ("--suspects", "6")]
       .filter { !options.contains($0.0) }.flatMap { [$0.0, $0.1] }

@@ -1,14 +1,20 @@
 import Foundation
+import TestSupport
 import Testing
 
 extension CommandTests {
   /// The same files whatever the number of processes that share the work.
   @Suite struct InvarianceTests {
-    @Test func oneToFourProcesses() throws {
+    @Test(arguments: [
+      ["--search", "rir", "--affinity", "mahalanobis", "--suspects", "50"],
+      ["--search", "all-pairs", "--affinity", "bayes"],
+    ])
+    func oneToFourProcesses(search: [String]) throws {
       let folder = try SmallSet.make(["--snr", "1/40"], images: 403)
       let (k, pixels) = (10, SmallSet.box * SmallSet.box)
       for ranks in 1...4 {
-        let run = try average(folder, to: "\(ranks)", ranks: ranks, neighbours: k, suspects: 50)
+        let run = try average(
+          folder, to: "\(ranks)", search, ranks: ranks, neighbours: k, suspects: nil)
         #expect(run.status == 0, "\(run.text)")
       }
       let first = try RunOutput(folder, "1")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 extension CommandTests {
@@ -24,6 +25,9 @@ extension CommandTests {
       (["--radius", "19"], "--radius is 19.0 A"), (["--radius=-3"], "--radius is -3.0 A"),
       (["--radius", "nan"], "--radius is nan"),
       (["--affinity", "best"], "'best' is invalid for '--affinity"),
+      (["--search-budget", "nan"], "--search-budget is nan"),
+      (["--search-budget=-1"], "--search-budget is -1.0"),
+      (["--passes=0"], "--passes is 0; at least 1"),
       (["--search", "all"], "'all' is invalid for '--search"),
       (["--no-such-option"], "Unknown option '--no-such-option'"),
       (["more.star"], "Unexpected argument 'more.star'"),
@@ -47,7 +51,7 @@ extension CommandTests {
 
     /// One message for all ranks, wherever the mistake is found: by the parser, before and after the
     /// images are read.
-    @Test(arguments: [mistakes[2], mistakes[0], mistakes[11], mistakes[20]])
+    @Test(arguments: [mistakes[2], mistakes[0], mistakes[11], mistakes.last!])
     func areRefusedOnce(mistake: ([String], String)) throws {
       try expectRefusal(mistake, ranks: 2)
     }

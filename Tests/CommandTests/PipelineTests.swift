@@ -1,10 +1,11 @@
 import Foundation
 import ParticleIO
+import TestSupport
 import Testing
 
 extension CommandTests {
   @Suite struct PipelineTests {
-    private func evaluate(_ folder: Folder, _ run: String) throws -> [String: Any] {
+    private func evaluate(_ folder: TemporaryFolder, _ run: String) throws -> [String: Any] {
       let run = try Command.run([
         "evaluate", folder.file(run), "--truth", folder.file("set"), "--json",
       ])
@@ -64,8 +65,8 @@ extension CommandTests {
       let record = try RunOutput.record(folder, "run")
       let keys = [
         "band_limit", "command", "covariance_ranks", "end", "hosts", "images_left_out",
-        "images_used", "noise_variance", "options", "radius", "ranks", "stages", "start",
-        "threads", "versions", "working_directory",
+        "images_used", "noise_variance", "options", "passes", "radius", "ranks", "search", "stages",
+        "start", "threads", "versions", "working_directory",
       ]
       #expect(record.keys.sorted() == keys)
       #expect((record["command"] as? [String])?.dropFirst().first == "average")
@@ -76,9 +77,12 @@ extension CommandTests {
       let stages = try #require(record["stages"] as? [[String: Any]])
       #expect(
         stages.compactMap { $0["name"] as? String } == [
-          "survey", "coefficients", "covariance", "invariants", "suspects", "affinity", "averages",
+          "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2", "averages",
         ])
-      #expect(stages.allSatisfy { ($0["peak_bytes"] as? Int ?? 0) > 1 << 20 })
+      for stage in stages {
+        let peaks = try #require(stage["rank_peak_bytes"] as? [Int])
+        #expect(peaks.count == 1 && peaks[0] > 1 << 20 && stage["peak_bytes"] as? Int == peaks[0])
+      }
     }
 
     @Test func theNumberOfThreadsChangesNothing() throws {
@@ -113,7 +117,7 @@ extension CommandTests {
 
     @Test(arguments: [64, 65, 96, 129])
     func oddAndEvenBoxes(box: Int) throws {
-      let folder = try Folder()
+      let folder = try TemporaryFolder()
       let simulation = try Command.run([
         "simulate", "--output", folder.file("set"), "--images", "24", "--box", String(box),
         "--snr", "1",

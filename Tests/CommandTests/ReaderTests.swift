@@ -1,20 +1,21 @@
 import Foundation
+import TestSupport
 import Testing
 
 extension CommandTests {
   /// Real data in, and other people's programs on what comes out.
   @Suite struct ReaderTests {
     @Test(
-      .enabled(if: Project.hasSharedData, "../shared/data is not there"),
+      .enabled(if: SharedData.isPresent, "../shared/data is not there"),
       arguments: [
         ("sample", 17, []), ("empiar_10076_7", 7, ["--band-limit", "25"]),
         ("relion31", 5, ["--band-limit", "25"]), ("rln_proj_65", 5, ["--no-ctf"]),
       ] as [(String, Int, [String])])
     func realParticles(name: String, count: Int, options: [String]) throws {
-      let folder = try Folder()
+      let folder = try TemporaryFolder()
       let run = try Command.run(
         [
-          "average", "\(Project.sharedData)/real/\(name).star", "--output", folder.file("run"),
+          "average", "\(SharedData.path)/real/\(name).star", "--output", folder.file("run"),
           "--neighbours", "3", "--suspects", count > 5 ? "5" : "4",
         ] + options, ranks: 2)
       #expect(run.status == 0, "\(run.text)")

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import ParticleIO
 
 /// What `kindred average` left in a folder.
@@ -10,7 +11,7 @@ struct RunOutput {
   /// The shape of each of the four arrays.
   let shapes: [[Int]]
 
-  init(_ folder: Folder, _ name: String) throws {
+  init(_ folder: TemporaryFolder, _ name: String) throws {
     func array<T: NPYElement>(_ file: String) throws -> ([T], [Int]) {
       let array = try NPY.read(T.self, from: folder.file("\(name)/\(file).npy"))
       return (array.values, array.shape)
@@ -28,7 +29,7 @@ struct RunOutput {
     "neighbours.npy", "reflected.npy", "rotation.npy", "run.json",
   ]
 
-  static func record(_ folder: Folder, _ name: String) throws -> [String: Any] {
+  static func record(_ folder: TemporaryFolder, _ name: String) throws -> [String: Any] {
     try JSONSerialization.jsonObject(with: folder.data("\(name)/run.json")) as? [String: Any] ?? [:]
   }
 
@@ -49,8 +50,8 @@ enum SmallSet {
   static let box = 33
 
   /// Its folder holds the set in `set`.
-  static func make(_ options: [String] = [], images: Int = images) throws -> Folder {
-    let folder = try Folder()
+  static func make(_ options: [String] = [], images: Int = images) throws -> TemporaryFolder {
+    let folder = try TemporaryFolder()
     let run = try Command.run(
       [
         "simulate", "--output", folder.file("set"), "--images", String(images), "--box",
@@ -65,12 +66,12 @@ enum SmallSet {
 
 /// `kindred average` on the set in a folder, with few neighbours.
 func average(
-  _ folder: Folder, to output: String, _ options: [String] = [], ranks: Int? = nil,
-  neighbours: Int = 5, suspects: Int = 20
+  _ folder: TemporaryFolder, to output: String, _ options: [String] = [], ranks: Int? = nil,
+  neighbours: Int = 5, suspects: Int? = 20
 ) throws -> Command {
   try Command.run(
     [
       "average", folder.file("set/particles.star"), "--output", folder.file(output),
-      "--neighbours", String(neighbours), "--suspects", String(suspects),
-    ] + options, ranks: ranks)
+      "--neighbours", String(neighbours),
+    ] + (suspects.map { ["--suspects", String($0)] } ?? []) + options, ranks: ranks)
 }

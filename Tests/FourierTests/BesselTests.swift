@@ -40,6 +40,18 @@ struct BesselTests {
     for order in 0...120 { #expect(abs(values[order] - besselJ(order, x)) < 1e-13) }
   }
 
+  @Test("the table agrees with the function")
+  func table() {
+    let table = BesselTable(highest: 60, limit: 80)
+    var worst = 0.0
+    for order in 0...60 {
+      for x in stride(from: 0, through: 80, by: 0.0371) {
+        worst = max(worst, abs(table.value(order, x) - besselJ(order, x)))
+      }
+    }
+    #expect(worst < 3e-9)
+  }
+
   @Test("Gauss-Legendre integrates polynomials exactly")
   func quadrature() {
     let rule = GaussLegendre(count: 7, from: 0.5, to: 2)

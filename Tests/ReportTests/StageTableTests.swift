@@ -21,6 +21,7 @@ import Testing
         ],
       ])
     #expect(table.stages[1].imbalance == 0.5)
+    #expect(table.stages[1].rankPeakBytes == [1500 << 20, 900 << 20])
     #expect(abs(table.stages[1].share - 65.0 / 71) < 1e-15)
     #expect(
       table.text == """

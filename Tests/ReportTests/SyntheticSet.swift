@@ -1,5 +1,6 @@
 import Foundation
 import ParticleIO
+import TestSupport
 
 @testable import Report
 

@@ -27,6 +27,23 @@ public final class TemporaryFolder {
     return file(name)
   }
 
+  public func write(_ data: Data, to name: String) throws {
+    try data.write(to: URL(fileURLWithPath: file(name)))
+  }
+
+  public func data(_ name: String) throws -> Data {
+    try Data(contentsOf: URL(fileURLWithPath: file(name)))
+  }
+
+  public func text(_ name: String) throws -> String {
+    String(decoding: try data(name), as: UTF8.self)
+  }
+
+  /// The names of what a folder in this one holds; none where it is missing.
+  public func names(in folder: String) -> [String] {
+    (try? FileManager.default.contentsOfDirectory(atPath: file(folder)))?.sorted() ?? []
+  }
+
   public var names: [String] {
     get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
   }

@@ -30,4 +30,11 @@ static inline MPI_Status *kindred_status_ignore(void) { return MPI_STATUS_IGNORE
 // makes smaller than the machine's.
 int kindred_usable_processors(void);
 
+// Temporary files that are removed when a signal ends the process, as mpirun does to all ranks when one
+// has failed. `add` gives a number for `forget`, or -1 where the table is full and the file would stay.
+int kindred_temporary_add(const char *path);
+void kindred_temporary_forget(int number);
+// From now on SIGTERM, SIGINT and SIGHUP remove them before they end the process.
+void kindred_remove_temporaries_when_ended(void);
+
 #endif

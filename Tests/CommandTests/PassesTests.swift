@@ -1,0 +1,61 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension CommandTests {
+  /// Class-posterior passes on images so noisy that single images compare badly.
+  @Suite struct PassesTests {
+    /// The share of neighbours whose viewing directions are less than 10 degrees apart.
+    private func share(_ folder: TemporaryFolder, _ run: String) throws -> Double {
+      let evaluation = try Command.run([
+        "evaluate", folder.file(run), "--truth", folder.file("set"), "--json",
+      ])
+      let json = try JSONSerialization.jsonObject(with: Data(evaluation.output.utf8))
+      return try #require((json as? [String: Any])?["below_10_deg"] as? Double)
+    }
+
+    @Test func improveOnSingleImagesAndStop() throws {
+      let folder = try SmallSet.make(["--snr", "1/10"], images: 1200)
+      var shares: [Double] = []
+      for passes in ["1", "2"] {
+        #expect(try average(folder, to: passes, ["--passes", passes]).status == 0)
+        shares.append(try share(folder, passes))
+        let record = try RunOutput.record(folder, passes)
+        #expect((record["passes"] as? [Any])?.count == Int(passes)! - 1)
+      }
+      #expect(try average(folder, to: "auto").status == 0)
+      shares.append(try share(folder, "auto"))
+      // Measured: 0.323, 0.387, 0.387.
+      #expect(shares[1] > shares[0] + 0.03 && shares[2] > shares[0] + 0.03, "\(shares)")
+
+      // They stop by themselves: at the first pass that sees shared members.
+      let record = try RunOutput.record(folder, "auto")
+      let passes = try #require(record["passes"] as? [[String: Any]])
+      let correlations = passes.compactMap { $0["correlation"] as? Double }
+      #expect(passes.count >= 1 && passes.count <= 5)
+      #expect(correlations.dropLast().allSatisfy { $0 < 0.97 })
+      #expect(passes.count == 5 || correlations.last! >= 0.97)
+    }
+
+    @Test(arguments: [
+      (["--search", "rir", "--passes", "2"], "--passes is 2"),
+      (["--affinity", "mahalanobis", "--passes", "3"], "--passes is 3"),
+      (["--passes", "0"], "at least 1"),
+      (["--search", "all-pairs", "--affinity", "none"], "--affinity none"),
+    ])
+    func contradictionsAreRefused(options: [String], message: String) throws {
+      let folder = try SmallSet.make(images: 40)
+      let run = try average(folder, to: "run", options)
+      #expect(run.status != 0 && run.errors.count == 1)
+      #expect(run.errors.first?.contains(message) == true, "\(run.text)")
+    }
+
+    @Test func autoTakesTheInvariantsWhereAllPairsTakeTooLong() throws {
+      let folder = try SmallSet.make(images: 40)
+      #expect(try average(folder, to: "run", ["--search-budget", "0"]).status == 0)
+      #expect(try RunOutput.record(folder, "run")["search"] as? String == "rir")
+      #expect(try average(folder, to: "all").status == 0)
+      #expect(try RunOutput.record(folder, "all")["search"] as? String == "all-pairs")
+    }
+  }
+}
