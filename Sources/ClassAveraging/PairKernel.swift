@@ -14,6 +14,10 @@ import Foundation
 /// particle image this is as few operations as a fast Fourier transform and all of them are fused
 /// multiply-adds on registers.
 struct PairKernel {
+  /// The peak of a parabola through three values of the grid, the middle one the largest, lies above it by
+  /// at most an eighth of the values' range; a little more, for rounding.
+  static let peakMargin: Float = 0.126
+
   /// Rows handled at once by `multiply`.
   static let rows = 4
 

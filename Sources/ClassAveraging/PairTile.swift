@@ -81,8 +81,7 @@ final class PairTile {
             columnOffsets + SIMD16(repeating: first.selfTerms[row * groupCount + group.group])
           let floors = smaller(
             columnFloors, SIMD16(repeating: floor(row, first, lists.rows)))
-          // The bound, and a little for rounding.
-          let reach = largest + (largest - smallest) * 0.126 + offsets
+          let reach = largest + (largest - smallest) * PairKernel.peakMargin + offsets
           counts.pairs += group.count
           if isPruning && !any(reach .>= floors) { continue }
           let (value, reflected) = kernel.peaks(of: grid)

@@ -85,6 +85,17 @@ extension CommandTests {
       }
     }
 
+    /// Even and odd: the same phantom in finer pixels.
+    @Test(arguments: [64, 65, 96, 129]) func everyBoxSize(box: Int) throws {
+      let pixelSize = String(186 / Double(box))
+      let folder = try SmallSet.make(
+        ["--snr", "1/5", "--box", String(box), "--pixel-size", pixelSize], images: 100)
+      let run = try average(folder, to: "run", ranks: 2)
+      #expect(run.status == 0, "\(run.text)")
+      let quality = try evaluate(folder, "run")["average_correlation_median"] as? Double
+      #expect(try #require(quality) > 0.9)
+    }
+
     @Test func theNumberOfThreadsChangesNothing() throws {
       let folder = try SmallSet.make()
       for threads in ["1", "2"] {

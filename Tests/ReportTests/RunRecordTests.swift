@@ -45,7 +45,7 @@ import Testing
     #expect(
       object.keys.sorted() == [
         "command", "covariance_ranks", "end", "hosts", "images_left_out", "images_used",
-        "noise_variance", "options", "ranks", "stages", "start", "threads", "versions",
+        "noise_variance", "options", "passes", "ranks", "stages", "start", "threads", "versions",
         "working_directory",
       ])
     #expect(object["start"] as? String == "2026-01-02T03:04:05Z")
