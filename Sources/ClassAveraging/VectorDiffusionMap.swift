@@ -29,7 +29,7 @@ public struct VectorDiffusionMap {
     public var graph = Graph.rir
     /// Neighbours of each image that share an edge with it.
     public var neighbours = 20
-    /// m, eigenvectors of each frequency's matrix.
+    /// m, eigenvectors of each frequency's matrix of order 2n; 2n - 1 where there are fewer.
     public var eigenvectors = 100
     /// The angular frequencies 1, 2, ... of the connections; 1 alone is Singer and Wu's map.
     public var frequencies = 1
@@ -49,9 +49,8 @@ public struct VectorDiffusionMap {
           "--vdm-neighbours is \(neighbours), but each of \(images) images has only "
             + "\(images - 1) others")
       }
-      if eigenvectors < 1 || eigenvectors >= 2 * images {
-        throw OptionError(
-          "--vdm-eigenvectors is \(eigenvectors); 1 to \(2 * images - 1) fit \(images) images")
+      if eigenvectors < 1 {
+        throw OptionError("--vdm-eigenvectors is \(eigenvectors); at least 1 is needed")
       }
       if frequencies < 1 {
         throw OptionError("--vdm-frequencies is \(frequencies); at least 1 is needed")
@@ -77,7 +76,8 @@ public struct VectorDiffusionMap {
     _ graph: ConnectionGraph, partition: Partition, options: Options, on comm: Communicator,
     progress: ((Int) -> Void)? = nil
   ) throws {
-    let (m, frequencies) = (options.eigenvectors, options.frequencies)
+    let m = min(options.eigenvectors, 2 * partition.total - 1)
+    let frequencies = options.frequencies
     let images = graph.images
     let width = 2 * m * frequencies
     var eigenvalues: [[Double]] = []
