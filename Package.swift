@@ -32,11 +32,13 @@ let package = Package(
     .systemLibrary(
       name: "CScaLAPACK", pkgConfig: "scalapack-openmpi",
       providers: [.apt(["libscalapack-openmpi-dev"])]),
+    // Its .pc file asks for ARPACK's, which nothing here needs: the module map names the library.
+    .systemLibrary(name: "CPARPACK", providers: [.apt(["libparpack2-dev"])]),
     .target(name: "CShims", dependencies: ["COpenMPI"]),
 
     .target(name: "MPI", dependencies: ["COpenMPI", "CShims"], swiftSettings: numerical),
     .target(
-      name: "LinearAlgebra", dependencies: ["MPI", "COpenBLAS", "CScaLAPACK"],
+      name: "LinearAlgebra", dependencies: ["MPI", "COpenMPI", "COpenBLAS", "CScaLAPACK", "CPARPACK"],
       swiftSettings: numerical),
     .target(
       name: "Fourier", dependencies: ["MPI", "LinearAlgebra", "CFFTW"], swiftSettings: numerical),

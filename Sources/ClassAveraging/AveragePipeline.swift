@@ -42,15 +42,30 @@ public struct AveragePipeline {
       model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
-    var table: NeighbourTable
-    var passes: [PassReport] = []
+    let (table, passes) = try neighbours(
+      search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+    return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
+  }
+
+  /// The table of one search, on every rank.
+  private func neighbours(
+    _ search: SuspectSearch, model: FittedModel, pairModel: PairModel, scoring: SuspectScoring,
+    rows: DistributedRows
+  ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
     case .rir:
-      table = try rankSuspects(model, scoring, images: images)
+      return (try rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
-      (table, passes) = try compareAllPairs(model, pairModel, scoring, rows)
+      return try compareAllPairs(model, pairModel, scoring, rows)
+    case .vdm:
+      let graph = options.graphOptions
+      let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
+        .neighbours(
+          graph.search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+      let nearest = try VectorDiffusionMap.reordered(
+        table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
+      return (nearest, passes)
     }
-    return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
   private func noSignal(_ model: FittedModel, _ what: String) -> OptionError {

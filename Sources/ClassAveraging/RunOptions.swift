@@ -34,6 +34,8 @@ public enum SuspectSearch: String, Sendable, CaseIterable {
   case rir
   /// Every pair of images, scored exactly by the affinity.
   case allPairs = "all-pairs"
+  /// Nearest neighbours in the vector diffusion map of the graph that another search has found (E.7).
+  case vdm
 }
 
 /// Options of `average`.
@@ -58,11 +60,21 @@ public struct AverageOptions: Sendable {
   public var seed: UInt64 = 1
   public var bispectrum = Bispectrum.Options()
   public var features = InvariantFeatures.Options()
+  public var vdm = VectorDiffusionMap.Options()
 
   public init() {}
 
   /// S in force.
   var suspectCount: Int { suspects ?? max(50, neighbours) }
+
+  /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked
+  /// for.
+  var graphOptions: AverageOptions {
+    var graph = self
+    (graph.search, graph.neighbours) = (vdm.graph.search, vdm.neighbours)
+    graph.passes = passes ?? 1
+    return graph
+  }
 
   /// - Parameter images: how many images there are to choose from.
   /// - Throws: `OptionError` where the numbers do not fit together.
@@ -94,6 +106,10 @@ public struct AverageOptions: Sendable {
     if search == .allPairs && affinity == nil {
       throw OptionError(
         "--affinity none keeps the order of --search rir; all pairs are ordered by an affinity")
+    }
+    if search == .vdm {
+      try vdm.validate(images: images, neighbours: neighbours)
+      try graphOptions.validate(images: images, ranks: ranks)
     }
     if let averages, averages < 0 { throw OptionError("--averages is \(averages)") }
   }

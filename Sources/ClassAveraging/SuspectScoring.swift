@@ -50,7 +50,7 @@ struct SuspectScoring {
 
   /// The first K suspects in the search's own order and with its reflections, aligned by the affinity's
   /// best rotation; the affinity reported is the search's score. On rank 0 (empty elsewhere). Collective.
-  func aligned(_ found: RingSearch, neighboursPerImage k: Int) throws -> NeighbourTable {
+  func aligned(_ found: some OrderedSuspects, neighboursPerImage k: Int) throws -> NeighbourTable {
     let own = rows.partition.range(of: comm.rank)
     var table = NeighbourTable(count: found.count, neighboursPerImage: k)
     let chunk = max(1, Self.batch / k)
@@ -209,6 +209,22 @@ struct SuspectScoring {
     return scores
   }
 }
+
+/// What a search has found for each image of this rank's slice: S suspects, in its own order.
+protocol OrderedSuspects {
+  /// Images of this rank's slice.
+  var count: Int { get }
+  /// S.
+  var suspectCount: Int { get }
+  /// Global indices, best first, count x S.
+  var suspects: [Int32] { get }
+  /// 1 where the suspect is reflected, count x S.
+  var reflected: [UInt8] { get }
+  /// The scores that ordered them, count x S.
+  var scores: [Float] { get }
+}
+
+extension RingSearch: OrderedSuspects {}
 
 extension PairScore {
   /// The same alignment seen from the other image: a rotation back; a reflection followed by a rotation

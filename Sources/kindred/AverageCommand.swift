@@ -34,7 +34,8 @@ struct AverageCommand: ParsableCommand {
   @Option(
     help: """
       How suspects are found: all-pairs (every pair, exactly), rir (rotationally invariant features), \
-      or auto (all-pairs where it fits --search-budget).
+      vdm (vector diffusion map of the graph that --vdm-graph finds, in its own order), or auto \
+      (all-pairs where it fits --search-budget).
       """)
   var search = SuspectSearch.auto
 
@@ -59,6 +60,8 @@ struct AverageCommand: ParsableCommand {
 
   @Flag(help: "Replace a run that is in the output folder.")
   var overwrite = false
+
+  @OptionGroup(title: "Vector diffusion map") var vdm: DiffusionArguments
 
   @OptionGroup var model: ModelArguments
 
@@ -113,11 +116,12 @@ struct AverageCommand: ParsableCommand {
     options.seed = seed
     options.bispectrum.seed = seed
     options.features.seed = seed &+ 1
+    options.vdm = vdm.options
     return options
   }
 
   private var recordedOptions: [String: JSONValue] {
-    model.record.merging([
+    model.record.merging(vdm.record) { _, new in new }.merging([
       "particles": .string(particles), "output": .string(output),
       "neighbours": .integer(neighbours), "suspects": JSONValue(suspects),
       "search": .string(search.rawValue), "search_budget": .number(searchBudget),

@@ -57,11 +57,14 @@ struct AveragePipelineRanks {
     return try writeStack(images, size: size, ctfs: ctfs, in: folder, on: comm)
   }
 
-  private func run(_ set: ParticleSet, affinity: Affinity?, on comm: Communicator) throws
-    -> (table: NeighbourTable, averages: [Float])
-  {
+  private func run(
+    _ set: ParticleSet, search: SuspectSearch = .auto, affinity: Affinity?, on comm: Communicator
+  ) throws -> (table: NeighbourTable, averages: [Float]) {
     var options = AverageOptions()
     (options.neighbours, options.suspects, options.affinity) = (5, 40, affinity)
+    options.search = search
+    // Three quarters of the images of one kind, whose graphs have two eigenvectors each.
+    (options.vdm.neighbours, options.vdm.eigenvectors) = (22, 2 * kinds)
     options.model.radius = 14
     options.features.evenCount = 30
     options.features.oddCount = 20
@@ -75,12 +78,14 @@ struct AveragePipelineRanks {
 
   @Test(
     "Neighbours show the same object, turned as they say, and averages show it without noise",
-    arguments: [.mahalanobis, .bayes, nil] as [Affinity?])
-  func findsAndAlignsNeighbours(affinity: Affinity?) throws {
+    arguments: [
+      (.auto, .mahalanobis), (.auto, .bayes), (.auto, nil), (.vdm, .mahalanobis), (.vdm, nil),
+    ] as [(SuspectSearch, Affinity?)])
+  func findsAndAlignsNeighbours(search: SuspectSearch, affinity: Affinity?) throws {
     let world = try testWorld()
     let folder = try TemporaryFolder()
     let set = try particles(in: folder, on: world)
-    let (table, averages) = try run(set, affinity: affinity, on: world)
+    let (table, averages) = try run(set, search: search, affinity: affinity, on: world)
     let poses = poses
     let k = table.neighboursPerImage
     #expect(table.count == count && k == 5)

@@ -31,6 +31,14 @@ extension CommandTests {
       (["--search", "all"], "'all' is invalid for '--search"),
       (["--no-such-option"], "Unknown option '--no-such-option'"),
       (["more.star"], "Unexpected argument 'more.star'"),
+      (
+        ["--search", "vdm", "--neighbours", "6", "--vdm-neighbours", "5"],
+        "--vdm-neighbours is 5, fewer than the 6 neighbours"
+      ),
+      (["--search", "vdm", "--vdm-graph", "vdm"], "'vdm' is invalid for '--vdm-graph"),
+      (["--search", "vdm", "--vdm-eigenvectors=0"], "--vdm-eigenvectors is 0"),
+      (["--search", "vdm", "--vdm-time=-1"], "--vdm-time is -1"),
+      (["--search", "vdm", "--vdm-frequencies=0"], "--vdm-frequencies is 0"),
       // Nothing is left above so much noise.
       (["--noise-variance", "1e6"], "no signal to compare images by"),
     ]
@@ -67,7 +75,8 @@ extension CommandTests {
         [
           "output", "neighbours", "suspects", "search", "affinity", "defocus-groups",
           "noise-variance", "radius", "band-limit", "averages", "threads", "seed", "no-ctf",
-          "strict", "overwrite",
+          "strict", "overwrite", "vdm-graph", "vdm-neighbours", "vdm-eigenvectors",
+          "vdm-frequencies", "vdm-time",
         ]
       ),
       (
