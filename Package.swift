@@ -38,7 +38,8 @@ let package = Package(
 
     .target(name: "MPI", dependencies: ["COpenMPI", "CShims"], swiftSettings: numerical),
     .target(
-      name: "LinearAlgebra", dependencies: ["MPI", "COpenMPI", "COpenBLAS", "CScaLAPACK", "CPARPACK"],
+      name: "LinearAlgebra",
+      dependencies: ["MPI", "COpenMPI", "COpenBLAS", "CScaLAPACK", "CPARPACK"],
       swiftSettings: numerical),
     .target(
       name: "Fourier", dependencies: ["MPI", "LinearAlgebra", "CFFTW"], swiftSettings: numerical),
