@@ -41,9 +41,6 @@ struct AllPairsSearch {
     /// Scores to the accuracy of a parabola through the grid's best angle.
     var scores: [Float]
     var reflected: [UInt8]
-    /// Pairs scored and pairs whose rotations had to be searched, on this rank.
-    var pairs: Int
-    var searched: Int
   }
 
   /// - Parameters:
@@ -124,15 +121,9 @@ struct AllPairsSearch {
       }
     }
     lists.sort()
-    var counts = (pairs: 0, searched: 0)
-    pool.forEachState { tile in
-      counts.pairs += tile.counts.pairs
-      counts.searched += tile.counts.searched
-    }
     return Result(
       images: (0..<own.count).map { own.index($0) }, suspects: lists.indices,
-      scores: lists.scores, reflected: lists.reflected, pairs: counts.pairs,
-      searched: counts.searched)
+      scores: lists.scores, reflected: lists.reflected)
   }
 
   /// Pairs that this rank compares, about: the items of a stage that searches.

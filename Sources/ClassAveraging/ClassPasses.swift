@@ -63,8 +63,7 @@ struct ClassPasses {
     var reports: [PassReport] = []
     for pass in 2..<max(2, limit + 1) {
       observer.stageBegan("pass \(pass)", items: AllPairsSearch.share(of: rows.partition, comm))
-      let (classes, weight) = try classStatistics(table)
-      let common = information(weight: 1 + weight)
+      let (classes, common, weight) = try classStatistics(table)
       let correlation = try likelyCorrelation(classes, common, table)
       let model = try PairModel(
         layout: posterior.layout, information: [common], affinity: .bayes,
@@ -102,22 +101,24 @@ struct ClassPasses {
     return log(Double(max(1, groups.count - 1)) / Double(members)) + log(alignments)
   }
 
-  private func weight(_ affinity: Float) -> Double {
-    Self.surenessWeight / (1 + exp(priorLogOdds - Double(affinity)))
-  }
-
   /// The classes' statistics as if all had the same information: (I + F) alpha_class, distributed like the
-  /// images; and the mean weight of the neighbours in a class.
-  private func classStatistics(_ table: NeighbourTable) throws -> (DistributedRows, Double) {
+  /// images; F; and the mean weight of the neighbours in a class.
+  private func classStatistics(_ table: NeighbourTable) throws -> (
+    DistributedRows, [Matrix], Double
+  ) {
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
+    // A neighbour's probability, times what a sure one weighs.
+    let odds = priorLogOdds
+    let firstEntry = own.lowerBound * k
+    let weights = (firstEntry..<own.upperBound * k).map { entry in
+      table.indices[entry] < 0
+        ? 0 : Self.surenessWeight / (1 + exp(odds - Double(table.affinities[entry])))
+    }
     var sum = FixedPointSum(
       count: 1, bound: Double(members) * Self.surenessWeight, terms: groups.count)
-    for image in own {
-      let total = (image * k..<image * k + min(members, k)).reduce(0.0) {
-        table.indices[$1] < 0 ? $0 : $0 + weight(table.affinities[$1])
-      }
-      sum.add([total])
+    for start in stride(from: 0, to: weights.count, by: k) {
+      sum.add([weights[start..<start + min(members, k)].reduce(0, +)])
     }
     let mean = try sum.reduced(over: comm)[0] / Double(groups.count)
     let common = information(weight: 1 + mean)
@@ -131,12 +132,14 @@ struct ClassPasses {
       let start = min(own.lowerBound + round * chunk, own.upperBound)
       let part = start..<min(start + chunk, own.upperBound)
       var means = try classes.means(of: part, table, members: members) {
-        weight(table.affinities[$0])
+        weights[$0 - firstEntry]
       }
       for at in 0..<part.count { restate(&means, row: at, under: common) }
       values += means
     }
-    return (DistributedRows(values, width: rows.width, partition: rows.partition, on: comm), mean)
+    let classRows = DistributedRows(
+      values, width: rows.width, partition: rows.partition, on: comm)
+    return (classRows, common, mean)
   }
 
   /// alpha -> (I + F) alpha.
@@ -178,14 +181,15 @@ struct ClassPasses {
       var weighted = [Float](repeating: 0, count: rows.width)
       var sum = 0.0
       values.withUnsafeBufferPointer { values in
+        let selfTerms = images.indices.map {
+          model.selfTerms(of: values.baseAddress! + $0 * rows.width, group: 0)[0]
+        }
         for (first, second) in pairs {
-          let i = values.baseAddress! + place[first]! * rows.width
-          let j = values.baseAddress! + place[second]! * rows.width
-          model.weighted(i, groups: 0, 0, into: &weighted)
-          let offset =
-            model.constants[0] + model.selfTerms(of: i, group: 0)[0]
-            + model.selfTerms(of: j, group: 0)[0]
-          scorer.add(weighted: weighted, second: j, offset: offset)
+          let (i, j) = (place[first]!, place[second]!)
+          model.weighted(values.baseAddress! + i * rows.width, groups: 0, 0, into: &weighted)
+          scorer.add(
+            weighted: weighted, second: values.baseAddress! + j * rows.width,
+            offset: model.constants[0] + selfTerms[i] + selfTerms[j])
           if scorer.isFull { scorer.flush { _, score in sum += Double(score.affinity) } }
         }
       }

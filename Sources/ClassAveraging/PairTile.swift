@@ -5,16 +5,9 @@
 /// is that of a parabola through three grid values, whose peak lies above the middle one by at most an
 /// eighth of the values' range. A pair is scored the same whichever pairs are scored with it.
 final class PairTile {
-  /// Counts for the report.
-  struct Counts {
-    var pairs = 0
-    var searched = 0
-  }
-
   private let model: PairModel
   private let kernel: PairKernel
   private let isPruning: Bool
-  private(set) var counts = Counts()
   private var weighted: [Float] = []
   private let products: UnsafeMutablePointer<SIMD16<Float>>
   private let grid: UnsafeMutablePointer<SIMD16<Float>>
@@ -82,7 +75,6 @@ final class PairTile {
           let floors = smaller(
             columnFloors, SIMD16(repeating: floor(row, first, lists.rows)))
           let reach = largest + (largest - smallest) * PairKernel.peakMargin + offsets
-          counts.pairs += group.count
           if isPruning && !any(reach .>= floors) { continue }
           let (value, reflected) = kernel.peaks(of: grid)
           let scores = value + offsets
@@ -91,7 +83,6 @@ final class PairTile {
           for lane in 0..<group.count where hopeful[lane] {
             let column = group.firstRow + lane
             if isTriangle && column <= row { continue }
-            counts.searched += 1
             lists.rows.offer(
               row: row, index: second.block.index(column), score: scores[lane],
               reflected: reflected[lane])

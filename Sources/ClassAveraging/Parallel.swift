@@ -13,9 +13,6 @@ struct WorkerPool<State> {
   /// The number of threads.
   var count: Int { states.count }
 
-  /// Calls `body` for every thread's state, one after the other.
-  func forEachState(_ body: (State) -> Void) { states.forEach(body) }
-
   /// Calls `body` for all of 0..<count.
   func forEach(_ count: Int, _ body: (State, Int) -> Void) {
     forEachNumbered(count) { state, _, i in body(state, i) }

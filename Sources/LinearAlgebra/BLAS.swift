@@ -4,9 +4,6 @@ import COpenBLAS
 /// and ScaLAPACK.
 public func setBLASThreads(_ count: Int) { openblas_set_num_threads(Int32(count)) }
 
-/// OpenBLAS's description of itself, such as `OpenBLAS 0.3.21 ... SkylakeX`.
-public var blasDescription: String { String(cString: openblas_get_config()) }
-
 extension Matrix {
   /// The matrix product.
   public static func * (a: Matrix, b: Matrix) -> Matrix {

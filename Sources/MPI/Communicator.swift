@@ -69,7 +69,3 @@ public struct Communicator {
   /// Seconds of a monotonic clock.
   public static func wallTime() -> Double { MPI_Wtime() }
 }
-
-/// The number of processors this process may use, which binding by `mpirun` makes smaller than the
-/// machine's.
-public func usableProcessorCount() -> Int { Int(kindred_usable_processors()) }

@@ -1,5 +1,5 @@
-// What Swift cannot import from C: Open MPI's handles (macros that cast structure addresses), and
-// calls hidden behind feature macros.
+// What Swift cannot import or do: Open MPI's handles (macros that cast structure addresses), and
+// the removal of temporary files from a signal handler.
 #ifndef KINDRED_CSHIMS_H
 #define KINDRED_CSHIMS_H
 
@@ -25,10 +25,6 @@ static inline MPI_Info kindred_info_null(void) { return MPI_INFO_NULL; }
 static inline MPI_Request kindred_request_null(void) { return MPI_REQUEST_NULL; }
 static inline MPI_Errhandler kindred_errors_return(void) { return MPI_ERRORS_RETURN; }
 static inline MPI_Status *kindred_status_ignore(void) { return MPI_STATUS_IGNORE; }
-
-// The number of processors that this process may run on (sched_getaffinity), which mpirun's binding
-// makes smaller than the machine's.
-int kindred_usable_processors(void);
 
 // Temporary files that are removed when a signal ends the process, as mpirun does to all ranks when one
 // has failed. `add` gives a number for `forget`, or -1 where the table is full and the file would stay.
