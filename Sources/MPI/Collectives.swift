@@ -13,9 +13,11 @@ extension Communicator {
     while start < values.count {
       let length = min(piece, values.count - start)
       try check(
-        MPI_Allreduce(
-          kindred_in_place(), values.baseAddress! + start, count32(length), T.mpiDatatype,
-          operation.raw, raw), "MPI_Allreduce")
+        traffic.counting(bytes: length * MemoryLayout<T>.stride) {
+          MPI_Allreduce(
+            kindred_in_place(), values.baseAddress! + start, count32(length), T.mpiDatatype,
+            operation.raw, raw)
+        }, "MPI_Allreduce")
       start += length
     }
   }
@@ -46,9 +48,11 @@ extension Communicator {
     var start = 0
     while start < values.count {
       let length = min(piece, values.count - start)
+      let copies = rank == root ? size - 1 : 0
       try check(
-        MPI_Bcast(values.baseAddress! + start, count32(length), T.mpiDatatype, Int32(root), raw),
-        "MPI_Bcast")
+        traffic.counting(bytes: copies * length * MemoryLayout<T>.stride) {
+          MPI_Bcast(values.baseAddress! + start, count32(length), T.mpiDatatype, Int32(root), raw)
+        }, "MPI_Bcast")
       start += length
     }
   }
@@ -83,9 +87,11 @@ extension Communicator {
   public func allgather<T: MPIDatatype>(_ values: [T]) throws(MPIError) -> [T] {
     try Array(unsafeCapacity: values.count * size) { (buffer) throws(MPIError) in
       try check(
-        MPI_Allgather(
-          values, count32(values.count), T.mpiDatatype, buffer.baseAddress, count32(values.count),
-          T.mpiDatatype, raw), "MPI_Allgather")
+        traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
+          MPI_Allgather(
+            values, count32(values.count), T.mpiDatatype, buffer.baseAddress,
+            count32(values.count), T.mpiDatatype, raw)
+        }, "MPI_Allgather")
     }
   }
 
@@ -94,9 +100,11 @@ extension Communicator {
     let layout = Ragged(counts: try allgather([values.count]))
     return try Array(unsafeCapacity: layout.total) { (buffer) throws(MPIError) in
       try check(
-        MPI_Allgatherv(
-          values, count32(values.count), T.mpiDatatype, buffer.baseAddress, layout.counts,
-          layout.offsets, T.mpiDatatype, raw), "MPI_Allgatherv")
+        traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
+          MPI_Allgatherv(
+            values, count32(values.count), T.mpiDatatype, buffer.baseAddress, layout.counts,
+            layout.offsets, T.mpiDatatype, raw)
+        }, "MPI_Allgatherv")
     }
   }
 
@@ -105,9 +113,11 @@ extension Communicator {
     let layout = Ragged(counts: try allgather([values.count]))
     return try Array(unsafeCapacity: rank == root ? layout.total : 0) { (buffer) throws(MPIError) in
       try check(
-        MPI_Gatherv(
-          values, count32(values.count), T.mpiDatatype, buffer.baseAddress, layout.counts,
-          layout.offsets, T.mpiDatatype, Int32(root), raw), "MPI_Gatherv")
+        traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
+          MPI_Gatherv(
+            values, count32(values.count), T.mpiDatatype, buffer.baseAddress, layout.counts,
+            layout.offsets, T.mpiDatatype, Int32(root), raw)
+        }, "MPI_Gatherv")
     }
   }
 
@@ -119,9 +129,11 @@ extension Communicator {
     precondition(rank != root || values.count == layout.total, "scatter: counts do not add up")
     return try Array(unsafeCapacity: counts[rank]) { (buffer) throws(MPIError) in
       try check(
-        MPI_Scatterv(
-          values, layout.counts, layout.offsets, T.mpiDatatype, buffer.baseAddress,
-          count32(counts[rank]), T.mpiDatatype, Int32(root), raw), "MPI_Scatterv")
+        traffic.counting(bytes: rank == root ? layout.total * MemoryLayout<T>.stride : 0) {
+          MPI_Scatterv(
+            values, layout.counts, layout.offsets, T.mpiDatatype, buffer.baseAddress,
+            count32(counts[rank]), T.mpiDatatype, Int32(root), raw)
+        }, "MPI_Scatterv")
     }
   }
 
@@ -133,16 +145,19 @@ extension Communicator {
     precondition(counts.count == size && counts.reduce(0, +) == values.count)
     let incoming = try Array<Int>(unsafeCapacity: size) { (buffer) throws(MPIError) in
       try check(
-        MPI_Alltoall(counts, 1, Int.mpiDatatype, buffer.baseAddress, 1, Int.mpiDatatype, raw),
-        "MPI_Alltoall")
+        traffic.counting(bytes: size * MemoryLayout<Int>.stride) {
+          MPI_Alltoall(counts, 1, Int.mpiDatatype, buffer.baseAddress, 1, Int.mpiDatatype, raw)
+        }, "MPI_Alltoall")
     }
     let send = Ragged(counts: counts)
     let receive = Ragged(counts: incoming)
     let received = try Array<T>(unsafeCapacity: receive.total) { (buffer) throws(MPIError) in
       try check(
-        MPI_Alltoallv(
-          values, send.counts, send.offsets, T.mpiDatatype, buffer.baseAddress, receive.counts,
-          receive.offsets, T.mpiDatatype, raw), "MPI_Alltoallv")
+        traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
+          MPI_Alltoallv(
+            values, send.counts, send.offsets, T.mpiDatatype, buffer.baseAddress, receive.counts,
+            receive.offsets, T.mpiDatatype, raw)
+        }, "MPI_Alltoallv")
     }
     return (received, incoming)
   }

@@ -4,18 +4,22 @@ import CShims
 /// A message under way. It must be waited for: the buffer belongs to MPI until then.
 public struct Request: ~Copyable {
   private var raw: MPI_Request?
+  private let traffic: Traffic
 
-  init(_ raw: MPI_Request?) { self.raw = raw }
+  init(_ raw: MPI_Request?, traffic: Traffic) {
+    self.raw = raw
+    self.traffic = traffic
+  }
 
   /// Blocks until the message has arrived or its buffer may be used again.
   public consuming func wait() throws(MPIError) {
-    try check(MPI_Wait(&raw, kindred_status_ignore()), "MPI_Wait")
+    try check(traffic.counting { MPI_Wait(&raw, kindred_status_ignore()) }, "MPI_Wait")
   }
 
   /// Whether the message is done; also lets MPI make progress while the caller computes.
   public mutating func test() throws(MPIError) -> Bool {
     var done: Int32 = 0
-    try check(MPI_Test(&raw, &done, kindred_status_ignore()), "MPI_Test")
+    try check(traffic.counting { MPI_Test(&raw, &done, kindred_status_ignore()) }, "MPI_Test")
     return done != 0
   }
 }
@@ -27,11 +31,12 @@ extension Communicator {
   ) throws(MPIError) -> Request {
     var request: MPI_Request? = kindred_request_null()
     try check(
-      MPI_Isend(
-        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag),
-        raw,
-        &request), "MPI_Isend")
-    return Request(request)
+      traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
+        MPI_Isend(
+          values.baseAddress, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag),
+          raw, &request)
+      }, "MPI_Isend")
+    return Request(request, traffic: traffic)
   }
 
   /// Starts receiving exactly `values.count` elements from `source` into a buffer that must live
@@ -41,10 +46,12 @@ extension Communicator {
   ) throws(MPIError) -> Request {
     var request: MPI_Request? = kindred_request_null()
     try check(
-      MPI_Irecv(
-        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
-        &request), "MPI_Irecv")
-    return Request(request)
+      traffic.counting {
+        MPI_Irecv(
+          values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+          &request)
+      }, "MPI_Irecv")
+    return Request(request, traffic: traffic)
   }
 
   /// Sends `values` to `destination` and returns when the buffer may be used again.
@@ -52,9 +59,10 @@ extension Communicator {
     throws(MPIError)
   {
     try check(
-      MPI_Send(
-        values, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag), raw),
-      "MPI_Send")
+      traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
+        MPI_Send(
+          values, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag), raw)
+      }, "MPI_Send")
   }
 
   /// Fills `values` with a message of at most its length from `source`; returns how many came.
@@ -64,9 +72,11 @@ extension Communicator {
   ) throws(MPIError) -> Int {
     var status = MPI_Status()
     try check(
-      MPI_Recv(
-        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
-        &status), "MPI_Recv")
+      traffic.counting {
+        MPI_Recv(
+          values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+          &status)
+      }, "MPI_Recv")
     var count: Int32 = 0
     try check(MPI_Get_count(&status, T.mpiDatatype, &count), "MPI_Get_count")
     return Int(count)
