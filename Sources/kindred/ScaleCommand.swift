@@ -46,7 +46,8 @@ struct ScaleCommand: ParsableCommand {
   var simulate = ""
 
   @Option(
-    help: "How a run is started: {ranks} stands for the number of ranks, {kindred} for the program.")
+    help: "How a run is started: {ranks} stands for the number of ranks, {kindred} for the program."
+  )
   var launcher = ScalingExperiment.defaultLauncher
 
   @Option(help: "Constants of the model's line; default: those of plan --calibrate, or built in.")
@@ -99,7 +100,7 @@ struct ScaleCommand: ParsableCommand {
       print("\(folder)/scaling.csv, scaling.json, scaling.svg")
     } catch {
       writeToStandardError("kindred: error: \(error)\n")
-      throw ExitCode(Universe.failureStatus)
+      Foundation.exit(Universe.failureStatus)
     }
   }
 }
