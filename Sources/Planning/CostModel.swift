@@ -15,11 +15,13 @@ import Foundation
 ///     all pairs     n^2/2 w operations, n S log2(n/S)
 ///                   candidates
 ///     affinity      n S w operations                                              n S candidates
-///     pass          n^2/2 w + n M w operations, n class(M)                        n M candidates
+///     pass          n^2/2 w + n M w + 26 q K w operations,                        n M candidates
+///                   n class(M)
 ///     lists                                                                       13 n K bytes
 ///     averages      n class(K), 2 n L^2 C' operations        L^2 C' pixels        4 n L^2 bytes
+///     finish                                                                      bytes stored
 ///
-/// with T = 10 L'^2 log2 L' for a transform of twice the edge, L' = 2 L; C' = 2 C - r_0 real components; and
+/// with q = min(n, 500) images that 26 correlations are tried on, T = 10 L'^2 log2 L' for a transform of twice the edge, L' = 2 L; C' = 2 C - r_0 real components; and
 /// class(M) = 8 M C + 5 C + sum_k (min(G, M + 1) r_k^2 + r_k^3 / 3 + 4 r_k^2) operations.
 ///
 /// Two losses grow with the ranks. Images are compared in groups of 16 of one defocus group, and about half a
@@ -115,6 +117,29 @@ public struct CostModel: Sendable {
     }
   }
 
+  /// Pairs that the kernel compares, those with the empty places of lane groups included.
+  static func comparedPairs(_ job: PlannedJob, ranks: Int) -> Double {
+    let padded = Double(job.images) + 8 * Double(job.groups + ranks)
+    return padded * padded / 2
+  }
+
+  /// The same among classes, which have one group.
+  static func comparedClasses(_ job: PlannedJob, ranks: Int) -> Double {
+    let padded = Double(job.images) + 8 * Double(1 + ranks)
+    return padded * padded / 2
+  }
+
+  /// Candidates that enter a list while it is found, S log2 (n / S) for each image.
+  static func candidates(_ job: PlannedJob) -> Double {
+    let (n, kept) = (Double(job.images), Double(job.capacity))
+    return kept * n * max(1, log2(max(2, n / kept)))
+  }
+
+  /// Pairs scored, one correlation after the other, to find that of classes.
+  static func triedPairs(_ job: PlannedJob) -> Double {
+    26 * Double(min(job.images, 500) * job.neighbours)
+  }
+
   /// The stages of a job, in their order.
   public func stages(_ job: PlannedJob, ranks: Int, threads: Int = 1) -> [Stage] {
     let units = Units(job)
@@ -123,12 +148,7 @@ public struct CostModel: Sendable {
     let (n, cores) = (units.n, Double(threads))
     let rows = n / Double(ranks)
     let comparing = min(cores, max(1, (rows / 64).rounded(.up)))
-    let padded = n + 8 * Double(job.groups + ranks)
-    let classPadded = n + 8 * Double(1 + ranks)
     let capacity = Double(job.capacity)
-    func candidates(_ kept: Double) -> Double {
-      kept * n * max(1, log2(max(2, n / max(1, kept))))
-    }
     func stage(_ name: String, threads: Double = cores) -> Stage {
       var stage = Stage(name: name, usableThreads: threads)
       stage.memory = memory.bytes(of: name)
@@ -153,8 +173,8 @@ public struct CostModel: Sendable {
 
     var search = stage("all pairs", threads: comparing)
     search.shared =
-      padded * padded / 2 * units.pairOperations * machine.pairOperation
-      + candidates(capacity) * machine.candidate
+      Self.comparedPairs(job, ranks: ranks) * units.pairOperations * machine.pairOperation
+      + Self.candidates(job) * machine.candidate
     network.search(
       &search, capacity: capacity,
       stepSeconds: search.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
@@ -169,9 +189,10 @@ public struct CostModel: Sendable {
     for number in 2..<max(2, job.passes + 1) {
       var pass = stage("pass \(number)", threads: comparing)
       pass.shared =
-        classPadded * classPadded / 2 * units.pairOperations * machine.classPairOperation
-        + candidates(members) * machine.candidate
-        + n * members * units.pairOperations * machine.scoredOperation
+        Self.comparedClasses(job, ranks: ranks) * units.pairOperations
+        * machine.classPairOperation
+        + n * members * units.pairOperations * machine.memberOperation
+        + Self.triedPairs(job) * units.pairOperations * machine.scoredOperation
         + n * units.classOperations(members: job.members) * machine.classOperation
       pass.root = n * members * machine.collectedCandidate
       network.search(
@@ -195,6 +216,11 @@ public struct CostModel: Sendable {
     averages.root = 4 * written * units.pixels * machine.writtenByte
     network.averages(&averages)
     stages.append(averages)
+
+    var finish = stage("finish")
+    finish.root =
+      (4 * written * units.pixels + 13 * n * Double(job.neighbours)) * machine.storedByte
+    stages.append(finish)
     return stages
   }
 }

@@ -23,6 +23,8 @@ public struct Machine: Codable, Sendable, Equatable {
   public var pairOperation: Double
   /// One operation of a pair, classes compared: without the groups' changes and with fuller lists.
   public var classPairOperation: Double
+  /// One operation of a pair of an image and a member of its class: fetched, added, found again, scored.
+  public var memberOperation: Double
   /// One candidate that a search keeps.
   public var candidate: Double
   /// One operation of a pair that is scored exactly.
@@ -37,6 +39,8 @@ public struct Machine: Codable, Sendable, Equatable {
   public var eigenimagePixel: Double
   /// One byte that rank 0 writes.
   public var writtenByte: Double
+  /// One byte that is brought to the disk at the end.
+  public var storedByte: Double
   /// Seconds until a short message has come.
   public var latency: Double
   /// Bytes a second from one rank to another while all ranks send.
@@ -46,9 +50,10 @@ public struct Machine: Codable, Sendable, Equatable {
   public static let builtIn = Machine(
     name: "built-in constants (a 2.6 GHz server core with 512-bit vectors)", particle: 1e-5,
     surveyStep: 2.6e-9, analysisOperation: 6e-11, momentProduct: 1e-9, modelStep: 1e-9,
-    pairOperation: 1.8e-11, classPairOperation: 2e-11, candidate: 1e-7, scoredOperation: 1.5e-10,
+    pairOperation: 1.8e-11, classPairOperation: 2e-11, memberOperation: 1.5e-10, candidate: 1e-7,
+    scoredOperation: 1.5e-10,
     collectedCandidate: 3e-7, classOperation: 1e-9, productOperation: 2e-11,
-    eigenimagePixel: 3e-8, writtenByte: 1e-9, latency: 2e-6, bandwidth: 2e9)
+    eigenimagePixel: 3e-8, writtenByte: 1e-9, storedByte: 1e-9, latency: 2e-6, bandwidth: 2e9)
 
   /// Where `plan` looks for the constants and `--calibrate` leaves them, unless told otherwise:
   /// `kindred/machine.json` in $XDG_CONFIG_HOME or ~/.config.
@@ -105,10 +110,12 @@ public struct Machine: Codable, Sendable, Equatable {
     [
       "particle": particle, "survey_step": surveyStep, "analysis_operation": analysisOperation,
       "moment_product": momentProduct, "model_step": modelStep, "pair_operation": pairOperation,
-      "class_pair_operation": classPairOperation, "candidate": candidate,
+      "class_pair_operation": classPairOperation,
+      "member_operation": memberOperation, "candidate": candidate,
       "scored_operation": scoredOperation, "collected_candidate": collectedCandidate,
       "class_operation": classOperation, "product_operation": productOperation,
-      "eigenimage_pixel": eigenimagePixel, "written_byte": writtenByte, "latency": latency,
+      "eigenimage_pixel": eigenimagePixel, "written_byte": writtenByte, "stored_byte": storedByte,
+      "latency": latency,
       "bandwidth": bandwidth,
     ]
   }

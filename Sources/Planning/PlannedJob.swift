@@ -83,6 +83,21 @@ public struct PlannedJob: Sendable, Equatable {
     passes = 1 + record.passes.count
   }
 
+  /// Keeps `count` components, at each frequency the same share of the basis.
+  public mutating func spread(_ count: Int) { components = Self.spread(count, over: basis) }
+
+  /// - Throws: `PlanError` for numbers that do not fit together.
+  public func validate() throws {
+    if neighbours >= images {
+      throw PlanError("\(neighbours) neighbours of \(images) images: each has \(images - 1) others")
+    }
+    if basisCount == 0 || componentCount == 0 {
+      throw PlanError(
+        "a band limit of \(bandLimit) cycles per pixel and a radius of \(radius) pixels leave no "
+          + "coefficients")
+    }
+  }
+
   /// `total` components, at each frequency the same share of the basis as far as whole numbers allow, the
   /// lower frequencies first.
   static func spread(_ total: Int, over basis: [Int]) -> [Int] {
