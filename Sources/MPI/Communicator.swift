@@ -31,7 +31,10 @@ public struct Communicator {
 
   /// Waits until every rank is here.
   public func barrier() throws(MPIError) {
-    try check(traffic.counting(bytes: 0) { MPI_Barrier(raw) }, "MPI_Barrier")
+    try traffic.check(
+      traffic.now(),
+      MPI_Barrier(raw),
+      "MPI_Barrier", bytes: 0)
   }
 
   /// The ranks of this group that share this node's memory (`MPI_Comm_split_type`).

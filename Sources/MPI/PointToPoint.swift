@@ -13,13 +13,19 @@ public struct Request: ~Copyable {
 
   /// Blocks until the message has arrived or its buffer may be used again.
   public consuming func wait() throws(MPIError) {
-    try check(traffic.counting { MPI_Wait(&raw, kindred_status_ignore()) }, "MPI_Wait")
+    try traffic.check(
+      traffic.now(),
+      MPI_Wait(&raw, kindred_status_ignore()),
+      "MPI_Wait")
   }
 
   /// Whether the message is done; also lets MPI make progress while the caller computes.
   public mutating func test() throws(MPIError) -> Bool {
     var done: Int32 = 0
-    try check(traffic.counting { MPI_Test(&raw, &done, kindred_status_ignore()) }, "MPI_Test")
+    try traffic.check(
+      traffic.now(),
+      MPI_Test(&raw, &done, kindred_status_ignore()),
+      "MPI_Test")
     return done != 0
   }
 }
@@ -30,12 +36,12 @@ extension Communicator {
     _ values: UnsafeBufferPointer<T>, to destination: Int, tag: Int = 0
   ) throws(MPIError) -> Request {
     var request: MPI_Request? = kindred_request_null()
-    try check(
-      traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
-        MPI_Isend(
-          values.baseAddress, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag),
-          raw, &request)
-      }, "MPI_Isend")
+    try traffic.check(
+      traffic.now(),
+      MPI_Isend(
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag),
+        raw, &request),
+      "MPI_Isend", bytes: values.count * MemoryLayout<T>.stride)
     return Request(request, traffic: traffic)
   }
 
@@ -45,12 +51,12 @@ extension Communicator {
     _ values: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
   ) throws(MPIError) -> Request {
     var request: MPI_Request? = kindred_request_null()
-    try check(
-      traffic.counting {
-        MPI_Irecv(
-          values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
-          &request)
-      }, "MPI_Irecv")
+    try traffic.check(
+      traffic.now(),
+      MPI_Irecv(
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+        &request),
+      "MPI_Irecv")
     return Request(request, traffic: traffic)
   }
 
@@ -58,11 +64,11 @@ extension Communicator {
   public func send<T: MPIDatatype>(_ values: [T], to destination: Int, tag: Int = 0)
     throws(MPIError)
   {
-    try check(
-      traffic.counting(bytes: values.count * MemoryLayout<T>.stride) {
-        MPI_Send(
-          values, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag), raw)
-      }, "MPI_Send")
+    try traffic.check(
+      traffic.now(),
+      MPI_Send(
+        values, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag), raw),
+      "MPI_Send", bytes: values.count * MemoryLayout<T>.stride)
   }
 
   /// Fills `values` with a message of at most its length from `source`; returns how many came.
@@ -71,12 +77,12 @@ extension Communicator {
     into values: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
   ) throws(MPIError) -> Int {
     var status = MPI_Status()
-    try check(
-      traffic.counting {
-        MPI_Recv(
-          values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
-          &status)
-      }, "MPI_Recv")
+    try traffic.check(
+      traffic.now(),
+      MPI_Recv(
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+        &status),
+      "MPI_Recv")
     var count: Int32 = 0
     try check(MPI_Get_count(&status, T.mpiDatatype, &count), "MPI_Get_count")
     return Int(count)

@@ -4,8 +4,8 @@ import Foundation
 /// What this rank has handed to MPI, and how long it was there: counted for every call of a communicator and
 /// of those split from it.
 ///
-/// Bytes are those that this rank contributes: what it sends to another rank, its array in a collective, and on
-/// the root what a broadcast or scatter gives to each of the others. How the library moves them is its own
+/// Bytes are those that this rank has for others: what it sends to another rank, its array in a sum or a
+/// gathering of all, and on the root what a broadcast or scatter gives to each of the others. How the library moves them is its own
 /// affair. What ScaLAPACK, PARPACK and FFTW send is not counted.
 public final class Traffic {
   /// Calls that send, collective ones counting once.
@@ -17,17 +17,27 @@ public final class Traffic {
   /// Processor time of this thread inside calls, in seconds.
   public private(set) var processorSeconds = 0.0
 
-  /// Counts a call of MPI.
-  func counting(bytes: Int? = nil, _ call: () -> Int32) -> Int32 {
-    let (wall, processor) = (Communicator.wallTime(), ProcessorTime.thread())
-    let code = call()
-    seconds += Communicator.wallTime() - wall
-    processorSeconds += ProcessorTime.thread() - processor
+  /// Wall and processor seconds before a call.
+  struct Moment {
+    fileprivate let wall = Communicator.wallTime()
+    fileprivate let processor = ProcessorTime.thread()
+  }
+
+  func now() -> Moment { Moment() }
+
+  /// Counts a call of MPI that began at `start` and has returned `code`; arguments are evaluated in their
+  /// order. Not a closure round the call: optimised, one hid from the compiler that MPI fills the buffer.
+  /// - Parameter bytes: what this rank sent; nil for a call that only receives or waits.
+  func check(_ start: Moment, _ code: Int32, _ function: String, bytes: Int? = nil)
+    throws(MPIError)
+  {
+    seconds += Communicator.wallTime() - start.wall
+    processorSeconds += ProcessorTime.thread() - start.processor
     if let bytes {
       messages += 1
       self.bytes += bytes
     }
-    return code
+    try MPI.check(code, function)
   }
 }
 

@@ -30,6 +30,8 @@ public struct Calibration {
     /// Seconds that rank 0 took to write and to store the averages.
     var writing: Double
     var storing: Double
+    /// Processor seconds of making the eigenimages once.
+    var eigenimages: Double
 
     func stage(_ name: String) -> StageSummary? { table.stages.first { $0.name == name } }
   }
@@ -42,14 +44,20 @@ public struct Calibration {
     defer { if comm.isRoot { try? FileManager.default.removeItem(atPath: folder) } }
     var parameters = SimulationParameters()
     parameters.images = images
+    // As noisy as images often are: easy ones have fewer distinct pairs among their candidates.
+    parameters.signalToNoiseRatio = 1.0 / 80
     // The same particle, whatever its pixels.
     parameters.pixelSize *= 65 / Double(box)
     let simulated = SimulationFolder(path: folder)
     try Simulation.run(
       parameters, map: GaussianPhantom.ribosomeLike(boxSize: box), folder: simulated, on: comm)
     var samples: [Sample] = []
-    for count in [max(comm.size * 16, images / 3), images] {
-      samples.append(try sample(simulated, folder: folder, count: count, on: comm))
+    // Few images with long lists, many with short ones: what goes with pairs is told from what goes with lists.
+    for (count, neighbours) in [(images / 3, 60), (images, 10)] {
+      samples.append(
+        try sample(
+          simulated, folder: folder, count: count, neighbours: min(neighbours, count - 1), on: comm)
+      )
     }
     let network = try NetworkProbe(comm).measure()
     let products = try SearchBenchmark().matrixProductRate(on: comm)
@@ -63,7 +71,8 @@ public struct Calibration {
 
   /// Averages the first `count` images.
   private func sample(
-    _ simulated: SimulationFolder, folder: String, count: Int, on comm: Communicator
+    _ simulated: SimulationFolder, folder: String, count: Int, neighbours: Int,
+    on comm: Communicator
   ) throws -> Sample {
     let clock = StageClock(silentOn: comm)
     clock.stageBegan("input", items: 0)
@@ -73,6 +82,7 @@ public struct Calibration {
     var options = AverageOptions()
     options.search = .allPairs
     options.passes = 2
+    options.neighbours = neighbours
     options.model.threads = threads
     let pipeline = AveragePipeline(options: options, on: comm, observer: clock)
     let found = try pipeline.findNeighbours(set)
@@ -92,13 +102,17 @@ public struct Calibration {
       writing += ProcessorTime.thread() - start
     }
     let table = try clock.finish(comm)
+    let began = ProcessorTime.thread()
+    _ = ImageSynthesis(found.model.posterior, basis: found.model.basis)
+    let eigenimages = ProcessorTime.thread() - began
     let start = Communicator.wallTime()
     try comm.agree { try writer?.finish() }
     let storing = Communicator.wallTime() - start
     var job = PlannedJob(found.model, options: options)
     job.averages = job.images
     // The whole STAR file was read.
-    var sample = Sample(job: job, table: table, writing: writing, storing: storing)
+    var sample = Sample(
+      job: job, table: table, writing: writing, storing: storing, eigenimages: eigenimages)
     if let at = sample.table.stages.firstIndex(where: { $0.name == "input" }) {
       let share = Double(job.images) / Double(read)
       sample.table.stages[at].rankProcessorSeconds =

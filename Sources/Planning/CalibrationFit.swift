@@ -69,18 +69,14 @@ extension Calibration {
     machine.collectedCandidate = positive(affinity.root / scored, machine.collectedCandidate)
 
     machine.productOperation = 1 / matrixProductRate
-    let averages = solve(
-      samples.indices.map { at in
-        let product = 2 * units[at].pixels * units[at].realComponents * machine.productOperation
-        let written = samples[at].table.ranks == 1 ? samples[at].writing : 0
-        return (
-          images[at] * units[at].classOperations(members: samples[at].job.neighbours),
-          ranks * units[at].pixels * units[at].realComponents,
-          work("averages", at: at).shared - images[at] * product - written
-        )
-      })
-    machine.classOperation = positive(averages.0, machine.classOperation)
-    machine.eigenimagePixel = positive(averages.1, machine.eigenimagePixel)
+    let pixels = units[1].pixels * units[1].realComponents
+    machine.eigenimagePixel = positive(large.eigenimages / pixels, machine.eigenimagePixel)
+    let averages =
+      work("averages", at: 1).shared - ranks * large.eigenimages
+      - 2 * images[1] * pixels * machine.productOperation - (ranks == 1 ? large.writing : 0)
+    machine.classOperation = positive(
+      averages / (images[1] * units[1].classOperations(members: large.job.neighbours)),
+      machine.classOperation)
 
     let pass = solve(
       samples.indices.map { at in

@@ -37,7 +37,8 @@ struct MemoryCost {
     switch stage {
     case "input": return Self.program + 600 * n
     case "survey":
-      let profile = 24 * Double(job.box / 2 + 1) + 100
+      // Three arrays of an image's shells, and a copy of them.
+      let profile = 2 * (24 * Double(job.box / 2 + 1) + 150)
       return base + rows * profile + 64 * t * pixels
     case "coefficients": return base + rows * basis + 128 * t * pixels + 80 * t * pixels
     case "covariance":

@@ -62,7 +62,7 @@ public struct ScalingReport: Sendable {
       guard let time = seconds(cores: cores, images: images) else { return nil }
       let efficiency = study.kind == .strong ? start / time / ratio : start / time
       return ModelPoint(
-        cores: cores, images: images, seconds: base.seconds * time / start,
+        cores: cores, images: images, seconds: base.seconds * (time / start),
         speedUp: efficiency * Double(cores), efficiency: efficiency)
     }
   }

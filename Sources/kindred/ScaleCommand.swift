@@ -42,7 +42,9 @@ struct ScaleCommand: ParsableCommand {
   @Option(help: "RELION STAR file to average, instead of a simulated set.")
   var particles: String?
 
-  @Option(help: "Options of kindred simulate, separated by spaces.")
+  @Option(
+    parsing: .unconditional,
+    help: "Options of kindred simulate, in one argument, separated by spaces.")
   var simulate = ""
 
   @Option(

@@ -1,11 +1,11 @@
 import Foundation
 import FoundationXML
 import ParticleIO
-import Report
 import TestSupport
 import Testing
 
 @testable import Planning
+@testable import Report
 
 @Suite struct ScalingTests {
   /// The record of a run of two stages.
@@ -113,7 +113,10 @@ import Testing
     let json = try #require(
       try JSONSerialization.jsonObject(with: folder.data("scaling.json")) as? [String: Any])
     let runs = try #require(json["runs"] as? [[String: Any]])
-    #expect(runs.map { $0["efficiency"] as? Double } == [1, 100.0 / 52 / 2, 100.0 / 30 / 4])
+    let efficiencies = runs.compactMap { $0["efficiency"] as? Double }
+    let expected: [Double] = [1, 100 / 52.0 / 2, 100 / 30.0 / 4]
+    #expect(efficiencies.count == 3)
+    #expect(zip(efficiencies, expected).allSatisfy { abs($0 - $1) < 1e-12 })
     let line = try #require(json["model"] as? [[String: Any]])
     #expect(line.first?["seconds"] as? Double == 100 && line.first?["cores"] as? Int == 1)
     // Only so many ranks as there are images; else 4096.
