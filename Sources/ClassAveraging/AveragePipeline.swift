@@ -108,7 +108,8 @@ public struct AveragePipeline {
     let images = model.partition.total
     let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
     let members = ClassPasses.members(images: images, neighbours: options.neighbours)
-    let kept = limit > 1 ? members : options.neighbours
+    let isCalibrated = options.affinity == .bayes
+    let kept = isCalibrated ? members : options.neighbours
     observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
     let found = try AllPairsSearch(
       model: pairModel, capacity: min(images - 1, kept + Self.margin),
@@ -116,17 +117,27 @@ public struct AveragePipeline {
     ).run(rows, groups: model.groups.groupOfParticle)
     observer.stageEnded()
     observer.stageBegan("affinity", items: found.suspects.count / 2)
-    var table = try scoring.neighbours(
+    let ranked = try scoring.neighbours(
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
-    table = try observer.communicating { try table.broadcast(on: comm) }
+    let start = try observer.communicating { try ranked.broadcast(on: comm) }
     observer.stageEnded()
     let result = try ClassPasses(
       posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
       members: members, neighbours: options.neighbours, limit: limit,
       isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
       observer: observer
-    ).run(table)
-    return (result.table.prefix(options.neighbours), result.reports)
+    ).run(start)
+    guard isCalibrated else { return (result.table, result.reports) }
+    let probabilities = NeighbourProbability(
+      model: model, rows: rows,
+      weights: NeighbourWeights(
+        layout: model.posterior.layout, images: images, members: members),
+      threads: options.model.threads, comm: comm, observer: observer)
+    var table = try probabilities.added(to: result.table)
+    table =
+      options.isLengthAutomatic
+      ? table.confident(options.confidence) : table.prefix(options.neighbours)
+    return (table, result.reports)
   }
 
   /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of

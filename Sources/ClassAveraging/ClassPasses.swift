@@ -42,8 +42,6 @@ struct ClassPasses {
   let comm: Communicator
   let observer: any StageObserver
 
-  /// A neighbour's weight in a class, if it is surely one.
-  private static let surenessWeight = 0.5
   /// Correlations that are tried.
   private static let correlations =
     stride(from: 0.5, through: 0.96, by: 0.02).map { $0 } + [0.98, 0.99]
@@ -94,11 +92,8 @@ struct ClassPasses {
     }
   }
 
-  /// The prior log odds against a pair: few of all images are neighbours, and of many rotations and two
-  /// reflections the best is taken.
-  private var priorLogOdds: Double {
-    let alignments = 2 * Double(1 + (posterior.layout.frequencies.last ?? 0))
-    return log(Double(max(1, groups.count - 1)) / Double(members)) + log(alignments)
+  private var weights: NeighbourWeights {
+    NeighbourWeights(layout: posterior.layout, images: groups.count, members: members)
   }
 
   /// The classes' statistics as if all had the same information: (I + F) alpha_class, distributed like the
@@ -109,14 +104,13 @@ struct ClassPasses {
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
     // A neighbour's probability, times what a sure one weighs.
-    let odds = priorLogOdds
+    let model = self.weights
     let firstEntry = own.lowerBound * k
     let weights = (firstEntry..<own.upperBound * k).map { entry in
-      table.indices[entry] < 0
-        ? 0 : Self.surenessWeight / (1 + exp(odds - Double(table.affinities[entry])))
+      table.indices[entry] < 0 ? 0 : model.weight(ofAffinity: table.affinities[entry])
     }
     var sum = FixedPointSum(
-      count: 1, bound: Double(members) * Self.surenessWeight, terms: groups.count)
+      count: 1, bound: Double(members) * NeighbourWeights.sureness, terms: groups.count)
     for start in stride(from: 0, to: weights.count, by: k) {
       sum.add([weights[start..<start + min(members, k)].reduce(0, +)])
     }

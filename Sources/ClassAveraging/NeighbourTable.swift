@@ -15,6 +15,8 @@ public struct NeighbourTable: Sendable {
   public var rotations: [Float]
   /// 1 where the neighbour is reflected, n x K.
   public var reflected: [UInt8]
+  /// The probability that the neighbour is a true one, n x K; empty where the search has no calibration.
+  public var probabilities: [Float] = []
 
   public init(count: Int, neighboursPerImage: Int) {
     self.count = count
@@ -63,6 +65,34 @@ public struct NeighbourTable: Sendable {
     result.affinities = cut(affinities)
     result.rotations = cut(rotations)
     result.reflected = cut(reflected)
+    if !probabilities.isEmpty { result.probabilities = cut(probabilities) }
+    return result
+  }
+
+  /// The mean number of neighbours of an image.
+  public var meanLength: Double {
+    Double(indices.count { $0 >= 0 }) / Double(max(1, count))
+  }
+
+  /// The neighbours whose probability is at least `confidence`, closed up and padded with -1, which have
+  /// the affinity and probability NaN.
+  func confident(_ confidence: Double) -> NeighbourTable {
+    var result = NeighbourTable(count: count, neighboursPerImage: neighboursPerImage)
+    for entry in result.affinities.indices { result.affinities[entry] = .nan }
+    result.probabilities = result.affinities
+    for image in 0..<count {
+      let start = image * neighboursPerImage
+      var at = start
+      for entry in start..<start + neighboursPerImage
+      where indices[entry] >= 0 && Double(probabilities[entry]) >= confidence {
+        result.indices[at] = indices[entry]
+        result.affinities[at] = affinities[entry]
+        result.rotations[at] = rotations[entry]
+        result.reflected[at] = reflected[entry]
+        result.probabilities[at] = probabilities[entry]
+        at += 1
+      }
+    }
     return result
   }
 
@@ -75,6 +105,7 @@ public struct NeighbourTable: Sendable {
     table.affinities = try comm.broadcast(affinities)
     table.rotations = try comm.broadcast(rotations)
     table.reflected = try comm.broadcast(reflected)
+    table.probabilities = try comm.broadcast(probabilities)
     return table
   }
 }

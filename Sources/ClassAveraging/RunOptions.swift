@@ -43,6 +43,11 @@ public struct AverageOptions: Sendable {
   public var model = ModelOptions()
   /// K, neighbours of each image.
   public var neighbours = 10
+  /// Whether lists are as long as the confidence lets them be, up to a class's members, instead of K; K
+  /// is then only what the passes look at.
+  public var isLengthAutomatic = false
+  /// With lists of automatic length: the least probability of a neighbour that is kept.
+  public var confidence = 0.5
   /// S, suspects of each image that the invariants find and the affinity ranks; nil for 50 or, if there
   /// are more neighbours, as many.
   public var suspects: Int?
@@ -87,6 +92,15 @@ public struct AverageOptions: Sendable {
     if neighbours >= images {
       throw OptionError(
         "--neighbours is \(neighbours), but each of \(images) images has only \(images - 1) others")
+    }
+    if isLengthAutomatic && (affinity != .bayes || search == .rir || search == .vdm) {
+      throw OptionError(
+        "--neighbours auto goes by probabilities, which only all pairs by the Bayes factor have: use "
+          + "--search all-pairs --affinity bayes, or a number of neighbours")
+    }
+    // Written so that NaN fails as well.
+    if !(confidence >= 0 && confidence <= 1) {
+      throw OptionError("--confidence is \(confidence); a probability from 0 to 1 is needed")
     }
     if let suspects, suspects < neighbours {
       throw OptionError(

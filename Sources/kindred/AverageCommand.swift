@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClassAveraging
+import Foundation
 import MPI
 import ParticleIO
 import Report
@@ -21,8 +22,15 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Folder to write to; made where it is missing.")
   var output: String
 
-  @Option(help: "Neighbours of each image, K.")
-  var neighbours = 10
+  @Option(
+    help: """
+      Neighbours of each image, K; or auto: as many of up to 50 as are true ones with at least the \
+      probability --confidence.
+      """)
+  var neighbours = NeighbourCount.count(10)
+
+  @Option(help: "Least probability of a neighbour with --neighbours auto; default: 0.5.")
+  var confidence: Double?
 
   @Option(
     help: """
@@ -99,14 +107,25 @@ struct AverageCommand: ParsableCommand {
       let synthesis = try pipeline.average(found, count: kept) { try writer?.append($0) }
       try record.finish(
         folder, found.model, synthesis, clock: clock, on: comm,
-        summary: "\(kept) averages of \(neighbours) neighbours in \(output)")
+        summary: neighbours == .auto
+          ? "\(kept) averages of \(String(format: "%.1f", found.table.meanLength)) neighbours on average in \(output)"
+          : "\(kept) averages of \(neighbours) neighbours in \(output)")
     }
   }
 
   private func options(for set: ParticleSet) throws -> AverageOptions {
     var options = AverageOptions()
     options.model = try model.options(for: set)
-    options.neighbours = neighbours
+    switch neighbours {
+    case .count(let count): options.neighbours = count
+    case .auto: options.isLengthAutomatic = true
+    }
+    if let confidence {
+      if neighbours != .auto {
+        throw OptionError("--confidence \(confidence) goes with --neighbours auto only")
+      }
+      options.confidence = confidence
+    }
     options.suspects = suspects
     options.search = search
     options.searchBudget = searchBudget
@@ -123,12 +142,44 @@ struct AverageCommand: ParsableCommand {
   private var recordedOptions: [String: JSONValue] {
     model.record.merging(vdm.record) { _, new in new }.merging([
       "particles": .string(particles), "output": .string(output),
-      "neighbours": .integer(neighbours), "suspects": JSONValue(suspects),
+      "neighbours": neighbours.record, "confidence": JSONValue(confidence),
+      "suspects": JSONValue(suspects),
       "search": .string(search.rawValue), "search_budget": .number(searchBudget),
       "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
       "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
       "overwrite": .bool(overwrite),
     ]) { _, new in new }
+  }
+}
+
+/// How many neighbours an image has, as the command line says it.
+enum NeighbourCount: ExpressibleByArgument, CustomStringConvertible, Equatable {
+  case count(Int)
+  /// As many as are true ones with enough confidence.
+  case auto
+
+  init?(argument: String) {
+    if argument == "auto" {
+      self = .auto
+    } else if let count = Int(argument) {
+      self = .count(count)
+    } else {
+      return nil
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .count(let count): String(count)
+    case .auto: "auto"
+    }
+  }
+
+  var record: JSONValue {
+    switch self {
+    case .count(let count): .integer(count)
+    case .auto: .string("auto")
+    }
   }
 }
 
