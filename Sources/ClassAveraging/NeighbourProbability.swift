@@ -23,7 +23,7 @@ struct NeighbourProbability {
   let observer: any StageObserver
 
   /// c.
-  static let coefficients = [0.0, 1, 0, 0, 0, 0, 0]
+  static let coefficients = [-2.783, 1.701, -0.487, 5.141, -17.212, -0.848, -0.215]
 
   /// What multiplies the coefficients.
   static func regressors(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> [Double] {
