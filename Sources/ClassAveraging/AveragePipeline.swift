@@ -101,48 +101,27 @@ public struct AveragePipeline {
     return everywhere
   }
 
-  /// All pairs of images, then of classes.
+  /// All pairs of images, then of classes; with their probabilities.
   private func compareAllPairs(
     _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring, _ rows: DistributedRows
   ) throws -> (NeighbourTable, [PassReport]) {
-    let images = model.partition.total
     let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
-    let members = ClassPasses.members(images: images, neighbours: options.neighbours)
-    let isCalibrated = options.affinity == .bayes
-    let kept = isCalibrated ? members : options.neighbours
-    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
-    let found = try AllPairsSearch(
-      model: pairModel, capacity: min(images - 1, kept + Self.margin),
-      threads: options.model.threads, comm: comm, observer: observer
-    ).run(rows, groups: model.groups.groupOfParticle)
-    observer.stageEnded()
-    observer.stageBegan("affinity", items: found.suspects.count / 2)
-    let ranked = try scoring.neighbours(
-      of: found.images, suspects: found.suspects, neighboursPerImage: kept)
-    let start = try observer.communicating { try ranked.broadcast(on: comm) }
-    observer.stageEnded()
-    let result = try ClassPasses(
-      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
-      members: members, neighbours: options.neighbours, limit: limit,
-      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
-      observer: observer
-    ).run(start)
-    guard isCalibrated else { return (result.table, result.reports) }
-    let probabilities = NeighbourProbability(
-      model: model, rows: rows,
-      weights: NeighbourWeights(
-        layout: model.posterior.layout, images: images, members: members),
+    let groups = model.groups.groupOfParticle
+    let search = ClassSearch(
+      posterior: model.posterior, rows: rows, groups: groups, neighbours: options.neighbours,
+      limit: limit, isAutomatic: options.passes == nil, affinity: options.affinity ?? .bayes,
       threads: options.model.threads, comm: comm, observer: observer)
-    var table = try probabilities.added(to: result.table)
-    table =
+    let (found, reports) = try search.run(pairModel)
+    guard options.affinity == .bayes else { return (found, reports) }
+    let table = try NeighbourCalibration(
+      search: search, basis: model.basis, passes: reports.count + 1, seed: options.seed
+    ).probabilities(of: found)
+    return (
       options.isLengthAutomatic
-      ? table.confident(options.confidence) : table.prefix(options.neighbours)
-    return (table, result.reports)
+        ? table.confident(options.confidence) : table.prefix(options.neighbours), reports
+    )
   }
 
-  /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of
-  /// a parabola, and the exact ones may exchange the last few.
-  private static let margin = 10
   /// More passes than these are not made where they stop by themselves.
   private static let passLimit = 6
 

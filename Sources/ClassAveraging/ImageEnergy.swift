@@ -13,6 +13,8 @@ struct ImageEnergy {
   private let meanEnergy: Double
   /// The expected energy of a clean image less the mean image.
   let prior: Double
+  /// The expected energy of a clean image.
+  var expected: Double { meanEnergy + prior }
 
   init(_ posterior: PosteriorModel, basis: FourierBesselBasis) {
     let layout = posterior.layout
@@ -66,12 +68,7 @@ struct ImageEnergy {
     return counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
-  /// The energy of an image less the mean image; coordinates component-major, (re, im).
-  func fluctuation(_ a: UnsafePointer<Float>) -> Double {
-    covariation(a, a, rotation: 0, reflected: false)
-  }
-
-  /// The energy of an image.
+  /// The energy of an image; coordinates component-major, (re, im).
   func total(_ a: UnsafePointer<Float>) -> Double { product(a, a, rotation: 0, reflected: false) }
 
   /// The inner product of the first image with the second, reflected if asked, then rotated by `rotation`
@@ -125,18 +122,13 @@ struct ClassUncertainty {
     throws
   {
     self.largestWeight = max(largestWeight, 1 + 1e-6)
-    var counts = [Double](repeating: 0, count: posterior.groupCount)
-    for group in groups { counts[Int(group)] += 1 / Double(groups.count) }
+    let mean = posterior.meanInformation(of: groups)
     var variances = [Double](repeating: 0, count: Self.steps + 1)
     for (block, k) in posterior.layout.frequencies.enumerated() {
       let r = posterior.layout.components(ofBlock: block).count
-      var information = Matrix(rows: r, columns: r)
-      for (group, share) in counts.enumerated() {
-        information += share * posterior.information[group][block]
-      }
       for step in 0...Self.steps {
         let weight = pow(self.largestWeight, Double(step) / Double(Self.steps))
-        let inverse = try Cholesky(.identity(r) + weight * information).inverse()
+        let inverse = try Cholesky(.identity(r) + weight * mean[block]).inverse()
         variances[step] +=
           Double(ImageModel.multiplicity(ofBlock: k)) * (energy.gram[block] * inverse).trace
       }

@@ -2,27 +2,23 @@ import Foundation
 import LinearAlgebra
 import MPI
 
-/// What the probability of a neighbour is computed from: how alike the clean images of a pair should be by
-/// the posteriors of their classes, how uncertain those are, and two figures of the run that tell how far
-/// its classes have fitted noise.
+/// What the probability of a neighbour is computed from.
 struct NeighbourFeatures {
   /// What is known of a pair.
   struct Pair {
-    /// The expected Pearson correlation of the two clean images, aligned as found.
+    /// The Pearson correlation of the two clean images, aligned as found, that the posteriors of their
+    /// classes let expect.
     var correlation: Double
-    /// The posterior variance of a class over the energy of its mean, the geometric mean of both classes.
-    var error: Double
+    /// The correlation by the information that was held out: unbiased, and very noisy; 0 where none was.
+    var observed: Double
   }
 
   /// What all pairs of a run share.
   struct Run {
-    /// The energy of the classes' means, less the mean image, over what the prior and their posterior
-    /// variance leave for it: 1 where classes are what they should be, more where they hold aligned noise.
+    /// The part of a clean image's energy that is not the mean image's, by the prior.
+    var variableEnergy: Double
+    /// The mean energy of clean images by the classes' posteriors over the prior's.
     var energyRatio: Double
-    /// The mean weight of a neighbour in a class, 0 to 1, of what a sure one weighs.
-    var weight: Double
-    /// The log odds against a pair before it is compared.
-    var priorLogOdds: Double
   }
 
   let run: Run
@@ -33,8 +29,13 @@ struct NeighbourFeatures {
 /// Computes the features of a table's pairs. The class of an image is the image itself and its neighbours,
 /// weighted as in `ClassPasses`.
 struct NeighbourFeatureExtraction {
-  let model: FittedModel
+  let posterior: PosteriorModel
+  let basis: FourierBesselBasis
+  /// The defocus group of every image.
+  let groups: [Int32]
   let rows: DistributedRows
+  /// x + noise of each image, by information that the table owes nothing to.
+  let heldOut: DistributedRows?
   let weights: NeighbourWeights
   let threads: Int
   let comm: Communicator
@@ -46,44 +47,39 @@ struct NeighbourFeatureExtraction {
   /// The features of this rank's images, and of the run. Collective.
   /// - Parameter table: the neighbours, on every rank.
   func features(of table: NeighbourTable) throws -> NeighbourFeatures {
-    let energy = ImageEnergy(model.posterior, basis: model.basis)
-    let groups = model.groups.groupOfParticle
+    let energy = ImageEnergy(posterior, basis: basis)
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
     let uncertainty = try ClassUncertainty(
-      posterior: model.posterior, groups: groups, energy: energy,
+      posterior: posterior, groups: groups, energy: energy,
       largestWeight: 1 + Double(k) * NeighbourWeights.sureness)
     func weight(_ entry: Int) -> Double {
       table.indices[entry] < 0 ? 0 : weights.weight(ofAffinity: table.affinities[entry])
     }
     let classes = ClassMeans(
-      posterior: model.posterior, rows: rows, groups: groups, threads: threads, observer: observer)
+      posterior: posterior, rows: rows, groups: groups, threads: threads, observer: observer)
     var means: [Float] = []
     means.reserveCapacity(own.count * rows.width)
     try forEachChunk { part in
       means += try classes.means(of: part, table, members: k, weight: weight)
     }
-    /// Variance over energy of each class; the energy includes the variance.
+    /// What the members of a class weigh in all.
     func classWeight(_ image: Int) -> Double {
       (image * k..<(image + 1) * k).reduce(1) { $0 + weight($1) }
     }
-    var sums = FixedPointSum(
-      count: 3, bound: max(energy.prior * 1e3, Double(k)), terms: groups.count)
+    let bound = energy.expected * 1e3
+    var sum = FixedPointSum(count: 1, bound: bound, terms: groups.count)
     means.withUnsafeBufferPointer { means in
       for (at, image) in own.enumerated() {
-        let classWeight = classWeight(image)
-        let fluctuation = energy.fluctuation(means.baseAddress! + at * rows.width)
-        sums.add([
-          min(fluctuation, energy.prior * 1e3),
-          energy.prior - uncertainty.variance(weight: classWeight), classWeight - 1,
-        ])
+        let total =
+          energy.total(means.baseAddress! + at * rows.width)
+          + uncertainty.variance(weight: classWeight(image))
+        sum.add([min(total, bound)])
       }
     }
-    let total = try sums.reduced(over: comm)
     let run = NeighbourFeatures.Run(
-      energyRatio: total[0] / max(total[1], energy.prior * 1e-3),
-      weight: total[2] / (Double(groups.count * k) * NeighbourWeights.sureness),
-      priorLogOdds: weights.priorLogOdds)
+      variableEnergy: energy.prior / energy.expected,
+      energyRatio: try sum.reduced(over: comm)[0] / (Double(groups.count) * energy.expected))
 
     let meanRows = DistributedRows(means, width: rows.width, partition: rows.partition, on: comm)
     var pairs: [NeighbourFeatures.Pair?] = []
@@ -95,6 +91,9 @@ struct NeighbourFeatureExtraction {
       }
       let unique = Set(needed).sorted()
       let values = try observer.communicating { try meanRows.fetch(unique) }
+      let seen = try heldOut.map { rows in
+        try observer.communicating { try rows.fetch(unique) }
+      }
       var place: [Int32: Int] = [:]
       for (at, image) in unique.enumerated() { place[image] = at }
       pairs += values.withUnsafeBufferPointer { values in
@@ -109,8 +108,15 @@ struct NeighbourFeatureExtraction {
               rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
             let norm =
               ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
-            let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
-            return .init(correlation: product / norm, error: error)
+            var pair = NeighbourFeatures.Pair(correlation: product / norm, observed: 0)
+            seen?.withUnsafeBufferPointer { seen in
+              pair.observed =
+                energy.product(
+                  seen.baseAddress! + i * rows.width, seen.baseAddress! + j * rows.width,
+                  rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
+                * run.energyRatio / norm
+            }
+            return pair
           }
         }
       }

@@ -8,7 +8,8 @@ public final class RunFolder {
   /// All that a run of either kind may consist of.
   public static let fileNames = [
     "neighbours.npy", "affinity.npy", "rotation.npy", "reflected.npy", "probability.npy",
-    "mean.mrc", "eigenimages.mrcs", "averages.mrcs", "averages.star", "denoised.mrcs", "denoised.star",
+    "mean.mrc", "eigenimages.mrcs", "averages.mrcs", "averages.star", "denoised.mrcs",
+    "denoised.star",
     "run.json",
   ]
 
