@@ -31,51 +31,49 @@ struct InformationSplit {
     let layout = posterior.layout
     let own = whole.partition.range(of: comm.rank)
     let roots = try posterior.information.map { blocks in try blocks.map { try root(of: $0) } }
-    let inverses = try (0..<layout.blockCount).map { block -> Matrix in
-      try inverse(of: posterior.meanInformation(of: groups)[block])
-    }
-    var first = whole.local
-    var second = whole.local
+    let inverses = try posterior.meanInformation(of: groups).map { try inverse(of: $0) }
+    var first = SteerableCoefficients(layout: layout, count: own.count)
+    var second = first
     let width = whole.width
     let scale = (share * (1 - share)).squareRoot()
-    var noise = [Double](repeating: 0, count: width)
     for (at, image) in own.enumerated() {
-      let group = Int(groups[image])
-      let counter = UInt64(image) * UInt64(width / 2)
-      for i in 0..<width / 2 {
-        let (u, v) = (
-          CounterRandom.uniform(seed: seed, counter: 2 * (counter + UInt64(i))),
-          CounterRandom.uniform(seed: seed, counter: 2 * (counter + UInt64(i)) + 1)
-        )
-        let radius = (-2 * log(u)).squareRoot()
-        (noise[2 * i], noise[2 * i + 1]) = (radius * cos(2 * .pi * v), radius * sin(2 * .pi * v))
-      }
+      let noise = Self.normals(width, seed: seed, image: image)
       for block in 0..<layout.blockCount {
         let components = layout.components(ofBlock: block)
-        let parts = layout.frequencies[block] == 0 ? 1 : 2
-        let start = at * width + 2 * components.lowerBound
-        for part in 0..<parts {
-          for i in 0..<components.count {
-            var sum = 0.0
-            for j in 0..<components.count {
-              sum += roots[group][block][i, j] * noise[2 * (components.lowerBound + j) + part]
-            }
-            let value = Double(whole.local[start + 2 * i + part])
-            first[start + 2 * i + part] = Float((1 - share) * value + scale * sum)
-          }
-          for i in 0..<components.count {
-            var sum = 0.0
-            for j in 0..<components.count {
-              let at = start + 2 * j + part
-              sum += inverses[block][i, j] * Double(whole.local[at] - first[at])
-            }
-            second[start + 2 * i + part] = Float(sum / share)
-          }
+        let root = roots[Int(groups[image])][block]
+        var (kept, rest): ([SIMD2<Double>], [SIMD2<Double>]) = ([], [])
+        for (i, component) in components.enumerated() {
+          let value = whole.local.value(image: at, component: component)
+          let whole = SIMD2(Double(value.re), Double(value.im))
+          var sum = SIMD2<Double>.zero
+          for (j, other) in components.enumerated() { sum += root[i, j] * noise[other] }
+          // Components of frequency 0 are real.
+          if layout.frequencies[block] == 0 { sum.y = 0 }
+          kept.append((1 - share) * whole + scale * sum)
+          rest.append(whole - kept[i])
+        }
+        for (i, component) in components.enumerated() {
+          var sum = SIMD2<Double>.zero
+          for j in 0..<components.count { sum += inverses[block][i, j] * rest[j] }
+          sum /= share
+          first.setValue(
+            (Float(kept[i].x), Float(kept[i].y)), image: at, component: component)
+          second.setValue((Float(sum.x), Float(sum.y)), image: at, component: component)
         }
       }
     }
-    rows = DistributedRows(first, width: width, partition: whole.partition, on: comm)
-    heldOut = DistributedRows(second, width: width, partition: whole.partition, on: comm)
+    rows = DistributedRows(first, partition: whole.partition, on: comm)
+    heldOut = DistributedRows(second, partition: whole.partition, on: comm)
+  }
+
+  /// Pairs of independent standard normal numbers, width / 2 of them (Box and Muller).
+  private static func normals(_ width: Int, seed: UInt64, image: Int) -> [SIMD2<Double>] {
+    (0..<width / 2).map { pair in
+      let counter = UInt64(image) * UInt64(width) + UInt64(2 * pair)
+      let radius = (-2 * log(CounterRandom.uniform(seed: seed, counter: counter))).squareRoot()
+      let angle = 2 * Double.pi * CounterRandom.uniform(seed: seed, counter: counter + 1)
+      return SIMD2(radius * cos(angle), radius * sin(angle))
+    }
   }
 }
 

@@ -81,7 +81,9 @@ struct NeighbourFeatureExtraction {
       variableEnergy: energy.prior / energy.expected,
       energyRatio: try sum.reduced(over: comm)[0] / (Double(groups.count) * energy.expected))
 
-    let meanRows = DistributedRows(means, width: rows.width, partition: rows.partition, on: comm)
+    let meanRows = DistributedRows(
+      SteerableCoefficients(layout: posterior.layout, rows: means), partition: rows.partition,
+      on: comm)
     var pairs: [NeighbourFeatures.Pair?] = []
     pairs.reserveCapacity(own.count * k)
     try forEachChunk { part in
