@@ -47,6 +47,13 @@ public struct AveragePipeline {
       model: pairModel, rows: compared, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
+    try comm.agree {
+      if options.isLengthAutomatic && search != .allPairs {
+        throw OptionError(
+          "--neighbours auto goes by probabilities, which only all pairs have, and they exceed "
+            + "--search-budget \(options.searchBudget): raise it, or give a number of neighbours")
+      }
+    }
     let (table, passes) = try neighbours(
       search, model: model, pairModel: pairModel, scoring: scoring, rows: compared)
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
@@ -106,27 +113,50 @@ public struct AveragePipeline {
     return everywhere
   }
 
-  /// All pairs of images, then of classes; with their probabilities.
+  /// All pairs of images, then of classes.
   private func compareAllPairs(
     _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring, _ rows: DistributedRows
   ) throws -> (NeighbourTable, [PassReport]) {
+    let images = model.partition.total
     let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
-    let groups = model.groups.groupOfParticle
-    let search = ClassSearch(
-      posterior: model.posterior, rows: rows, groups: groups, neighbours: options.neighbours,
-      limit: limit, isAutomatic: options.passes == nil, affinity: options.affinity ?? .bayes,
-      threads: options.model.threads, comm: comm, observer: observer)
-    let (found, reports) = try search.run(pairModel)
-    guard options.affinity == .bayes else { return (found, reports) }
-    let table = try NeighbourCalibration(
-      search: search, basis: model.basis, passes: reports.count + 1, seed: options.seed
-    ).probabilities(of: found)
+    let members = ClassPasses.members(images: images, neighbours: options.neighbours)
+    let isCalibrated = options.affinity == .bayes
+    let kept = isCalibrated ? members : options.neighbours
+    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
+    let found = try AllPairsSearch(
+      model: pairModel, capacity: min(images - 1, kept + Self.margin),
+      threads: options.model.threads, comm: comm, observer: observer
+    ).run(rows, groups: model.groups.groupOfParticle)
+    observer.stageEnded()
+    observer.stageBegan("affinity", items: found.suspects.count / 2)
+    var table = try scoring.neighbours(
+      of: found.images, suspects: found.suspects, neighboursPerImage: kept)
+    table = try observer.communicating { try table.broadcast(on: comm) }
+    observer.stageEnded()
+    let result = try ClassPasses(
+      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
+      members: members, neighbours: options.neighbours, limit: limit,
+      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
+      observer: observer
+    ).run(table)
+    guard isCalibrated else { return (result.table, result.reports) }
+    let calibrated = try NeighbourFeatureExtraction(
+      posterior: model.posterior, basis: model.basis, groups: model.groups.groupOfParticle,
+      rows: rows,
+      weights: NeighbourWeights(
+        layout: model.posterior.layout, images: images, members: members),
+      threads: options.model.threads, comm: comm, observer: observer
+    ).withProbabilities(result.table, keepRegressors: options.keepsPairFeatures)
     return (
       options.isLengthAutomatic
-        ? table.confident(options.confidence) : table.prefix(options.neighbours), reports
+        ? calibrated.confident(options.confidence) : calibrated.prefix(options.neighbours),
+      result.reports
     )
   }
 
+  /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of
+  /// a parabola, and the exact ones may exchange the last few.
+  private static let margin = 10
   /// More passes than these are not made where they stop by themselves.
   private static let passLimit = 6
 

@@ -13,8 +13,6 @@ struct ImageEnergy {
   private let meanEnergy: Double
   /// The expected energy of a clean image less the mean image.
   let prior: Double
-  /// The expected energy of a clean image.
-  var expected: Double { meanEnergy + prior }
 
   init(_ posterior: PosteriorModel, basis: FourierBesselBasis) {
     let layout = posterior.layout
@@ -66,6 +64,11 @@ struct ImageEnergy {
       }
     }
     return counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+  }
+
+  /// The energy of an image less the mean image; coordinates component-major, (re, im).
+  func fluctuation(_ a: UnsafePointer<Float>) -> Double {
+    covariation(a, a, rotation: 0, reflected: false)
   }
 
   /// The energy of an image; coordinates component-major, (re, im).
@@ -143,5 +146,19 @@ struct ClassUncertainty {
     let below = min(Self.steps - 1, Int(at))
     let share = min(1, at - Double(below))
     return variances[below] * (1 - share) + variances[below + 1] * share
+  }
+}
+
+extension PosteriorModel {
+  /// The mean of F over the groups, as often as images are in them.
+  func meanInformation(of groups: [Int32]) -> [Matrix] {
+    var counts = [Double](repeating: 0, count: groupCount)
+    for group in groups { counts[Int(group)] += 1 / Double(groups.count) }
+    return (0..<layout.blockCount).map { block in
+      let r = layout.components(ofBlock: block).count
+      var sum = Matrix(rows: r, columns: r)
+      for (group, share) in counts.enumerated() { sum += share * information[group][block] }
+      return sum
+    }
   }
 }

@@ -6,19 +6,20 @@ import MPI
 struct NeighbourFeatures {
   /// What is known of a pair.
   struct Pair {
-    /// The Pearson correlation of the two clean images, aligned as found, that the posteriors of their
+    /// rho: the Pearson correlation of the two clean images, aligned as found, that the posteriors of their
     /// classes let expect.
     var correlation: Double
-    /// The correlation by the information that was held out: unbiased, and very noisy; 0 where none was.
-    var observed: Double
+    /// e: the posterior variance of a class over the energy of its mean, the geometric mean of both.
+    var error: Double
   }
 
   /// What all pairs of a run share.
   struct Run {
-    /// The part of a clean image's energy that is not the mean image's, by the prior.
-    var variableEnergy: Double
-    /// The mean energy of clean images by the classes' posteriors over the prior's.
+    /// E: the energy of the classes' means, less the mean image, over what the prior and their posterior
+    /// variance leave for it: 1 where classes are what they should be, more where they hold noise.
     var energyRatio: Double
+    /// w: the mean weight of a neighbour in a class, over that of a sure one, 0 to 1.
+    var weight: Double
   }
 
   let run: Run
@@ -34,8 +35,6 @@ struct NeighbourFeatureExtraction {
   /// The defocus group of every image.
   let groups: [Int32]
   let rows: DistributedRows
-  /// x + noise of each image, by information that the table owes nothing to.
-  let heldOut: DistributedRows?
   let weights: NeighbourWeights
   let threads: Int
   let comm: Communicator
@@ -67,19 +66,21 @@ struct NeighbourFeatureExtraction {
     func classWeight(_ image: Int) -> Double {
       (image * k..<(image + 1) * k).reduce(1) { $0 + weight($1) }
     }
-    let bound = energy.expected * 1e3
-    var sum = FixedPointSum(count: 1, bound: bound, terms: groups.count)
+    let bound = max(energy.prior * 1e3, Double(k))
+    var sums = FixedPointSum(count: 3, bound: bound, terms: groups.count)
     means.withUnsafeBufferPointer { means in
       for (at, image) in own.enumerated() {
-        let total =
-          energy.total(means.baseAddress! + at * rows.width)
-          + uncertainty.variance(weight: classWeight(image))
-        sum.add([min(total, bound)])
+        let weight = classWeight(image)
+        sums.add([
+          min(energy.fluctuation(means.baseAddress! + at * rows.width), bound),
+          energy.prior - uncertainty.variance(weight: weight), weight - 1,
+        ])
       }
     }
+    let total = try sums.reduced(over: comm)
     let run = NeighbourFeatures.Run(
-      variableEnergy: energy.prior / energy.expected,
-      energyRatio: try sum.reduced(over: comm)[0] / (Double(groups.count) * energy.expected))
+      energyRatio: total[0] / max(total[1], total[0] * 1e-3, .leastNormalMagnitude),
+      weight: total[2] / (Double(groups.count * k) * NeighbourWeights.sureness))
 
     let meanRows = DistributedRows(
       SteerableCoefficients(layout: posterior.layout, rows: means), partition: rows.partition,
@@ -93,9 +94,6 @@ struct NeighbourFeatureExtraction {
       }
       let unique = Set(needed).sorted()
       let values = try observer.communicating { try meanRows.fetch(unique) }
-      let seen = try heldOut.map { rows in
-        try observer.communicating { try rows.fetch(unique) }
-      }
       var place: [Int32: Int] = [:]
       for (at, image) in unique.enumerated() { place[image] = at }
       pairs += values.withUnsafeBufferPointer { values in
@@ -110,15 +108,8 @@ struct NeighbourFeatureExtraction {
               rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
             let norm =
               ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
-            var pair = NeighbourFeatures.Pair(correlation: product / norm, observed: 0)
-            seen?.withUnsafeBufferPointer { seen in
-              pair.observed =
-                energy.product(
-                  seen.baseAddress! + i * rows.width, seen.baseAddress! + j * rows.width,
-                  rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
-                * run.energyRatio / norm
-            }
-            return pair
+            let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
+            return .init(correlation: product / norm, error: error)
           }
         }
       }

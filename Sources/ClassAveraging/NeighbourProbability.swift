@@ -1,98 +1,69 @@
 import Foundation
 
-/// From what a pair's classes let expect to the probability that its clean images, best aligned, correlate
+/// The probability that a neighbour is a true one: that the clean images of the pair, best aligned, correlate
 /// above 0.9.
 ///
-/// Two steps. The expected distance d = 1 - correlation is linear in the features of a pair; its
-/// coefficients are those under which it fits best what the held-out information of a rehearsal says
-/// (`NeighbourCalibration`), so they follow the map, the noise and the number of images. Then the
-/// distances about their expectation have a shape that hardly depends on the map:
+/// The affinity itself is overconfident, for the classes that it compares share members. The logistic
+/// model here goes by what carries over from one set of particles to another: the correlation rho that
+/// the posteriors of the two classes let expect, how uncertain they are, and whether the run's classes
+/// hold more energy than the prior leaves for them, which is noise that was aligned.
 ///
-///     logit p = c0 - c1 l + c2 r + c3 l r,   l = log(d / 0.1),   r = log(v)
+///     logit p = c . (1, g, log e, log E, w log E, w),   g = -log(1 - rho)
 ///
-/// with v the part of the clean images' energy that differs from one to the other: where images have much
-/// in common, even false neighbours are not far off, and distances vary less. The four constants come from
-/// a logistic fit to 50 runs on simulated sets: 11 maps, SNR 1/20 to 1/200, 2,000 to 12,000 images.
-struct NeighbourProbability {
-  /// The distance that is expected of the pairs by themselves, u = 1 - `correlation`, is corrected by
-  /// a . (1, u - mean u, t - 1/2, w - mean w), t the place in the list, 0 to 1, w the mean of u in it.
-  let coefficients: [Double]
-  /// The mean of u and of w.
-  let meanDistance: Double
-  /// v.
-  let variableEnergy: Double
+/// with rho and e of `NeighbourFeatures.Pair`, E and w of `NeighbourFeatures.Run`. Neither an option nor
+/// the SNR enters.
+///
+/// The coefficients come from one logistic regression (ridge 0.002 of the standardised regressors, every
+/// run the same weight) on 57 runs, with passes and without, on simulated sets: 12 maps, SNR 1/20 to
+/// 1/200, 2,000 to 12,000 images; the truth is that of `kindred evaluate`. `pair-features.npy`, which
+/// `average --pair-features` writes, holds the regressors.
+enum NeighbourProbability {
+  /// c.
+  static let coefficients = [-4.469, 1.932, -0.189, 4.826, -16.109, -0.667]
 
-  /// c0 to c3.
-  private static let shape = [0.5114, 1.5164, 0.3248, 1.5631]
-  /// No pair is expected to be nearer.
-  private static let leastDistance = 0.005
-  /// How far each coefficient is likely to be from 0 before anything is observed: a set that is too
-  /// small to say keeps the classes' own expectation.
-  private static let spreads = [0.2, 0.5, 0.05, 0.5]
-
-  /// What multiplies the coefficients, of a pair in a list of `length`.
-  /// - Parameters:
-  ///   - listDistance: the mean of u in the list.
-  static func regressors(
-    distance: Double, place: Int, length: Int, listDistance: Double, meanDistance: Double
-  ) -> [Double] {
-    [
-      1, distance - meanDistance, (Double(place) + 0.5) / Double(length) - 0.5,
-      listDistance - meanDistance,
+  /// What the coefficients multiply.
+  static func regressors(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> [Double] {
+    // Far beyond what occurs; nothing that a map or noise can do makes the sum infinite.
+    let excess = log(min(max(run.energyRatio, 0.5), 3))
+    return [
+      1, -log(max(1 - pair.correlation, 1e-4)), log(min(max(pair.error, 1e-4), 1e4)), excess,
+      run.weight * excess, run.weight,
     ]
   }
 
-  /// The most probable coefficients: linear regression with a normal prior.
-  /// - Parameters:
-  ///   - moments: sums over the pairs of x_a x_b (upper triangle by rows), x_a y, y and y^2, with x the
-  ///     regressors and y the observed distance less the expected.
-  ///   - pairs: how many.
-  init(moments: [Double], pairs: Int, meanDistance: Double, variableEnergy: Double) {
-    let n = Double(max(1, pairs))
-    let mean = moments[14] / n
-    let noise = max(moments[15] / n - mean * mean, 1e-6)
-    var matrix = [[Double]](repeating: [Double](repeating: 0, count: 5), count: 4)
-    var at = 0
-    for i in 0..<4 {
-      for j in i..<4 {
-        (matrix[i][j], matrix[j][i]) = (moments[at] / noise, moments[at] / noise)
-        at += 1
-      }
-      matrix[i][i] += 1 / (Self.spreads[i] * Self.spreads[i])
-      matrix[i][4] = moments[10 + i] / noise
-    }
-    // Positive definite: no pivots are needed.
-    for i in 0..<4 {
-      for row in 0..<4 where row != i {
-        let factor = matrix[row][i] / matrix[i][i]
-        for column in i..<5 { matrix[row][column] -= factor * matrix[i][column] }
-      }
-    }
-    self.init(
-      coefficients: (0..<4).map { matrix[$0][4] / matrix[$0][$0] }, meanDistance: meanDistance,
-      variableEnergy: variableEnergy)
-  }
-
-  init(coefficients: [Double], meanDistance: Double, variableEnergy: Double) {
-    self.coefficients = coefficients
-    self.meanDistance = meanDistance
-    self.variableEnergy = variableEnergy
-  }
-
-  /// p of a pair.
-  func callAsFunction(distance: Double, place: Int, length: Int, listDistance: Double) -> Double {
-    let regressors = Self.regressors(
-      distance: distance, place: place, length: length, listDistance: listDistance,
-      meanDistance: meanDistance)
-    let expected = distance + zip(coefficients, regressors).reduce(0) { $0 + $1.0 * $1.1 }
-    return Self.probability(expectedDistance: expected, variableEnergy: variableEnergy)
-  }
-
-  /// p of pairs whose distance is expected to be d, 0 to 1.
-  static func probability(expectedDistance d: Double, variableEnergy v: Double) -> Double {
-    let l = log(min(max(d, leastDistance), 2) / 0.1)
-    let r = log(min(max(v, 0.02), 1))
-    let logit = shape[0] - shape[1] * l + shape[2] * r + shape[3] * l * r
+  /// p, 0 to 1.
+  static func probability(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> Double {
+    let logit = zip(coefficients, regressors(pair, run)).reduce(0) { $0 + $1.0 * $1.1 }
     return 1 / (1 + exp(-logit))
+  }
+}
+
+extension NeighbourFeatureExtraction {
+  /// `table` with its probabilities, and with the regressors where they are asked for, on every rank; NaN
+  /// where there is no neighbour. Collective.
+  /// - Throws: `LAPACKError`, `MPIError`.
+  func withProbabilities(_ table: NeighbourTable, keepRegressors: Bool) throws -> NeighbourTable {
+    observer.stageBegan("probabilities", items: 0)
+    defer { observer.stageEnded() }
+    let features = try features(of: table)
+    var result = table
+    result.probabilities = try everywhere(
+      features.pairs.map { pair in
+        pair.map { Float(NeighbourProbability.probability($0, features.run)) } ?? .nan
+      })
+    if keepRegressors {
+      let missing = [Float](repeating: .nan, count: NeighbourProbability.coefficients.count)
+      result.regressors = try everywhere(
+        features.pairs.flatMap { pair in
+          pair.map {
+            NeighbourProbability.regressors($0, features.run).map { Float($0) }
+          } ?? missing
+        })
+    }
+    return result
+  }
+
+  private func everywhere(_ own: [Float]) throws -> [Float] {
+    try observer.communicating { try comm.broadcast(try comm.gatherRagged(own)) }
   }
 }

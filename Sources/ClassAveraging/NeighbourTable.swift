@@ -17,6 +17,8 @@ public struct NeighbourTable: Sendable {
   public var reflected: [UInt8]
   /// The probability that the neighbour is a true one, n x K; empty where the search has no calibration.
   public var probabilities: [Float] = []
+  /// What the probabilities were computed from, n x K x regressors; empty unless asked for.
+  var regressors: [Float] = []
 
   public init(count: Int, neighboursPerImage: Int) {
     self.count = count
@@ -56,8 +58,9 @@ public struct NeighbourTable: Sendable {
   /// The first `length` neighbours of every image.
   func prefix(_ length: Int) -> NeighbourTable {
     if length >= neighboursPerImage { return self }
-    func cut<T>(_ column: [T]) -> [T] {
-      (0..<count).flatMap { column[$0 * neighboursPerImage..<$0 * neighboursPerImage + length] }
+    func cut<T>(_ column: [T], width: Int = 1) -> [T] {
+      let k = width * neighboursPerImage
+      return (0..<count).flatMap { column[$0 * k..<$0 * k + width * length] }
     }
     var result = NeighbourTable(count: 0, neighboursPerImage: length)
     result.count = count
@@ -66,6 +69,9 @@ public struct NeighbourTable: Sendable {
     result.rotations = cut(rotations)
     result.reflected = cut(reflected)
     if !probabilities.isEmpty { result.probabilities = cut(probabilities) }
+    if !regressors.isEmpty {
+      result.regressors = cut(regressors, width: regressors.count / indices.count)
+    }
     return result
   }
 

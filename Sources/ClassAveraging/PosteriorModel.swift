@@ -20,9 +20,9 @@ public struct PosteriorModel: Sendable {
   /// D of each block, descending.
   public let eigenvalues: [[Double]]
   /// F_g of each block, `information[g][block]`, r_k x r_k.
-  public internal(set) var information: [[Matrix]]
+  public let information: [[Matrix]]
   /// L_g = (I + F_g)^{-1} of each block, `covariance[g][block]`.
-  public internal(set) var covariance: [[Matrix]]
+  public let covariance: [[Matrix]]
   /// sigma^2 of the white noise of a pixel.
   public let noiseVariance: Double
   /// B_g mu of each group: what the statistic of the mean image is, block k = 0.

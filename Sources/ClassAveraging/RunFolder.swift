@@ -8,9 +8,8 @@ public final class RunFolder {
   /// All that a run of either kind may consist of.
   public static let fileNames = [
     "neighbours.npy", "affinity.npy", "rotation.npy", "reflected.npy", "probability.npy",
-    "mean.mrc", "eigenimages.mrcs", "averages.mrcs", "averages.star", "denoised.mrcs",
-    "denoised.star",
-    "run.json",
+    "pair-features.npy", "mean.mrc", "eigenimages.mrcs", "averages.mrcs", "averages.star",
+    "denoised.mrcs", "denoised.star", "run.json",
   ]
 
   /// At most so many eigenimages are written.
@@ -63,6 +62,18 @@ public final class RunFolder {
     try column("reflected.npy", UInt8(0)) { table.reflected[$0] }
     if !table.probabilities.isEmpty {
       try column("probability.npy", Float.nan) { table.probabilities[$0] }
+    }
+    if !table.regressors.isEmpty {
+      let width = table.regressors.count / table.indices.count
+      var values = [Float](repeating: .nan, count: count * k * width)
+      for (image, original) in originalIndex.enumerated() {
+        let target = Int(original) * k * width
+        for i in 0..<k * width { values[target + i] = table.regressors[image * k * width + i] }
+      }
+      let writer = try NPYWriter(
+        path: file("pair-features.npy"), of: Float.self, shape: [count, k, width])
+      try writer.append(values)
+      pending.append { try writer.finish() }
     }
   }
 

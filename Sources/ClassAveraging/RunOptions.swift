@@ -48,6 +48,8 @@ public struct AverageOptions: Sendable {
   public var isLengthAutomatic = false
   /// With lists of automatic length: the least probability of a neighbour that is kept.
   public var confidence = 0.5
+  /// Whether what the probabilities are computed from is kept, to fit their formula.
+  public var keepsPairFeatures = false
   /// S, suspects of each image that the invariants find and the affinity ranks; nil for 50 or, if there
   /// are more neighbours, as many.
   public var suspects: Int?

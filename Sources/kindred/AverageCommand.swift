@@ -68,6 +68,12 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Seed of all random numbers.")
   var seed: UInt64 = 1
 
+  @Flag(
+    help: ArgumentHelp(
+      "Write pair-features.npy, what the formula of the probabilities is fitted to.",
+      visibility: .hidden))
+  var pairFeatures = false
+
   @Flag(help: "Replace a run that is in the output folder.")
   var overwrite = false
 
@@ -134,6 +140,7 @@ struct AverageCommand: ParsableCommand {
     options.passes = passes
     options.affinity = affinity.affinity
     options.averages = averages
+    options.keepsPairFeatures = pairFeatures
     options.seed = seed
     options.bispectrum.seed = seed
     options.features.seed = seed &+ 1
@@ -149,7 +156,7 @@ struct AverageCommand: ParsableCommand {
       "search": .string(search.rawValue), "search_budget": .number(searchBudget),
       "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
       "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
-      "overwrite": .bool(overwrite),
+      "overwrite": .bool(overwrite), "pair_features": .bool(pairFeatures),
     ]) { _, new in new }
   }
 }

@@ -64,42 +64,16 @@ import Testing
     }
   }
 
-  @Test func probabilityFallsWithTheDistance() {
-    for energy in [0.1, 0.3, 0.7, 1] {
-      let found = [-0.1, 0.001, 0.02, 0.05, 0.1, 0.2, 0.5, 1.5].map {
-        NeighbourProbability.probability(expectedDistance: $0, variableEnergy: energy)
+  @Test func probabilityGrowsWithTheCorrelation() {
+    for (ratio, weight) in [(0.9, 1.0), (1.0, 0.5), (1.5, 0.02)] {
+      let run = NeighbourFeatures.Run(energyRatio: ratio, weight: weight)
+      for error in [0.01, 0.1, 1] {
+        let found = [-0.5, 0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0001].map {
+          NeighbourProbability.probability(.init(correlation: $0, error: error), run)
+        }
+        #expect(zip(found, found.dropFirst()).allSatisfy { $0 < $1 })
+        #expect(found[0] >= 0 && found[0] < 0.3 && found[7] > 0.9 && found[7] <= 1)
       }
-      #expect(zip(found, found.dropFirst()).allSatisfy { $0 >= $1 })
-      #expect(found[0] > 0.95 && found[0] <= 1 && found[7] < 0.05 && found[7] >= 0)
-    }
-  }
-
-  /// Without observations the expected distance is that of the classes; with many it is the observed.
-  @Test func observationsCorrectTheDistance() {
-    let none = NeighbourProbability(
-      moments: [Double](repeating: 0, count: 16), pairs: 0, meanDistance: 0.1, variableEnergy: 0.5)
-    #expect(none.coefficients == [0, 0, 0, 0])
-
-    // y = 0.05 + 0.8 x1 - 0.02 x2 - 0.3 x3 and noise of variance 4.
-    let truth = [0.05, 0.8, -0.02, -0.3]
-    let count = 4_000_000
-    let variances = [1, 0.01, 1.0 / 12, 0.0025]
-    var moments = [Double](repeating: 0, count: 16)
-    var at = 0
-    for i in 0..<4 {
-      for j in i..<4 {
-        moments[at] = i == j ? Double(count) * variances[i] : 0
-        at += 1
-      }
-      moments[10 + i] = Double(count) * variances[i] * truth[i]
-    }
-    moments[14] = moments[10]
-    let signal = zip(truth, variances).reduce(0) { $0 + $1.0 * $1.0 * $1.1 }
-    moments[15] = Double(count) * (4 + signal)
-    let fitted = NeighbourProbability(
-      moments: moments, pairs: count, meanDistance: 0.1, variableEnergy: 0.5)
-    for (found, expected) in zip(fitted.coefficients, truth) {
-      #expect(abs(found - expected) < 0.003, "\(fitted.coefficients)")
     }
   }
 
