@@ -47,7 +47,7 @@ public struct AverageOptions: Sendable {
   /// is then only what the passes look at.
   public var isLengthAutomatic = false
   /// With lists of automatic length: the least probability of a neighbour that is kept.
-  public var confidence = 0.5
+  public var confidence = 0.2
   /// Whether what the probabilities are computed from is kept, to fit their formula.
   public var keepsPairFeatures = false
   /// S, suspects of each image that the invariants find and the affinity ranks; nil for 50 or, if there

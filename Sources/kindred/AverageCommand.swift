@@ -29,7 +29,7 @@ struct AverageCommand: ParsableCommand {
       """)
   var neighbours = NeighbourCount.count(10)
 
-  @Option(help: "Least probability of a neighbour with --neighbours auto; default: 0.5.")
+  @Option(help: "Least probability of a neighbour with --neighbours auto; default: 0.2.")
   var confidence: Double?
 
   @Option(
