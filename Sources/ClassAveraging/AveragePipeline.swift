@@ -5,7 +5,7 @@ import ParticleIO
 
 /// The main job (the paper's Fig. 1): particles in; neighbours and class averages out.
 public struct AveragePipeline {
-  public let options: AverageOptions
+  public private(set) var options: AverageOptions
   public let comm: Communicator
   public let observer: any StageObserver
 
@@ -56,7 +56,10 @@ public struct AveragePipeline {
     case .rir:
       return (try rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
-      return try compareAllPairs(model, pairModel, scoring, rows)
+      let found = try compareAllPairs(model.posterior, scoring)
+      return (found.table.prefix(options.neighbours), found.reports)
+    case .landmarks:
+      return try compareWithLandmarks(model.posterior, scoring)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
@@ -81,7 +84,7 @@ public struct AveragePipeline {
     if options.search != .auto { return options.search }
     if options.affinity == nil { return .rir }
     let seconds = AllPairsSearch.predictedCoreSeconds(images: images, layout: layout)
-    return seconds <= options.searchBudget * 3600 ? .allPairs : .rir
+    return seconds <= options.searchBudget * 3600 ? .allPairs : .landmarks
   }
 
   /// The invariants' suspects, ranked by the affinity or in the search's own order.
@@ -101,32 +104,55 @@ public struct AveragePipeline {
     return everywhere
   }
 
-  /// All pairs of images, then of classes.
-  private func compareAllPairs(
-    _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring, _ rows: DistributedRows
-  ) throws -> (NeighbourTable, [PassReport]) {
-    let images = model.partition.total
+  /// All pairs of images, then of classes: the table of the last pass, not cut to the neighbours asked for.
+  private func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> (
+    table: NeighbourTable, reports: [PassReport], passes: ClassPasses
+  ) {
+    let (rows, observer) = (scoring.rows, scoring.observer)
+    let images = rows.partition.total
     let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
     let members = ClassPasses.members(images: images, neighbours: options.neighbours)
     let kept = limit > 1 ? members : options.neighbours
-    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
+    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: rows.partition, comm))
     let found = try AllPairsSearch(
-      model: pairModel, capacity: min(images - 1, kept + Self.margin),
+      model: scoring.model, capacity: min(images - 1, kept + Self.margin),
       threads: options.model.threads, comm: comm, observer: observer
-    ).run(rows, groups: model.groups.groupOfParticle)
+    ).run(rows, groups: scoring.groups)
     observer.stageEnded()
     observer.stageBegan("affinity", items: found.suspects.count / 2)
     var table = try scoring.neighbours(
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
     table = try observer.communicating { try table.broadcast(on: comm) }
     observer.stageEnded()
-    let result = try ClassPasses(
-      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
+    let passes = ClassPasses(
+      posterior: posterior, rows: rows, groups: scoring.groups,
       members: members, neighbours: options.neighbours, limit: limit,
       isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
-      observer: observer
-    ).run(table)
-    return (result.table.prefix(options.neighbours), result.reports)
+      observer: observer)
+    let result = try passes.run(table)
+    return (result.table, result.reports, passes)
+  }
+
+  /// Landmarks and their classes, then all images among them.
+  private func compareWithLandmarks(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws
+    -> (NeighbourTable, [PassReport])
+  {
+    let images = LandmarkClasses.draw(
+      min(options.landmarks, scoring.groups.count), of: scoring.groups.count, seed: options.seed)
+    let sample = try LandmarkClasses.sample(
+      images, of: scoring.rows, groups: scoring.groups, on: comm)
+    var graph = self
+    graph.options.affinity = .bayes
+    let found = try graph.compareAllPairs(
+      posterior,
+      SuspectScoring(
+        model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
+        groups: sample.groups, threads: options.model.threads, comm: comm,
+        observer: PrefixedObserver("landmarks:", observer)))
+    let classes = try LandmarkClasses(of: images, found.passes, table: found.table, on: comm)
+    return try LandmarkSearch(
+      options: options, posterior: posterior, scoring: scoring, comm: comm, observer: observer
+    ).run(classes)
   }
 
   /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of

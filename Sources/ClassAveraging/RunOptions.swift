@@ -28,12 +28,14 @@ public struct ModelOptions: Sendable {
 
 /// How suspects are found.
 public enum SuspectSearch: String, Sendable, CaseIterable {
-  /// All pairs where that fits the time allowed, else rir; rir where its own order is asked for.
+  /// All pairs where that fits the time allowed, else landmarks; rir where its own order is asked for.
   case auto
   /// Nearest neighbours of rotationally invariant features: bispectrum and PCA (method E.7).
   case rir
   /// Every pair of images, scored exactly by the affinity.
   case allPairs = "all-pairs"
+  /// Candidates by exact comparison with the classes of a sample, scored by the affinity.
+  case landmarks
   /// Nearest neighbours in the vector diffusion map of the graph that another search has found (E.7).
   case vdm
 }
@@ -50,6 +52,8 @@ public struct AverageOptions: Sendable {
   /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
   /// not depend on the number of ranks.
   public var searchBudget = 16.0
+  /// Images drawn at random whose classes `landmarks` compares all images with; all where there are fewer.
+  public var landmarks = 10_000
   /// How suspects are ranked; nil keeps the search's own order.
   public var affinity: Affinity? = .bayes
   /// Passes over all pairs: the first among single images, the others among classes (method E.6). nil
@@ -103,7 +107,7 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--search-budget is \(searchBudget); a number of core hours from 0 is needed")
     }
-    if search == .allPairs && affinity == nil {
+    if [.allPairs, .landmarks].contains(search) && affinity == nil {
       throw OptionError(
         "--affinity none keeps the order of --search rir; all pairs are ordered by an affinity")
     }

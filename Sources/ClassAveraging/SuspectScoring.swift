@@ -13,7 +13,7 @@ struct SuspectScoring {
   let observer: any StageObserver
 
   /// Pairs scored between two exchanges of coefficients: bounds the memory for remote images.
-  private static let batch = 1 << 17
+  static let batch = 1 << 17
 
   /// The K best neighbours of every image, on rank 0 (empty elsewhere). A scored pair counts for both
   /// of its images. Collective.
@@ -145,7 +145,7 @@ struct SuspectScoring {
   }
 
   /// Scores pairs among fetched images, in runs of one first image.
-  private func scoreBatch(_ pairs: [Int64], images: [Int32], values: [Float]) -> [PairScore] {
+  func scoreBatch(_ pairs: [Int64], images: [Int32], values: [Float]) -> [PairScore] {
     // Where each image's row lies.
     var place: [Int32: Int] = [:]
     place.reserveCapacity(images.count)

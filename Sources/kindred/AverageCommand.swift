@@ -42,6 +42,9 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Core hours for a pass up to which --search auto compares all pairs.")
   var searchBudget = 16.0
 
+  @Option(help: "Images whose classes --search landmarks compares all images with.")
+  var landmarks = AverageOptions().landmarks
+
   @Option(help: "How suspects are ranked: bayes, mahalanobis, or none (the search's own order).")
   var affinity = AffinityChoice.bayes
 
@@ -110,6 +113,7 @@ struct AverageCommand: ParsableCommand {
     options.suspects = suspects
     options.search = search
     options.searchBudget = searchBudget
+    options.landmarks = landmarks
     options.passes = passes
     options.affinity = affinity.affinity
     options.averages = averages
@@ -125,6 +129,7 @@ struct AverageCommand: ParsableCommand {
       "particles": .string(particles), "output": .string(output),
       "neighbours": .integer(neighbours), "suspects": JSONValue(suspects),
       "search": .string(search.rawValue), "search_budget": .number(searchBudget),
+      "landmarks": .integer(landmarks),
       "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
       "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
       "overwrite": .bool(overwrite),
