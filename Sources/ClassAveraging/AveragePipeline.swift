@@ -5,7 +5,7 @@ import ParticleIO
 
 /// The main job (the paper's Fig. 1): particles in; neighbours and class averages out.
 public struct AveragePipeline {
-  public private(set) var options: AverageOptions
+  public let options: AverageOptions
   public let comm: Communicator
   public let observer: any StageObserver
 
@@ -43,13 +43,13 @@ public struct AveragePipeline {
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
     let (table, passes) = try neighbours(
-      search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+      search, model: model, scoring: scoring, rows: rows)
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
   /// The table of one search, on every rank.
   private func neighbours(
-    _ search: SuspectSearch, model: FittedModel, pairModel: PairModel, scoring: SuspectScoring,
+    _ search: SuspectSearch, model: FittedModel, scoring: SuspectScoring,
     rows: DistributedRows
   ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
@@ -59,12 +59,13 @@ public struct AveragePipeline {
       let found = try compareAllPairs(model.posterior, scoring)
       return (found.table.prefix(options.neighbours), found.reports)
     case .landmarks:
-      return try compareWithLandmarks(model.posterior, scoring)
+      let found = try compareWithLandmarks(model.posterior, scoring)
+      return (found.table.prefix(options.neighbours), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
         .neighbours(
-          graph.search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+          graph.search, model: model, scoring: scoring, rows: rows)
       let nearest = try VectorDiffusionMap.reordered(
         table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
       return (nearest, passes)
@@ -109,13 +110,11 @@ public struct AveragePipeline {
     table: NeighbourTable, reports: [PassReport], passes: ClassPasses
   ) {
     let (rows, observer) = (scoring.rows, scoring.observer)
-    let images = rows.partition.total
-    let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
-    let members = ClassPasses.members(images: images, neighbours: options.neighbours)
-    let kept = limit > 1 ? members : options.neighbours
+    let passes = passes(posterior, scoring)
+    let kept = passes.limit > 1 ? passes.members : options.neighbours
     observer.stageBegan("all pairs", items: AllPairsSearch.share(of: rows.partition, comm))
     let found = try AllPairsSearch(
-      model: scoring.model, capacity: min(images - 1, kept + Self.margin),
+      model: scoring.model, capacity: min(rows.partition.total - 1, kept + Self.margin),
       threads: options.model.threads, comm: comm, observer: observer
     ).run(rows, groups: scoring.groups)
     observer.stageEnded()
@@ -124,34 +123,42 @@ public struct AveragePipeline {
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
     table = try observer.communicating { try table.broadcast(on: comm) }
     observer.stageEnded()
-    let passes = ClassPasses(
-      posterior: posterior, rows: rows, groups: scoring.groups,
-      members: members, neighbours: options.neighbours, limit: limit,
-      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
-      observer: observer)
     let result = try passes.run(table)
     return (result.table, result.reports, passes)
   }
 
-  /// Landmarks and their classes, then all images among them.
+  /// The passes that follow a first search of the images that `scoring` compares.
+  private func passes(_ posterior: PosteriorModel, _ scoring: SuspectScoring) -> ClassPasses {
+    ClassPasses(
+      posterior: posterior, rows: scoring.rows, groups: scoring.groups,
+      members: ClassPasses.members(
+        images: scoring.groups.count, neighbours: options.neighbours),
+      neighbours: options.neighbours,
+      limit: options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1),
+      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
+      observer: scoring.observer)
+  }
+
+  /// All pairs of a sample of the images; all images with its classes.
   private func compareWithLandmarks(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws
-    -> (NeighbourTable, [PassReport])
+    -> (table: NeighbourTable, reports: [PassReport])
   {
-    let images = LandmarkClasses.draw(
-      min(options.landmarks, scoring.groups.count), of: scoring.groups.count, seed: options.seed)
+    let images = scoring.groups.count
+    let landmarks = LandmarkClasses.draw(
+      min(options.landmarks, images), of: images, seed: options.seed)
     let sample = try LandmarkClasses.sample(
-      images, of: scoring.rows, groups: scoring.groups, on: comm)
-    var graph = self
-    graph.options.affinity = .bayes
-    let found = try graph.compareAllPairs(
-      posterior,
-      SuspectScoring(
-        model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
-        groups: sample.groups, threads: options.model.threads, comm: comm,
-        observer: PrefixedObserver("landmarks:", observer)))
-    let classes = try LandmarkClasses(of: images, found.passes, table: found.table, on: comm)
+      landmarks, of: scoring.rows, groups: scoring.groups, on: comm)
+    let found = try AveragePipeline(options: options.landmarkOptions, on: comm, observer: observer)
+      .compareAllPairs(
+        posterior,
+        SuspectScoring(
+          model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
+          groups: sample.groups, threads: options.model.threads, comm: comm,
+          observer: PrefixedObserver("landmarks:", observer)))
+    let classes = try LandmarkClasses(of: landmarks, found.passes, table: found.table, on: comm)
     return try LandmarkSearch(
-      options: options, posterior: posterior, scoring: scoring, comm: comm, observer: observer
+      posterior: posterior, scoring: scoring, passes: passes(posterior, scoring),
+      candidates: min(options.candidateCount, images - 1)
     ).run(classes)
   }
 

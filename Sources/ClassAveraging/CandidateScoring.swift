@@ -4,37 +4,32 @@ extension SuspectScoring {
   /// The K best of each image's candidates, on every rank. Each rank scores the candidates of its own images,
   /// a part of them at a time, so that no rank holds all pairs; an image's list does not depend on which
   /// rank makes it. Collective.
-  /// - Parameters:
-  ///   - limit: the most candidates that an image has.
-  ///   - candidates: global indices of candidates of each image of a range, `limit` each, ascending, the
-  ///     image itself excluded, then -1 for none; called once for each part of this rank's images.
-  func best(
-    of limit: Int, neighboursPerImage: Int, candidates: (Range<Int>) -> [Int32]
-  ) throws -> NeighbourTable {
+  func best(of proposal: CandidateProposal, neighboursPerImage: Int) throws -> NeighbourTable {
     let own = rows.partition.range(of: comm.rank)
     var table = NeighbourTable(count: own.count, neighboursPerImage: neighboursPerImage)
-    let part = max(1, Self.batch / max(1, limit))
-    let longest = rows.partition.range(of: 0).count
-    for start in stride(from: 0, to: longest, by: part) {
-      let images = min(own.lowerBound + start, own.upperBound)..<min(
-        own.lowerBound + start + part, own.upperBound)
-      let suspects = candidates(images)
+    let length = max(1, Self.batch / max(1, proposal.count))
+    var isNeeded = [Bool](repeating: false, count: groups.count)
+    for start in stride(from: 0, to: rows.partition.range(of: 0).count, by: length) {
+      let part = min(start, own.count)..<min(start + length, own.count)
+      let images = own.lowerBound + part.lowerBound..<own.lowerBound + part.upperBound
       var pairs: [Int64] = []
-      pairs.reserveCapacity(suspects.count)
-      var isNeeded = [Bool](repeating: false, count: groups.count)
-      for (at, suspect) in suspects.enumerated() where suspect >= 0 {
-        let image = images.lowerBound + at / limit
-        pairs.append(Int64(image) << 32 | Int64(suspect))
+      for (at, candidate) in proposal.candidates(of: images).enumerated() where candidate >= 0 {
+        let image = images.lowerBound + at / proposal.count
+        pairs.append(Int64(image) << 32 | Int64(candidate))
         isNeeded[image] = true
-        isNeeded[Int(suspect)] = true
+        isNeeded[Int(candidate)] = true
       }
-      let needed = isNeeded.indices.filter { isNeeded[$0] }.map { Int32($0) }
+      var needed: [Int32] = []
+      for image in isNeeded.indices where isNeeded[image] {
+        needed.append(Int32(image))
+        isNeeded[image] = false
+      }
       let values = try observer.communicating { try rows.fetch(needed) }
-      let scores = scoreBatch(pairs, images: needed, values: values)
-      for (pair, score) in zip(pairs, scores) {
-        table.offer(Int32(pair & 0xffff_ffff), score, to: Int(pair >> 32) - own.lowerBound)
+      for (pair, score) in zip(pairs, scoreBatch(pairs, images: needed, values: values)) {
+        let (image, candidate) = Self.unpack(pair)
+        table.offer(candidate, score, to: Int(image) - own.lowerBound)
       }
-      observer.stageAdvanced(to: (images.upperBound - own.lowerBound) * limit)
+      observer.stageAdvanced(to: part.upperBound * proposal.count)
     }
     return try observer.communicating { try table.gathered(on: comm) }
   }
@@ -42,7 +37,7 @@ extension SuspectScoring {
 
 extension NeighbourTable {
   /// The tables of the ranks' slices one after the other, on every rank. Collective.
-  func gathered(on comm: Communicator) throws -> NeighbourTable {
+  fileprivate func gathered(on comm: Communicator) throws -> NeighbourTable {
     var whole = NeighbourTable(
       count: try comm.allreduce(count), neighboursPerImage: neighboursPerImage)
     whole.indices = try comm.allgatherRagged(indices)

@@ -45,8 +45,11 @@ struct ClassPasses {
   /// before; nil compares all pairs.
   var searchAmong: ((DistributedRows, PairModel, NeighbourTable) throws -> NeighbourTable)?
 
+  /// The first pass that may be the last one where the passes stop by themselves.
+  var fewest = 2
+
   /// A neighbour's weight in a class, if it is surely one.
-  private static let surenessWeight = 0.5
+  static let surenessWeight = 0.5
   /// Correlations that are tried.
   private static let correlations =
     stride(from: 0.5, through: 0.96, by: 0.02).map { $0 } + [0.98, 0.99]
@@ -78,7 +81,7 @@ struct ClassPasses {
         PassReport(pass: pass, correlation: correlation, weight: weight, kept: kept))
       table = next
       observer.stageEnded()
-      if isAutomatic && correlation >= Self.sharedMembers { break }
+      if isAutomatic && pass >= fewest && correlation >= Self.sharedMembers { break }
     }
     return (table, reports)
   }

@@ -1,32 +1,30 @@
 import LinearAlgebra
 import MPI
 
-/// A random sample of the images with its classes: what all images are compared with where there are too
-/// many pairs of images.
-///
-/// The sample is searched exactly, passes among classes included (`ClassPasses`), so that each landmark's
-/// class has a far better posterior than one image.
+/// A random sample of the images, the landmarks, with their classes: what all images are compared with where
+/// there are too many pairs of images.
 struct LandmarkClasses {
   /// The landmarks' images, global indices, ascending.
   let images: [Int32]
   /// (I + F) alpha of each landmark's class, landmarks x width, on every rank.
   let statistics: [Float]
-  /// F, the same for all classes: of each block.
+  /// F of each block, the same for all classes.
   let information: [Matrix]
   /// How alike classes of neighbours are (`PairModel`).
   let correlation: Double
 
-  /// `count` of `images` images, drawn by a counter-based generator: a function of the seed only.
+  /// `count` of `images` images, a function of the seed only; ascending.
   static func draw(_ count: Int, of images: Int, seed: UInt64) -> [Int32] {
     let keys = (0..<images).map { CounterRandom.bits(seed: seed, counter: UInt64($0)) }
     let order = keys.indices.sorted { (keys[$0], $0) < (keys[$1], $1) }
     return order.prefix(count).map { Int32($0) }.sorted()
   }
 
-  /// The drawn images' statistics and groups, distributed evenly over the ranks. Collective.
-  static func sample(_ images: [Int32], of rows: DistributedRows, groups: [Int32], on comm: Communicator)
-    throws -> (rows: DistributedRows, groups: [Int32])
-  {
+  /// The statistics and groups of some images, distributed evenly over the ranks. Collective.
+  /// - Parameter images: global indices, ascending, the same on all ranks.
+  static func sample(
+    _ images: [Int32], of rows: DistributedRows, groups: [Int32], on comm: Communicator
+  ) throws -> (rows: DistributedRows, groups: [Int32]) {
     let partition = Partition(of: images.count, among: comm.size)
     let fetched = try rows.fetch(Array(images[partition.range(of: comm.rank)]))
     return (
@@ -35,17 +33,32 @@ struct LandmarkClasses {
     )
   }
 
-  /// The classes of a sample's neighbours. Collective.
-  /// - Parameters:
-  ///   - passes: the passes among the sample's classes.
-  ///   - table: their result, before it is cut to the neighbours asked for.
-  init(of images: [Int32], _ passes: ClassPasses, table: NeighbourTable, on comm: Communicator) throws {
+  init(images: [Int32], statistics: [Float], information: [Matrix], correlation: Double) {
     self.images = images
+    self.statistics = statistics
+    self.information = information
+    self.correlation = correlation
+  }
+
+  /// The landmarks' classes among themselves. Collective.
+  /// - Parameters:
+  ///   - passes: the passes among the landmarks.
+  ///   - table: their result, before it is cut to the neighbours asked for.
+  init(of images: [Int32], _ passes: ClassPasses, table: NeighbourTable, on comm: Communicator)
+    throws
+  {
     let classes = try passes.classStatistics(table)
-    statistics = try comm.allgatherRagged(classes.rows.local)
-    information = classes.information
-    correlation = min(
-      try passes.likelyCorrelation(classes.rows, classes.information, table),
-      ClassPasses.largestCorrelation)
+    let likely = try passes.likelyCorrelation(classes.rows, classes.information, table)
+    self.init(
+      images: images, statistics: try comm.allgatherRagged(classes.rows.local),
+      information: classes.information, correlation: min(likely, ClassPasses.largestCorrelation))
+  }
+
+  /// Compares images (first) with classes (second): the classes' information is that of one more group.
+  /// - Throws: `LAPACKError`.
+  func pairModel(_ posterior: PosteriorModel) throws -> PairModel {
+    try PairModel(
+      layout: posterior.layout, information: posterior.information + [information],
+      affinity: .bayes, correlation: correlation)
   }
 }

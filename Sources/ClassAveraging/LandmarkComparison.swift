@@ -2,9 +2,9 @@ import Foundation
 import LinearAlgebra
 import MPI
 
-/// Compares every image of this rank with every landmark's class, exactly, by the Bayes factor of the image
-/// and the class being alike: a pair's first side has the class's information, the second that of the
-/// image's group. Work grows with images x landmarks, and no images travel.
+/// Compares every image of this rank with every landmark's class, exactly: the Bayes factor of image and
+/// class being alike, over all rotations and both reflections (method E.5). Work grows with images x
+/// landmarks, and no images travel.
 struct LandmarkComparison {
   let classes: LandmarkClasses
   let posterior: PosteriorModel
@@ -20,21 +20,12 @@ struct LandmarkComparison {
   /// Images compared at a time by one thread.
   private static let chunk = 2048
 
-  /// The best landmarks of this rank's images.
-  struct Result {
-    /// L.
-    let capacity: Int
-    /// Numbers of landmarks, images x L, best first; -1 where there are fewer.
-    var landmarks: [Int32]
-    /// Log Bayes factors, images x L.
-    var scores: [Float]
-  }
-
-  func run() throws -> Result {
+  /// The best landmarks of this rank's images. An image's comparison with its own class says nothing: its
+  /// own landmark is left out.
+  /// - Parameter done: pairs that the stage has compared before.
+  func run(after done: Int = 0) throws -> BestLandmarks {
     let own = rows.partition.range(of: comm.rank)
-    let model = try PairModel(
-      layout: posterior.layout, information: posterior.information + [classes.information],
-      affinity: .bayes, correlation: classes.correlation)
+    let model = try classes.pairModel(posterior)
     let landmarks = side(of: landmarkBlock(), model)
     let tiles = stride(from: 0, to: classes.images.count, by: PairTile.rowsPerTile).map {
       PairBlock.Run(
@@ -43,9 +34,7 @@ struct LandmarkComparison {
     }
     // Images of one group side by side.
     let order = own.sorted { (groups[$0], $0) < (groups[$1], $1) }
-    var result = Result(
-      capacity: capacity, landmarks: .init(repeating: -1, count: own.count * capacity),
-      scores: .init(repeating: -.infinity, count: own.count * capacity))
+    var result = BestLandmarks(images: own, capacity: capacity)
     let chunks = (own.count + Self.chunk - 1) / Self.chunk
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
     var found = [BestCandidates?](repeating: nil, count: pool.count)
@@ -61,7 +50,7 @@ struct LandmarkComparison {
           let lanes = PairLanes(images.block)
           let lists = TileLists(
             rows: BestCandidates(rows: classes.images.count, capacity: 1),
-            columns: BestCandidates(rows: parts[at].count, capacity: capacity))
+            columns: BestCandidates(rows: parts[at].count, capacity: capacity + 1))
           for run in tiles {
             tile.compare(
               run, of: landmarks, with: lanes, of: images, isTriangle: false, lists: lists)
@@ -72,15 +61,20 @@ struct LandmarkComparison {
       }
       for (part, lists) in zip(parts, found) {
         for (row, image) in part.enumerated() {
-          for entry in 0..<capacity {
+          let entries = row * (capacity + 1)..<(row + 1) * (capacity + 1)
+          let others = entries.filter {
+            let landmark = lists!.indices[$0]
+            return landmark >= 0 && classes.images[Int(landmark)] != image
+          }
+          for (entry, other) in others.prefix(capacity).enumerated() {
             let place = (image - own.lowerBound) * capacity + entry
-            result.landmarks[place] = lists!.indices[row * capacity + entry]
-            result.scores[place] = lists!.scores[row * capacity + entry]
+            result.landmarks[place] = lists!.indices[other]
+            result.scores[place] = lists!.scores[other]
           }
         }
       }
       observer.stageAdvanced(
-        to: min((start + count) * Self.chunk, own.count) * classes.images.count)
+        to: done + min((start + count) * Self.chunk, own.count) * classes.images.count)
     }
     return result
   }

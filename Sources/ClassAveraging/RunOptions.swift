@@ -53,7 +53,7 @@ public struct AverageOptions: Sendable {
   /// not depend on the number of ranks.
   public var searchBudget = 16.0
   /// Images drawn at random whose classes `landmarks` compares all images with; all where there are fewer.
-  public var landmarks = 10_000
+  public var landmarks = 5000
   /// How suspects are ranked; nil keeps the search's own order.
   public var affinity: Affinity? = .bayes
   /// Passes over all pairs: the first among single images, the others among classes (method E.6). nil
@@ -70,6 +70,16 @@ public struct AverageOptions: Sendable {
 
   /// S in force.
   var suspectCount: Int { suspects ?? max(50, neighbours) }
+
+  /// Candidates of each image in the landmark search; more than make a class.
+  var candidateCount: Int { suspects ?? max(100, 2 * neighbours) }
+
+  /// Of the search among the landmarks: classes are compared by the Bayes factor.
+  var landmarkOptions: AverageOptions {
+    var sample = self
+    sample.affinity = .bayes
+    return sample
+  }
 
   /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked
   /// for.
@@ -101,6 +111,10 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--passes is \(passes), but classes are compared among all pairs by the Bayes factor: use "
           + "--search all-pairs --affinity bayes, or one pass")
+    }
+    if landmarks <= neighbours {
+      throw OptionError(
+        "--landmarks is \(landmarks); more than the \(neighbours) neighbours are needed")
     }
     // Written so that NaN fails as well.
     if !(searchBudget >= 0 && searchBudget.isFinite) {

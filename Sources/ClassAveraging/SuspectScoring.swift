@@ -115,7 +115,7 @@ struct SuspectScoring {
     return unique
   }
 
-  private static func unpack(_ pair: Int64) -> (Int32, Int32) {
+  static func unpack(_ pair: Int64) -> (Int32, Int32) {
     (Int32(pair >> 32), Int32(pair & 0xffff_ffff))
   }
 
