@@ -42,15 +42,13 @@ public struct AveragePipeline {
       model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
-    let (table, passes) = try neighbours(
-      search, model: model, scoring: scoring, rows: rows)
+    let (table, passes) = try neighbours(search, model: model, scoring: scoring)
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
   /// The table of one search, on every rank.
   private func neighbours(
-    _ search: SuspectSearch, model: FittedModel, scoring: SuspectScoring,
-    rows: DistributedRows
+    _ search: SuspectSearch, model: FittedModel, scoring: SuspectScoring
   ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
     case .rir:
@@ -65,7 +63,7 @@ public struct AveragePipeline {
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
         .neighbours(
-          graph.search, model: model, scoring: scoring, rows: rows)
+          graph.search, model: model, scoring: scoring)
       let nearest = try VectorDiffusionMap.reordered(
         table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
       return (nearest, passes)
@@ -145,7 +143,7 @@ public struct AveragePipeline {
   {
     let images = scoring.groups.count
     let landmarks = LandmarkClasses.draw(
-      min(options.landmarks, images), of: images, seed: options.seed)
+      min(max(options.landmarks, options.neighbours + 1), images), of: images, seed: options.seed)
     let sample = try LandmarkClasses.sample(
       landmarks, of: scoring.rows, groups: scoring.groups, on: comm)
     let found = try AveragePipeline(options: options.landmarkOptions, on: comm, observer: observer)

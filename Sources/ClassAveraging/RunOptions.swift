@@ -112,7 +112,7 @@ public struct AverageOptions: Sendable {
         "--passes is \(passes), but classes are compared among all pairs by the Bayes factor: use "
           + "--search all-pairs --affinity bayes, or one pass")
     }
-    if landmarks <= neighbours {
+    if search == .landmarks && landmarks <= neighbours {
       throw OptionError(
         "--landmarks is \(landmarks); more than the \(neighbours) neighbours are needed")
     }
