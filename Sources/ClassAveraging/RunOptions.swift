@@ -45,8 +45,8 @@ public struct AverageOptions: Sendable {
   public var model = ModelOptions()
   /// K, neighbours of each image.
   public var neighbours = 10
-  /// S, suspects of each image that the invariants find and the affinity ranks; nil for 50 or, if there
-  /// are more neighbours, as many.
+  /// S, suspects of each image that the invariants or landmarks find and the affinity ranks; nil for 50
+  /// (invariants) or 100 (landmarks) or, if there are more neighbours, as many or twice as many.
   public var suspects: Int?
   public var search = SuspectSearch.auto
   /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
@@ -56,8 +56,8 @@ public struct AverageOptions: Sendable {
   public var landmarks = 5000
   /// How suspects are ranked; nil keeps the search's own order.
   public var affinity: Affinity? = .bayes
-  /// Passes over all pairs: the first among single images, the others among classes (method E.6). nil
-  /// lets them stop by themselves, after the first one for anything but all pairs by the Bayes factor.
+  /// Passes: the first among single images, the others among classes (method E.6). nil lets them stop by
+  /// themselves, after the first one for anything but all pairs and landmarks by the Bayes factor.
   public var passes: Int?
   /// How many averages are written, from the first image on; all if nil.
   public var averages: Int?
@@ -109,8 +109,8 @@ public struct AverageOptions: Sendable {
     if let passes, passes < 1 { throw OptionError("--passes is \(passes); at least 1 is needed") }
     if let passes, passes > 1, affinity != .bayes || search == .rir {
       throw OptionError(
-        "--passes is \(passes), but classes are compared among all pairs by the Bayes factor: use "
-          + "--search all-pairs --affinity bayes, or one pass")
+        "--passes is \(passes), but classes are compared by the Bayes factor: use --search "
+          + "all-pairs or landmarks with --affinity bayes, or one pass")
     }
     if search == .landmarks && landmarks <= neighbours {
       throw OptionError(

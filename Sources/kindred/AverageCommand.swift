@@ -26,16 +26,17 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
-      Suspects of each image that --search rir finds and the affinity ranks, S; default: 50, or as \
-      many as neighbours.
+      Suspects of each image that --search rir or landmarks finds and the affinity ranks, S; default: \
+      50 (rir) or 100 (landmarks), more where there are more neighbours.
       """)
   var suspects: Int?
 
   @Option(
     help: """
       How suspects are found: all-pairs (every pair, exactly), rir (rotationally invariant features), \
-      vdm (vector diffusion map of the graph that --vdm-graph finds, in its own order), or auto \
-      (all-pairs where it fits --search-budget).
+      landmarks (every image against the classes of a sample), vdm (vector diffusion map of the graph \
+      that --vdm-graph finds, in its own order), or auto (all-pairs where it fits --search-budget, else \
+      landmarks).
       """)
   var search = SuspectSearch.auto
 
@@ -50,8 +51,8 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
-      Passes over all pairs: the first compares images, the others classes; default: they stop by \
-      themselves (1 with --search rir or --affinity mahalanobis).
+      Passes: the first compares images, the others classes; default: they stop by themselves (1 with \
+      --search rir or --affinity mahalanobis).
       """)
   var passes: Int?
 

@@ -96,7 +96,7 @@ struct LandmarkSearchRanks {
   func recall() throws {
     let world = try testWorld()
     let (count, distinct, k) = (360, 30, 8)
-    let setting = try Setting(images: count, distinct: distinct, noiseVariance: 3, on: world)
+    let setting = try Setting(images: count, distinct: distinct, noiseVariance: 0.2, on: world)
     func share(landmarks: Int, candidates: Int, limit: Int) throws -> Double {
       let table = try setting.search(
         landmarks: landmarks, candidates: candidates, neighbours: k, limit: limit, on: world)
@@ -105,9 +105,8 @@ struct LandmarkSearchRanks {
     let exact = try share(landmarks: count, candidates: count - 1, limit: 1)
     let found = try share(landmarks: 120, candidates: 20, limit: 1)
     let passed = try share(landmarks: 120, candidates: 20, limit: 3)
-    // Of random candidates, 0.03 would be right.
-    print("recall", exact, found, passed)
-    #expect(found > 0.9 * exact && passed > found)
+    // Measured: 0.793, 0.769 and 0.825; of random candidates 0.03 would be right.
+    #expect(found > 0.9 * exact && passed > found + 0.02, "\(exact), \(found), \(passed)")
   }
 
   @Test("The same lists on any number of ranks and threads")
