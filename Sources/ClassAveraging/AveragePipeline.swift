@@ -153,7 +153,7 @@ public struct AveragePipeline {
           model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
           groups: sample.groups, threads: options.model.threads, comm: comm,
           observer: PrefixedObserver("landmarks:", observer)))
-    let classes = try LandmarkClasses(of: landmarks, found.passes, table: found.table, on: comm)
+    let classes = try LandmarkClasses(of: landmarks, found.passes, table: found.table)
     return try LandmarkSearch(
       posterior: posterior, scoring: scoring, passes: passes(posterior, scoring),
       candidates: min(options.candidateCount, images - 1)

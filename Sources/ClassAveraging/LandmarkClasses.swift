@@ -26,10 +26,11 @@ struct LandmarkClasses {
     _ images: [Int32], of rows: DistributedRows, groups: [Int32], on comm: Communicator
   ) throws -> (rows: DistributedRows, groups: [Int32]) {
     let partition = Partition(of: images.count, among: comm.size)
-    let fetched = try rows.fetch(Array(images[partition.range(of: comm.rank)]))
+    let own = partition.range(of: comm.rank)
+    let statistics = SteerableCoefficients(
+      layout: rows.local.layout, rows: try rows.fetch(Array(images[own])))
     return (
-      DistributedRows(fetched, width: rows.width, partition: partition, on: comm),
-      images.map { groups[Int($0)] }
+      DistributedRows(statistics, partition: partition, on: comm), images.map { groups[Int($0)] }
     )
   }
 
@@ -44,13 +45,11 @@ struct LandmarkClasses {
   /// - Parameters:
   ///   - passes: the passes among the landmarks.
   ///   - table: their result, before it is cut to the neighbours asked for.
-  init(of images: [Int32], _ passes: ClassPasses, table: NeighbourTable, on comm: Communicator)
-    throws
-  {
+  init(of images: [Int32], _ passes: ClassPasses, table: NeighbourTable) throws {
     let classes = try passes.classStatistics(table)
     let likely = try passes.likelyCorrelation(classes.rows, classes.information, table)
     self.init(
-      images: images, statistics: try comm.allgatherRagged(classes.rows.local),
+      images: images, statistics: try classes.rows.fetch(images.indices.map { Int32($0) }),
       information: classes.information, correlation: min(likely, ClassPasses.largestCorrelation))
   }
 

@@ -20,7 +20,9 @@ struct LandmarkSearchRanks {
     func scoring(threads: Int, on comm: Communicator) throws -> SuspectScoring {
       let partition = Partition(of: statistics.count, among: comm.size)
       let rows = DistributedRows(
-        statistics[partition.range(of: comm.rank)].flatMap { $0 }, width: statistics[0].count,
+        SteerableCoefficients(
+          layout: posterior.layout,
+          rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
         partition: partition, on: comm)
       return SuspectScoring(
         model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: groups,
@@ -53,7 +55,7 @@ struct LandmarkSearchRanks {
         neighboursPerImage: neighbours
       ).broadcast(on: comm)
       let classes = try LandmarkClasses(
-        of: images, passes(ofSample, neighbours: neighbours, limit: 1), table: table, on: comm)
+        of: images, passes(ofSample, neighbours: neighbours, limit: 1), table: table)
       return try LandmarkSearch(
         posterior: posterior, scoring: scoring,
         passes: passes(scoring, neighbours: neighbours, limit: limit), candidates: candidates
