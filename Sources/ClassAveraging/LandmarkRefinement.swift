@@ -128,8 +128,8 @@ private final class LandmarkAlignment {
     scorer.add(
       weighted: weighted, second: b,
       offset: model.constants[last * model.groupCount + group]
-        + model.selfTerms(of: statistic, group: last)[group]
-        + model.selfTerms(of: b, group: group)[last])
+        + model.selfTerm(of: statistic, groups: last, group)
+        + model.selfTerm(of: b, groups: group, last))
     var result = PairScore(affinity: 0, rotation: 0, reflected: 0)
     scorer.flush { _, score in result = score }
     return result

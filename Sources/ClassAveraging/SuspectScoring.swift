@@ -151,14 +151,21 @@ struct SuspectScoring {
     place.reserveCapacity(images.count)
     for (at, image) in images.enumerated() { place[image] = at }
     let groupCount = model.groupCount
-    var selfTerms = [Float](repeating: 0, count: images.count * groupCount)
+    // Of the groups that an image's partners have, a few of all where most images have few.
+    var selfTerms = [Float](repeating: .nan, count: images.count * groupCount)
+    for pair in pairs {
+      let (first, second) = Self.unpack(pair)
+      selfTerms[place[first]! * groupCount + Int(groups[Int(second)])] = 0
+      selfTerms[place[second]! * groupCount + Int(groups[Int(first)])] = 0
+    }
     values.withUnsafeBufferPointer { values in
       selfTerms.withUnsafeMutableBufferPointer { terms in
         nonisolated(unsafe) let terms = terms
         parallelFor(images.count, threads: threads, state: { 0 }) { _, at in
-          let own = model.selfTerms(
-            of: values.baseAddress! + at * rows.width, group: Int(groups[Int(images[at])]))
-          for h in 0..<groupCount { terms[at * groupCount + h] = own[h] }
+          for h in 0..<groupCount where !terms[at * groupCount + h].isNaN {
+            terms[at * groupCount + h] = model.selfTerm(
+              of: values.baseAddress! + at * rows.width, groups: Int(groups[Int(images[at])]), h)
+          }
         }
       }
     }
