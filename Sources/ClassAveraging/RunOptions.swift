@@ -51,7 +51,7 @@ public struct AverageOptions: Sendable {
   public var search = SuspectSearch.auto
   /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
   /// not depend on the number of ranks.
-  public var searchBudget = 16.0
+  public var searchBudget = 0.1
   /// Images drawn at random whose classes `landmarks` compares all images with; all where there are fewer.
   public var landmarks = 5000
   /// How suspects are ranked; nil keeps the search's own order.
