@@ -38,17 +38,24 @@ public struct AveragePipeline {
     }
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
+    let compared =
+      options.affinity == .euclidean
+      ? DistributedRows(
+        model.posterior.denoised(model.statistics, groups: model.ownGroups(comm)).normalized,
+        partition: model.partition, on: comm) : rows
     let scoring = SuspectScoring(
-      model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
+      model: pairModel, rows: compared, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
-    let (table, passes) = try neighbours(search, model: model, scoring: scoring)
+    let (table, passes) = try neighbours(
+      search, model: model, scoring: scoring, statistics: rows)
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
   /// The table of one search, on every rank.
   private func neighbours(
-    _ search: SuspectSearch, model: FittedModel, scoring: SuspectScoring
+    _ search: SuspectSearch, model: FittedModel, scoring: SuspectScoring,
+    statistics: DistributedRows
   ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
     case .rir:
@@ -57,13 +64,13 @@ public struct AveragePipeline {
       let found = try compareAllPairs(model.posterior, scoring)
       return (found.table.prefix(options.neighbours), found.reports)
     case .landmarks:
-      let found = try compareWithLandmarks(model.posterior, scoring)
+      let found = try compareWithLandmarks(model.posterior, scoring, statistics)
       return (found.table.prefix(options.neighbours), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
         .neighbours(
-          graph.search, model: model, scoring: scoring)
+          graph.search, model: model, scoring: scoring, statistics: statistics)
       let nearest = try VectorDiffusionMap.reordered(
         table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
       return (nearest, passes)
@@ -138,14 +145,15 @@ public struct AveragePipeline {
   }
 
   /// All pairs of a sample of the images; all images with its classes.
-  private func compareWithLandmarks(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws
-    -> (table: NeighbourTable, reports: [PassReport])
-  {
+  /// - Parameter statistics: of all images, whatever it is that `scoring` compares.
+  private func compareWithLandmarks(
+    _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
+  ) throws -> (table: NeighbourTable, reports: [PassReport]) {
     let images = scoring.groups.count
     let landmarks = LandmarkClasses.draw(
       min(max(options.landmarks, options.neighbours + 1), images), of: images, seed: options.seed)
     let sample = try LandmarkClasses.sample(
-      landmarks, of: scoring.rows, groups: scoring.groups, on: comm)
+      landmarks, of: statistics, groups: scoring.groups, on: comm)
     let found = try AveragePipeline(options: options.landmarkOptions, on: comm, observer: observer)
       .compareAllPairs(
         posterior,
@@ -155,7 +163,8 @@ public struct AveragePipeline {
           observer: PrefixedObserver("landmarks:", observer)))
     let classes = try LandmarkClasses(of: landmarks, found.passes, table: found.table)
     return try LandmarkSearch(
-      posterior: posterior, scoring: scoring, passes: passes(posterior, scoring),
+      posterior: posterior, statistics: statistics, scoring: scoring,
+      passes: passes(posterior, scoring),
       candidates: min(options.candidateCount, images - 1)
     ).run(classes)
   }
@@ -207,19 +216,5 @@ public struct AveragePipeline {
     try averages.stream(neighbours.table, count: count, consume: consume)
     observer.stageEnded()
     return synthesis
-  }
-}
-
-extension PosteriorModel {
-  /// Coefficients D^{1/2} alpha of the denoised images less their mean, in the orthonormal basis of
-  /// eigenimages: what the invariants are computed of.
-  func denoised(_ statistics: SteerableCoefficients, groups: ArraySlice<Int32>)
-    -> SteerableCoefficients
-  {
-    var result = posteriorMeans(of: statistics, groups: groups)
-    let scales = eigenvalues.flatMap { $0.map { Float($0.squareRoot()) } }
-    let width = layout.componentCount * 2
-    for i in result.lanes.indices { result.lanes[i] *= scales[i % width / 2] }
-    return result
   }
 }

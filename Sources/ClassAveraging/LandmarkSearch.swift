@@ -8,7 +8,9 @@ import MPI
 /// classes follow (`ClassPasses`), whose candidates are the neighbours and the neighbours of neighbours.
 struct LandmarkSearch {
   let posterior: PosteriorModel
-  /// How images are compared, and their statistics.
+  /// Those of all images.
+  let statistics: DistributedRows
+  /// How candidates are compared, and what of them.
   let scoring: SuspectScoring
   /// The passes that follow, and how classes are weighed.
   let passes: ClassPasses
@@ -63,20 +65,19 @@ struct LandmarkSearch {
 
   /// The landmarks that each of this rank's images is most like.
   private func bestLandmarks(_ sample: LandmarkClasses) throws -> BestLandmarks {
-    let rows = scoring.rows
-    let pairs = rows.partition.range(of: comm.rank).count * sample.images.count
+    let pairs = statistics.partition.range(of: comm.rank).count * sample.images.count
     observer.stageBegan("landmarks", items: (refinements + 1) * pairs)
     var classes = sample
     var found = BestLandmarks(images: 0..<0, capacity: 0)
     for round in 0...refinements {
       if round > 0 {
         classes = try LandmarkRefinement(
-          posterior: posterior, rows: rows, groups: scoring.groups, passes: passes,
+          posterior: posterior, rows: statistics, groups: scoring.groups, passes: passes,
           threads: threads, comm: comm, observer: observer
         ).run(classes, found)
       }
       found = try LandmarkComparison(
-        classes: classes, posterior: posterior, rows: rows, groups: scoring.groups,
+        classes: classes, posterior: posterior, rows: statistics, groups: scoring.groups,
         capacity: min(landmarksPerImage, classes.images.count), threads: threads, comm: comm,
         observer: observer
       ).run(after: round * pairs)

@@ -57,7 +57,7 @@ struct LandmarkSearchRanks {
       let classes = try LandmarkClasses(
         of: images, passes(ofSample, neighbours: neighbours, limit: 1), table: table)
       return try LandmarkSearch(
-        posterior: posterior, scoring: scoring,
+        posterior: posterior, statistics: scoring.rows, scoring: scoring,
         passes: passes(scoring, neighbours: neighbours, limit: limit), candidates: candidates
       ).run(classes).table
     }
