@@ -47,33 +47,30 @@ public struct AveragePipeline {
       model: pairModel, rows: compared, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
-    try comm.agree {
-      if options.isLengthAutomatic && search != .allPairs {
-        throw OptionError(
-          "--neighbours auto goes by probabilities, which only all pairs have, and they exceed "
-            + "--search-budget \(options.searchBudget): raise it, or give a number of neighbours")
-      }
-    }
     let (table, passes) = try neighbours(
-      search, model: model, pairModel: pairModel, scoring: scoring, rows: compared)
+      search, model: model, scoring: scoring, statistics: rows)
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
   /// The table of one search, on every rank.
   private func neighbours(
-    _ search: SuspectSearch, model: FittedModel, pairModel: PairModel, scoring: SuspectScoring,
-    rows: DistributedRows
+    _ search: SuspectSearch, model: FittedModel, scoring: SuspectScoring,
+    statistics: DistributedRows
   ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
     case .rir:
       return (try rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
-      return try compareAllPairs(model, pairModel, scoring, rows)
+      let found = try compareAllPairs(model.posterior, scoring)
+      return (try calibrated(found.table, model, scoring), found.reports)
+    case .landmarks:
+      let found = try compareWithLandmarks(model.posterior, scoring, statistics)
+      return (try calibrated(found.table, model, scoring), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
         .neighbours(
-          graph.search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+          graph.search, model: model, scoring: scoring, statistics: statistics)
       let nearest = try VectorDiffusionMap.reordered(
         table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
       return (nearest, passes)
@@ -93,7 +90,7 @@ public struct AveragePipeline {
     if options.search != .auto { return options.search }
     if options.affinity == nil { return .rir }
     let seconds = AllPairsSearch.predictedCoreSeconds(images: images, layout: layout)
-    return seconds <= options.searchBudget * 3600 ? .allPairs : .rir
+    return seconds <= options.searchBudget * 3600 ? .allPairs : .landmarks
   }
 
   /// The invariants' suspects, ranked by the affinity or in the search's own order.
@@ -113,45 +110,77 @@ public struct AveragePipeline {
     return everywhere
   }
 
-  /// All pairs of images, then of classes.
-  private func compareAllPairs(
-    _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring, _ rows: DistributedRows
-  ) throws -> (NeighbourTable, [PassReport]) {
-    let images = model.partition.total
-    let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
-    let members = ClassPasses.members(images: images, neighbours: options.neighbours)
-    let isCalibrated = options.affinity == .bayes
-    let kept = isCalibrated ? members : options.neighbours
-    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
+  /// All pairs of images, then of classes: the table of the last pass, not cut to the neighbours asked for.
+  private func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> (
+    table: NeighbourTable, reports: [PassReport], passes: ClassPasses
+  ) {
+    let (rows, observer) = (scoring.rows, scoring.observer)
+    let passes = passes(posterior, scoring)
+    let kept = options.affinity == .bayes ? passes.members : options.neighbours
+    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: rows.partition, comm))
     let found = try AllPairsSearch(
-      model: pairModel, capacity: min(images - 1, kept + Self.margin),
+      model: scoring.model, capacity: min(rows.partition.total - 1, kept + Self.margin),
       threads: options.model.threads, comm: comm, observer: observer
-    ).run(rows, groups: model.groups.groupOfParticle)
+    ).run(rows, groups: scoring.groups)
     observer.stageEnded()
     observer.stageBegan("affinity", items: found.suspects.count / 2)
     var table = try scoring.neighbours(
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
     table = try observer.communicating { try table.broadcast(on: comm) }
     observer.stageEnded()
-    let result = try ClassPasses(
-      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
-      members: members, neighbours: options.neighbours, limit: limit,
+    let result = try passes.run(table)
+    return (result.table, result.reports, passes)
+  }
+
+  /// The neighbours asked for, by the Bayes factor with their probabilities. Collective.
+  private func calibrated(
+    _ table: NeighbourTable, _ model: FittedModel, _ scoring: SuspectScoring
+  ) throws -> NeighbourTable {
+    guard options.affinity == .bayes, options.hasProbabilities else {
+      return table.prefix(options.neighbours)
+    }
+    let result = try NeighbourFeatureExtraction(
+      basis: model.basis, passes: passes(model.posterior, scoring)
+    ).withProbabilities(table, keepRegressors: options.keepsPairFeatures)
+    return options.isLengthAutomatic
+      ? result.confident(options.confidence) : result.prefix(options.neighbours)
+  }
+
+  /// The passes that follow a first search of the images that `scoring` compares.
+  private func passes(_ posterior: PosteriorModel, _ scoring: SuspectScoring) -> ClassPasses {
+    ClassPasses(
+      posterior: posterior, rows: scoring.rows, groups: scoring.groups,
+      members: ClassPasses.members(
+        images: scoring.groups.count, neighbours: options.neighbours),
+      neighbours: options.neighbours,
+      limit: options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1),
       isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
-      observer: observer
-    ).run(table)
-    guard isCalibrated else { return (result.table, result.reports) }
-    let calibrated = try NeighbourFeatureExtraction(
-      posterior: model.posterior, basis: model.basis, groups: model.groups.groupOfParticle,
-      rows: rows,
-      weights: NeighbourWeights(
-        layout: model.posterior.layout, images: images, members: members),
-      threads: options.model.threads, comm: comm, observer: observer
-    ).withProbabilities(result.table, keepRegressors: options.keepsPairFeatures)
-    return (
-      options.isLengthAutomatic
-        ? calibrated.confident(options.confidence) : calibrated.prefix(options.neighbours),
-      result.reports
-    )
+      observer: scoring.observer)
+  }
+
+  /// All pairs of a sample of the images; all images with its classes.
+  /// - Parameter statistics: of all images, whatever it is that `scoring` compares.
+  private func compareWithLandmarks(
+    _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
+  ) throws -> (table: NeighbourTable, reports: [PassReport]) {
+    let images = scoring.groups.count
+    let landmarks = LandmarkClasses.draw(
+      min(max(options.landmarks, options.neighbours + 1), images), of: images, seed: options.seed)
+    let sample = try LandmarkClasses.sample(
+      landmarks, of: statistics, groups: scoring.groups, on: comm)
+    let found = try AveragePipeline(options: options.landmarkOptions, on: comm, observer: observer)
+      .compareAllPairs(
+        posterior,
+        SuspectScoring(
+          model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
+          groups: sample.groups, threads: options.model.threads, comm: comm,
+          observer: PrefixedObserver("landmarks:", observer)))
+    let classes = try LandmarkClasses(of: landmarks, found.passes, table: found.table)
+    return try LandmarkSearch(
+      posterior: posterior, statistics: statistics, scoring: scoring,
+      passes: passes(posterior, scoring),
+      candidates: min(options.candidateCount, images - 1)
+    ).run(classes)
   }
 
   /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of

@@ -41,13 +41,21 @@ struct ClassPasses {
   let threads: Int
   let comm: Communicator
   let observer: any StageObserver
+  /// Finds the best `members` neighbours of each class among some pairs, given the table of the pass
+  /// before; nil compares all pairs.
+  var searchAmong: ((DistributedRows, PairModel, NeighbourTable) throws -> NeighbourTable)?
 
+  /// The first pass that may be the last one where the passes stop by themselves.
+  var fewest = 2
+
+  /// A neighbour's weight in a class, if it is surely one.
+  static let surenessWeight = 0.5
   /// Correlations that are tried.
   private static let correlations =
     stride(from: 0.5, through: 0.96, by: 0.02).map { $0 } + [0.98, 0.99]
   /// Correlations of this size come from shared members: the last pass. None larger is used.
   private static let sharedMembers = 0.97
-  private static let largestCorrelation = 0.95
+  static let largestCorrelation = 0.95
 
   /// How many neighbours make a class among `images`: a small part of all views, at most 50.
   static func members(images: Int, neighbours: Int) -> Int {
@@ -66,20 +74,21 @@ struct ClassPasses {
       let model = try PairModel(
         layout: posterior.layout, information: [common], affinity: .bayes,
         correlation: min(correlation, Self.largestCorrelation))
-      let next = try search(classes, model)
+      let next =
+        try searchAmong?(classes, model, table) ?? search(classes, model)
       let kept = keptShare(table, next)
       reports.append(
         PassReport(pass: pass, correlation: correlation, weight: weight, kept: kept))
       table = next
       observer.stageEnded()
-      if isAutomatic && correlation >= Self.sharedMembers { break }
+      if isAutomatic && pass >= fewest && correlation >= Self.sharedMembers { break }
     }
     return (table, reports)
   }
 
   /// F of a class whose members weigh `weight` in all: the mean over the groups. Classes draw their members
   /// from all groups, so one serves for all.
-  private func information(weight: Double) -> [Matrix] {
+  func information(weight: Double) -> [Matrix] {
     var counts = [Int](repeating: 0, count: posterior.groupCount)
     for group in groups { counts[Int(group)] += 1 }
     return (0..<posterior.layout.blockCount).map { block in
@@ -92,25 +101,29 @@ struct ClassPasses {
     }
   }
 
-  private var weights: NeighbourWeights {
-    NeighbourWeights(layout: posterior.layout, images: groups.count, members: members)
+  /// The prior log odds against a pair: few of all images are neighbours, and of many rotations and two
+  /// reflections the best is taken.
+  var priorLogOdds: Double {
+    let alignments = 2 * Double(1 + (posterior.layout.frequencies.last ?? 0))
+    return log(Double(max(1, groups.count - 1)) / Double(members)) + log(alignments)
   }
 
   /// The classes' statistics as if all had the same information: (I + F) alpha_class, distributed like the
   /// images; F; and the mean weight of the neighbours in a class.
-  private func classStatistics(_ table: NeighbourTable) throws -> (
-    DistributedRows, [Matrix], Double
+  func classStatistics(_ table: NeighbourTable) throws -> (
+    rows: DistributedRows, information: [Matrix], weight: Double
   ) {
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
     // A neighbour's probability, times what a sure one weighs.
-    let model = self.weights
+    let odds = priorLogOdds
     let firstEntry = own.lowerBound * k
     let weights = (firstEntry..<own.upperBound * k).map { entry in
-      table.indices[entry] < 0 ? 0 : model.weight(ofAffinity: table.affinities[entry])
+      table.indices[entry] < 0
+        ? 0 : Self.surenessWeight / (1 + exp(odds - Double(table.affinities[entry])))
     }
     var sum = FixedPointSum(
-      count: 1, bound: Double(members) * NeighbourWeights.sureness, terms: groups.count)
+      count: 1, bound: Double(members) * Self.surenessWeight, terms: groups.count)
     for start in stride(from: 0, to: weights.count, by: k) {
       sum.add([weights[start..<start + min(members, k)].reduce(0, +)])
     }
@@ -135,7 +148,7 @@ struct ClassPasses {
   }
 
   /// alpha -> (I + F) alpha.
-  private func restate(_ values: inout [Float], row: Int, under common: [Matrix]) {
+  func restate(_ values: inout [Float], row: Int, under common: [Matrix]) {
     for block in 0..<posterior.layout.blockCount {
       let components = posterior.layout.components(ofBlock: block)
       let start = row * rows.width + 2 * components.lowerBound
@@ -152,7 +165,7 @@ struct ClassPasses {
 
   /// The correlation under which a sample of the pairs found so far is most probable. The same on every
   /// rank. Collective.
-  private func likelyCorrelation(
+  func likelyCorrelation(
     _ classes: DistributedRows, _ common: [Matrix], _ table: NeighbourTable
   ) throws -> Double {
     let k = table.neighboursPerImage

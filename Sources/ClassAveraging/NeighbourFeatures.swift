@@ -30,15 +30,13 @@ struct NeighbourFeatures {
 /// Computes the features of a table's pairs. The class of an image is the image itself and its neighbours,
 /// weighted as in `ClassPasses`.
 struct NeighbourFeatureExtraction {
-  let posterior: PosteriorModel
   let basis: FourierBesselBasis
-  /// The defocus group of every image.
-  let groups: [Int32]
-  let rows: DistributedRows
-  let weights: NeighbourWeights
-  let threads: Int
-  let comm: Communicator
-  let observer: any StageObserver
+  /// Those that made the table, or would follow on it.
+  let passes: ClassPasses
+
+  var comm: Communicator { passes.comm }
+  var observer: any StageObserver { passes.observer }
+  private var rows: DistributedRows { passes.rows }
 
   /// Images that a rank works on between two exchanges of coefficients: bounds the memory.
   private static let chunk = 256
@@ -46,6 +44,8 @@ struct NeighbourFeatureExtraction {
   /// The features of this rank's images, and of the run. Collective.
   /// - Parameter table: the neighbours, on every rank.
   func features(of table: NeighbourTable) throws -> NeighbourFeatures {
+    let (posterior, groups) = (passes.posterior, passes.groups)
+    let weights = NeighbourWeights(passes)
     let energy = ImageEnergy(posterior, basis: basis)
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
@@ -56,7 +56,7 @@ struct NeighbourFeatureExtraction {
       table.indices[entry] < 0 ? 0 : weights.weight(ofAffinity: table.affinities[entry])
     }
     let classes = ClassMeans(
-      posterior: posterior, rows: rows, groups: groups, threads: threads, observer: observer)
+      posterior: posterior, rows: rows, groups: groups, threads: passes.threads, observer: observer)
     var means: [Float] = []
     means.reserveCapacity(own.count * rows.width)
     try forEachChunk { part in

@@ -86,7 +86,7 @@ extension CommandTests {
     @Test(arguments: [
       (["--neighbours", "auto", "--search", "rir"], "--neighbours auto"),
       (["--neighbours", "auto", "--affinity", "mahalanobis"], "--neighbours auto"),
-      (["--neighbours", "auto", "--search-budget", "0"], "--neighbours auto"),
+      (["--neighbours", "auto", "--search", "vdm"], "--neighbours auto"),
       (["--neighbours", "auto", "--confidence", "1.5"], "--confidence is 1.5"),
       (["--neighbours", "auto", "--confidence", "nan"], "--confidence is nan"),
       (["--confidence", "0.5"], "--confidence 0.5 goes with --neighbours auto"),
