@@ -45,12 +45,21 @@ struct AllPairsSearch {
 
   /// - Parameters:
   ///   - rows: the statistics b of all images; groups: their defocus groups.
-  func run(_ rows: DistributedRows, groups: [Int32]) throws -> Result {
-    let own = try PairBlock.sorted(rows, groups: groups, on: comm)
+  ///   - checkpoint: where the search is saved, and goes on from where there is something.
+  /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
+  func run(_ rows: DistributedRows, groups: [Int32], checkpoint: SearchCheckpoint? = nil) throws
+    -> Result
+  {
+    var own = try PairBlock.sorted(rows, groups: groups, on: comm)
     let shares = rows.partition
     let (rank, size) = (comm.rank, comm.size)
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
-    var lists = BestCandidates(rows: own.count, capacity: capacity)
+    var lists = SearchLists(images: shares.range(of: rank), capacity: capacity)
+    var known = PairCoverage()
+    if let checkpoint {
+      (lists.coverage, known) = try checkpoint.restore(into: &lists.own, shares: shares)
+      own.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
+    }
     let ownSide = side(of: own)
     let ownLanes = PairLanes(own)
     var progress = Progress(observer: observer)
@@ -76,41 +85,56 @@ struct AllPairsSearch {
         sending = try comm.startSend(
           UnsafeBufferPointer(outgoing), to: (rank + 1) % size, tag: 1)
       }
-      let poll = { () throws in
+      let owner = (rank - step + size) % size
+      let meeting = PairMeeting(
+        own: lists.images, visitor: shares.range(of: owner),
+        isShared: step > 0 && 2 * step == size, known: known)
+      // Whether to go on after some of the meeting's rows.
+      let between = { (done: Range<Int>, found: [TileLists]) throws in
         _ = try receiving?.test()
         _ = try sending?.test()
+        guard let checkpoint else { return true }
+        let advice = try checkpoint.advice()
+        if advice != .goOn {
+          try checkpoint.save(lists.records(meeting, rows: done, found: found))
+        }
+        return advice != .stop
       }
-      let owner = (rank - step + size) % size
+      // A run that stops leaves the work out, but no message.
+      let isStopping = checkpoint?.isStopping ?? false
       if step == 0 {
         let found = try compare(
-          ownSide, ownLanes, ownSide, rows: 0..<own.count, isTriangle: true, pool,
-          &progress, poll)
-        lists.merge(found.rows)
-        lists.merge(found.columns)
+          meeting, ownSide, ownLanes, ownSide, isLeftOut: isStopping, pool, &progress, between)
+        lists.own.merge(found.rows)
+        lists.own.merge(found.columns)
+        for claim in meeting.ownClaims(rows: found.done) { lists.coverage.add(claim) }
       } else if owner != rank {
         // What the visitor's owner has found by now prunes here.
-        let known = (0..<own.count).map { lists.threshold(row: $0) }
+        let heir = (rank + step) % size
+        let thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
         visitor.thresholds = try exchange(
-          known, to: (rank + step) % size, from: owner, count: visitor.count, tag: 3)
+          thresholds, to: heir, from: owner, count: visitor.count, tag: 3)
         let visitorSide = side(of: visitor)
-        let halves = size % 2 == 0 && step == size / 2
-        let found: (rows: BestCandidates, columns: BestCandidates)
-        if owner < rank {
-          let count = visitor.count
-          found = try compare(
-            visitorSide, ownLanes, ownSide, rows: (halves ? count / 2 : 0)..<count,
-            isTriangle: false, pool, &progress, poll)
-          lists.merge(found.columns)
-        } else {
-          let count = halves ? own.count / 2 : own.count
-          found = try compare(
-            ownSide, PairLanes(visitor), visitorSide, rows: 0..<count, isTriangle: false, pool,
-            &progress, poll)
-          lists.merge(found.rows)
+        let found =
+          meeting.isOwnFirst
+          ? try compare(
+            meeting, ownSide, PairLanes(visitor), visitorSide, isLeftOut: isStopping, pool,
+            &progress, between)
+          : try compare(
+            meeting, visitorSide, ownLanes, ownSide, isLeftOut: isStopping, pool, &progress,
+            between)
+        lists.own.merge(meeting.isOwnFirst ? found.rows : found.columns)
+        for claim in meeting.ownClaims(rows: found.done) { lists.coverage.add(claim) }
+        let words = (meeting.isOwnFirst ? found.columns : found.rows).packed
+        // The same meeting as the other rank sees it that has compared this rank's images.
+        let (back, done) = try handBack(words, done: found.done, to: owner, from: heir, own.count)
+        if checkpoint != nil {
+          lists.handedBack = ListRecord(
+            images: meeting.visitor, claims: meeting.visitorClaims(rows: found.done), words: words)
         }
-        let back = owner < rank ? found.rows : found.columns
-        lists.merge(
-          try exchange(back, to: owner, from: (rank + step) % size, rows: own.count))
+        lists.own.merge(back)
+        let compared = PairClaim(images: done, partners: shares.range(of: max(rank, heir)))
+        lists.coverage.add(rank < heir ? compared : compared.transposed)
       }
       if !isLast {
         try observer.communicating {
@@ -120,10 +144,11 @@ struct AllPairsSearch {
         visitor = PairBlock(width: own.width, values: Array(incoming))
       }
     }
-    lists.sort()
+    try checkpoint?.stopIfAgreed { lists.records }
+    lists.own.sort()
     return Result(
-      images: (0..<own.count).map { own.index($0) }, suspects: lists.indices,
-      scores: lists.scores, reflected: lists.reflected)
+      images: (0..<own.count).map { own.index($0) }, suspects: lists.own.indices,
+      scores: lists.own.scores, reflected: lists.own.reflected)
   }
 
   /// Pairs that this rank compares, about: the items of a stage that searches.
@@ -157,15 +182,19 @@ struct AllPairsSearch {
     return PairTile.Side(block: block, selfTerms: terms)
   }
 
-  /// Compares `rows` of `first` with all of `second`, tile by tile on all threads; returns what was found
-  /// for both sides.
+  /// Compares a meeting's rows, of `first`, with all of `second`, tile by tile on all threads.
+  /// - Parameter between: called after some tiles, with the rows (places) that are done and what was
+  ///   found by each thread; whether to go on.
+  /// - Returns: what was found for both sides, and the rows (places) that were compared.
   private func compare(
-    _ first: PairTile.Side, _ lanes: PairLanes, _ second: PairTile.Side, rows: Range<Int>,
-    isTriangle: Bool, _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
-    _ poll: () throws -> Void
-  ) throws -> (rows: BestCandidates, columns: BestCandidates) {
+    _ meeting: PairMeeting, _ first: PairTile.Side, _ lanes: PairLanes, _ second: PairTile.Side,
+    isLeftOut: Bool, _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
+    _ between: (Range<Int>, [TileLists]) throws -> Bool
+  ) throws -> (rows: BestCandidates, columns: BestCandidates, done: Range<Int>) {
+    let origin = meeting.first.lowerBound
+    let rows = meeting.rows.lowerBound - origin..<meeting.rows.upperBound - origin
     var tiles: [PairBlock.Run] = []
-    for run in first.block.runs {
+    for run in first.block.runs where !isLeftOut {
       let part = run.rows.clamped(to: rows)
       for start in stride(from: part.lowerBound, to: part.upperBound, by: PairTile.rowsPerTile) {
         tiles.append(
@@ -178,23 +207,26 @@ struct AllPairsSearch {
         rows: BestCandidates(rows: first.block.count, capacity: capacity),
         columns: BestCandidates(rows: second.block.count, capacity: capacity))
     }
+    let settled = meeting.settledInBlocks
     let round = 2 * pool.count
+    var done = meeting.rows.lowerBound..<meeting.rows.lowerBound
     for start in stride(from: 0, to: tiles.count, by: round) {
       let part = tiles[start..<min(start + round, tiles.count)]
       pool.forEachNumbered(part.count) { tile, worker, at in
         tile.compare(
-          part[part.startIndex + at], of: first, with: lanes, of: second, isTriangle: isTriangle,
-          lists: found[worker])
+          part[part.startIndex + at], of: first, with: lanes, of: second,
+          isTriangle: meeting.isTriangle, settled: settled, lists: found[worker])
       }
       for run in part {
         progress.add(
-          isTriangle
+          meeting.isTriangle
             ? run.rows.count * (second.block.count - run.rows.lowerBound)
             : run.rows.count * second.block.count)
       }
-      try poll()
+      done = done.lowerBound..<origin + part.last!.rows.upperBound
+      if try !between(done, found) { break }
     }
-    var result = (rows: found[0].rows, columns: found[0].columns)
+    var result = (rows: found[0].rows, columns: found[0].columns, done: done)
     for other in found.dropFirst() {
       result.rows.merge(other.rows)
       result.columns.merge(other.columns)
@@ -203,13 +235,17 @@ struct AllPairsSearch {
   }
 
   /// Sends the lists found here for a visitor's images to their owner, and receives what another rank
-  /// found for this rank's images.
-  private func exchange(_ found: BestCandidates, to owner: Int, from other: Int, rows: Int) throws
-    -> BestCandidates
-  {
-    let words = try exchange(
-      found.packed, to: owner, from: other, count: rows * capacity, tag: 2)
-    return BestCandidates(packed: words, rows: rows, capacity: capacity)
+  /// found for this rank's images; with the rows that were compared.
+  private func handBack(
+    _ words: [Int64], done: Range<Int>, to owner: Int, from other: Int, _ rows: Int
+  ) throws -> (BestCandidates, Range<Int>) {
+    let bounds = [Int64(done.lowerBound), Int64(done.upperBound)]
+    let received = try exchange(
+      bounds + words, to: owner, from: other, count: 2 + rows * capacity, tag: 2)
+    return (
+      BestCandidates(packed: Array(received[2...]), rows: rows, capacity: capacity),
+      Int(received[0])..<Int(received[1])
+    )
   }
 
   /// Sends `values` to one rank while `count` values come from another.

@@ -8,9 +8,15 @@ public struct AveragePipeline {
   public let options: AverageOptions
   public let comm: Communicator
   public let observer: any StageObserver
+  /// Where the run is saved, and goes on from; nil for a run that leaves no checkpoints.
+  public let checkpoints: Checkpoints?
 
-  public init(options: AverageOptions, on comm: Communicator, observer: any StageObserver) {
+  public init(
+    options: AverageOptions, on comm: Communicator, observer: any StageObserver,
+    checkpoints: Checkpoints? = nil
+  ) {
     self.options = options
+    self.checkpoints = checkpoints
     self.comm = comm
     self.observer = observer
   }
@@ -28,22 +34,33 @@ public struct AveragePipeline {
   }
 
   /// Fits the model, finds suspects and ranks them. Collective.
+  /// - Throws: `Interruption` where the run was asked to stop.
   public func findNeighbours(_ set: ParticleSet) throws -> Neighbours {
     try comm.agree { try options.validate(images: set.particles.count, ranks: comm.size) }
-    let model = try FittedModel(set, options: options.model, on: comm, observer: observer)
+    let restored = try checkpoints?.restoredModel(set)
+    let model =
+      try restored
+      ?? FittedModel(
+        set, options: options.model, on: comm, observer: observer, stop: checkpoints?.stop)
     let images = model.partition.total
     try comm.agree { try options.validate(images: images, ranks: comm.size) }
     try comm.agree {
       if model.posterior.layout.componentCount == 0 { throw noSignal(model, "") }
     }
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
+    if restored == nil { try checkpoints?.save(model, rows: rows) }
+    try checkpoints?.stop.throwIfAgreed()
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
     let scoring = SuspectScoring(
       model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
-    let (table, passes) = try neighbours(
-      search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+    let saved = try checkpoints?.restoredNeighbours(images: images)
+    let (table, passes) =
+      try saved
+      ?? neighbours(search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+    if saved == nil { try checkpoints?.save(neighbours: table, reports: passes) }
+    try checkpoints?.stop.throwIfAgreed()
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
@@ -54,18 +71,28 @@ public struct AveragePipeline {
   ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
     case .rir:
-      return (try rankSuspects(model, scoring, images: model.partition.total), [])
+      return (try stoppable.rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
       return try compareAllPairs(model, pairModel, scoring, rows)
     case .vdm:
       let graph = options.graphOptions
-      let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
-        .neighbours(
-          graph.search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+      let (table, passes) = try AveragePipeline(
+        options: graph, on: comm, observer: observer, checkpoints: checkpoints
+      ).neighbours(
+        graph.search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
       let nearest = try VectorDiffusionMap.reordered(
-        table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
+        table, options: options.vdm, neighboursPerImage: options.neighbours,
+        scoring: scoring.observed(by: stoppable.observer))
       return (nearest, passes)
     }
+  }
+
+  /// The same for stages that leave no checkpoint: they end at once when the run is asked to stop.
+  private var stoppable: AveragePipeline {
+    guard let checkpoints else { return self }
+    return AveragePipeline(
+      options: options, on: comm,
+      observer: StoppingObserver(observer, stop: checkpoints.stop), checkpoints: checkpoints)
   }
 
   private func noSignal(_ model: FittedModel, _ what: String) -> OptionError {
@@ -109,24 +136,36 @@ public struct AveragePipeline {
     let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
     let members = ClassPasses.members(images: images, neighbours: options.neighbours)
     let kept = limit > 1 ? members : options.neighbours
+    let start = try checkpoints?.restoredPass(images: images)
+    let table =
+      try start?.table ?? compareImages(model, pairModel, scoring, rows, neighboursPerImage: kept)
+    let result = try ClassPasses(
+      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
+      members: members, neighbours: options.neighbours, limit: limit,
+      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
+      observer: observer, checkpoints: checkpoints
+    ).run(table, after: start?.reports ?? [])
+    return (result.table.prefix(options.neighbours), result.reports)
+  }
+
+  /// All pairs of images: the first pass.
+  private func compareImages(
+    _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring,
+    _ rows: DistributedRows, neighboursPerImage kept: Int
+  ) throws -> NeighbourTable {
     observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
     let found = try AllPairsSearch(
-      model: pairModel, capacity: min(images - 1, kept + Self.margin),
+      model: pairModel, capacity: min(model.partition.total - 1, kept + Self.margin),
       threads: options.model.threads, comm: comm, observer: observer
-    ).run(rows, groups: model.groups.groupOfParticle)
+    ).run(rows, groups: model.groups.groupOfParticle, checkpoint: checkpoints?.search(pass: 1))
     observer.stageEnded()
     observer.stageBegan("affinity", items: found.suspects.count / 2)
     var table = try scoring.neighbours(
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
     table = try observer.communicating { try table.broadcast(on: comm) }
+    try checkpoints?.save(.init(number: 1, table: table, reports: []))
     observer.stageEnded()
-    let result = try ClassPasses(
-      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
-      members: members, neighbours: options.neighbours, limit: limit,
-      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
-      observer: observer
-    ).run(table)
-    return (result.table.prefix(options.neighbours), result.reports)
+    return table
   }
 
   /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of
@@ -173,7 +212,10 @@ public struct AveragePipeline {
       threads: options.model.threads, comm: comm, observer: observer)
     setBLASThreads(options.model.threads)
     defer { setBLASThreads(1) }
-    try averages.stream(neighbours.table, count: count, consume: consume)
+    try averages.stream(neighbours.table, count: count) {
+      try checkpoints?.stop.throwIfAsked()
+      try consume($0)
+    }
     observer.stageEnded()
     return synthesis
   }

@@ -35,16 +35,22 @@ final class PairTile {
   }
 
   /// Compares rows `rows` (of one group) of `first` with all lanes of `second`; with `isTriangle` the two
-  /// are the same block and only columns after a row count.
+  /// are the same block and only columns after a row count. Lanes all of whose pairs with the rows are
+  /// among `settled` (rows and columns as images and partners) are left out.
   func compare(
     _ rows: PairBlock.Run, of first: Side, with lanes: PairLanes, of second: Side,
-    isTriangle: Bool, lists: TileLists
+    isTriangle: Bool, settled: [PairClaim] = [], lists: TileLists
   ) {
     let width = first.block.width
     let groupCount = model.groupCount
     var preparedFor = -1
     for (at, group) in lanes.groups.enumerated() {
       if isTriangle && group.firstRow + group.count - 1 <= rows.rows.lowerBound { continue }
+      if !settled.isEmpty {
+        let columns = group.firstRow..<group.firstRow + group.count
+        let part = PairClaim(images: rows.rows, partners: columns)
+        if settled.contains(where: { $0.contains(part) }) { continue }
+      }
       if group.group != preparedFor {
         prepare(rows, of: first, against: group.group)
         preparedFor = group.group

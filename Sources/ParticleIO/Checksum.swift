@@ -1,0 +1,26 @@
+import CZlib
+
+/// The CRC-32 of a stretch of bytes, as zlib has it: tells content that has changed from content that
+/// has not.
+public struct Checksum: Sendable {
+  /// Of all bytes so far.
+  public private(set) var value: UInt32 = 0
+
+  public init() {}
+
+  public mutating func add(_ bytes: UnsafeRawBufferPointer) {
+    guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
+    value = UInt32(crc32_z(UInt(value), start, bytes.count))
+  }
+
+  public mutating func add(_ text: String) {
+    var copy = text
+    copy.withUTF8 { add(UnsafeRawBufferPointer($0)) }
+  }
+
+  /// Eight hexadecimal digits.
+  public var text: String {
+    let digits = String(value, radix: 16)
+    return String(repeating: "0", count: 8 - digits.count) + digits
+  }
+}
