@@ -75,7 +75,7 @@ struct AverageCommand: ParsableCommand {
     Universe.run { comm in
       let clock = StageClock(comm)
       let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
-      stop.whenPolled = { InjectedFault.signalIfAsked(poll: $0, on: comm) }
+      InjectedFault.signalIfAsked(by: stop, on: comm)
       let folder = try comm.agree {
         if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
         return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil

@@ -22,15 +22,12 @@ struct InjectedFault: Error, CustomStringConvertible {
     }
   }
 
-  /// Called on a rank's Nth question whether to stop.
-  static func signalIfAsked(poll: Int, on comm: Communicator) {
+  /// Sends this rank a signal when it asks `stop` for the Nth time, if that is what is asked for.
+  static func signalIfAsked(by stop: StopRequest, on comm: Communicator) {
     let parts = (ProcessInfo.processInfo.environment["KINDRED_FAULT"] ?? "").split(separator: ":")
-    guard parts.count == 3, parts[0] == "\(comm.rank)", parts[2] == "\(poll)" else { return }
-    switch parts[1] {
-    case "USR1": raise(SIGUSR1)
-    case "TERM": raise(SIGTERM)
-    case "KILL": raise(SIGKILL)
-    default: break
-    }
+    guard parts.count == 3, parts[0] == "\(comm.rank)", let poll = Int(parts[2]),
+      let signal = ["USR1": SIGUSR1, "TERM": SIGTERM, "KILL": SIGKILL][parts[1]]
+    else { return }
+    stop.whenPolled = { if $0 == poll { raise(signal) } }
   }
 }
