@@ -8,7 +8,7 @@ import MPI
 /// with p ranks each pair of blocks meets on one rank, and for even p the last meeting is shared by
 /// both, so that every rank has the same work. The image that comes first in the order is always the
 /// weighted one, and lists are ordered by (score, index): the result does not depend on ranks or threads.
-/// A rank holds its own block, the visitor and the block that is arriving.
+/// A rank holds three blocks: its own, the visitor and the one that is arriving.
 struct AllPairsSearch {
   let model: PairModel
   /// S, candidates kept of each image.
@@ -50,45 +50,37 @@ struct AllPairsSearch {
   func run(_ rows: DistributedRows, groups: [Int32], checkpoint: SearchCheckpoint? = nil) throws
     -> Result
   {
-    var own = try PairBlock.sorted(rows, groups: groups, on: comm)
-    let shares = rows.partition
     let (rank, size) = (comm.rank, comm.size)
-    let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
-    var lists = SearchLists(images: shares.range(of: rank), capacity: capacity)
-    var known = PairCoverage()
-    if let checkpoint {
-      (lists.coverage, known) = try checkpoint.restore(into: &lists.own, shares: shares)
-      own.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
+    let laneGroups = PairBlock.laneGroups(of: rows.partition, groups: groups)
+    let places = laneGroups.enumerated().map {
+      BlockPlaces($1, range: rows.partition.range(of: $0))
     }
-    let ownSide = side(of: own)
-    let ownLanes = PairLanes(own)
+    let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
+    let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
+    var lists = SearchLists(places[rank], capacity: capacity)
+    var ownSide = side(of: own)
+    let known = try checkpoint?.restore(into: &lists, shares: rows.partition) ?? PairCoverage()
+    ownSide.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
     var progress = Progress(observer: observer)
 
     var visitor = own
     for step in 0...size / 2 {
       // The next visitor comes while this one is compared.
       let next = (rank - step - 1 + 2 * size) % size
+      let isLast = step == size / 2
       var sending: Request?
       var receiving: Request?
-      let isLast = step == size / 2
-      let outgoing = UnsafeMutableBufferPointer<Float>.allocate(
-        capacity: isLast ? 0 : visitor.values.count)
-      let incoming = UnsafeMutableBufferPointer<Float>.allocate(
-        capacity: isLast ? 0 : shares.range(of: next).count * own.stride)
-      defer {
-        outgoing.deallocate()
-        incoming.deallocate()
-      }
+      let incoming = PairBlock(
+        width: own.width, laneGroupCount: isLast ? 0 : laneGroups[next].count)
       if !isLast {
-        _ = outgoing.update(fromContentsOf: visitor.values)
-        receiving = try comm.startReceive(incoming, from: (rank + size - 1) % size, tag: 1)
+        receiving = try comm.startReceive(incoming.message, from: (rank + size - 1) % size, tag: 1)
         sending = try comm.startSend(
-          UnsafeBufferPointer(outgoing), to: (rank + 1) % size, tag: 1)
+          UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: 1)
       }
       let owner = (rank - step + size) % size
       let meeting = PairMeeting(
-        own: lists.images, visitor: shares.range(of: owner),
-        isShared: step > 0 && 2 * step == size, known: known)
+        own: places[rank], visitor: places[owner], isShared: step > 0 && 2 * step == size,
+        known: known)
       // Whether to go on after some of the meeting's rows.
       let between = { (done: Range<Int>, found: [TileLists]) throws in
         _ = try receiving?.test()
@@ -96,44 +88,37 @@ struct AllPairsSearch {
         guard let checkpoint else { return true }
         let advice = try checkpoint.advice()
         if advice != .goOn {
-          try checkpoint.save(lists.records(meeting, rows: done, found: found))
+          try checkpoint.save(lists.records(meeting, done: done, found: found))
         }
         return advice != .stop
       }
       // A run that stops leaves the work out, but no message.
-      let isStopping = checkpoint?.isStopping ?? false
+      let isLeftOut = checkpoint?.isStopping ?? false
       if step == 0 {
-        let found = try compare(
-          meeting, ownSide, ownLanes, ownSide, isLeftOut: isStopping, pool, &progress, between)
-        lists.own.merge(found.rows)
-        lists.own.merge(found.columns)
-        for claim in meeting.ownClaims(rows: found.done) { lists.coverage.add(claim) }
+        let (found, done) = try compare(
+          meeting, ownSide, ownSide, isLeftOut: isLeftOut, pool, &progress, between)
+        lists.add(meeting, done: done, found: found)
       } else if owner != rank {
-        // What the visitor's owner has found by now prunes here.
+        var visitorSide = side(of: visitor)
         let heir = (rank + step) % size
-        let thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
-        visitor.thresholds = try exchange(
-          thresholds, to: heir, from: owner, count: visitor.count, tag: 3)
-        let visitorSide = side(of: visitor)
-        let found =
-          meeting.isOwnFirst
-          ? try compare(
-            meeting, ownSide, PairLanes(visitor), visitorSide, isLeftOut: isStopping, pool,
-            &progress, between)
-          : try compare(
-            meeting, visitorSide, ownLanes, ownSide, isLeftOut: isStopping, pool, &progress,
-            between)
-        lists.own.merge(meeting.isOwnFirst ? found.rows : found.columns)
-        for claim in meeting.ownClaims(rows: found.done) { lists.coverage.add(claim) }
-        let words = (meeting.isOwnFirst ? found.columns : found.rows).packed
-        // The same meeting as the other rank sees it that has compared this rank's images.
-        let (back, done) = try handBack(words, done: found.done, to: owner, from: heir, own.count)
+        // What the visitor's owner has found by now prunes here.
+        visitorSide.thresholds = try exchange(
+          (0..<own.count).map { lists.own.threshold(row: $0) }, to: heir, from: owner,
+          count: visitor.count, tag: 3)
+        let (first, second) =
+          meeting.isOwnFirst ? (ownSide, visitorSide) : (visitorSide, ownSide)
+        let (found, done) = try compare(
+          meeting, first, second, isLeftOut: isLeftOut, pool, &progress, between)
+        lists.add(meeting, done: done, found: found)
+        let visitors = lists.visitors(meeting, found: found)
+        let (back, itsDone) = try handBack(
+          visitors, done: done, to: owner, from: heir, rows: own.count)
         if checkpoint != nil {
-          lists.handedBack = ListRecord(
-            images: meeting.visitor, claims: meeting.visitorClaims(rows: found.done), words: words)
+          lists.handedBack = lists.visitorRecord(visitors, meeting, done: done)
         }
         lists.own.merge(back)
-        let compared = PairClaim(images: done, partners: shares.range(of: max(rank, heir)))
+        // The meeting of this rank's images as the heir saw it.
+        let compared = PairClaim(images: itsDone, partners: places[max(rank, heir)].range)
         lists.coverage.add(rank < heir ? compared : compared.transposed)
       }
       if !isLast {
@@ -141,14 +126,25 @@ struct AllPairsSearch {
           try receiving.take()?.wait()
           try sending.take()?.wait()
         }
-        visitor = PairBlock(width: own.width, values: Array(incoming))
+        visitor = incoming
       }
     }
     try checkpoint?.stopIfAgreed { lists.records }
     lists.own.sort()
-    return Result(
-      images: (0..<own.count).map { own.index($0) }, suspects: lists.own.indices,
-      scores: lists.own.scores, reflected: lists.own.reflected)
+    return result(lists.own, own)
+  }
+
+  /// The lists of rows that have an image.
+  private func result(_ lists: BestCandidates, _ own: PairBlock) -> Result {
+    var result = Result(images: [], suspects: [], scores: [], reflected: [])
+    for row in 0..<own.count where own.index(row) >= 0 {
+      let entries = row * capacity..<(row + 1) * capacity
+      result.images.append(own.index(row))
+      result.suspects += lists.indices[entries]
+      result.scores += lists.scores[entries]
+      result.reflected += lists.reflected[entries]
+    }
+    return result
   }
 
   /// Pairs that this rank compares, about: the items of a stage that searches.
@@ -168,34 +164,34 @@ struct AllPairsSearch {
   }
 
   private func side(of block: PairBlock) -> PairTile.Side {
-    var terms = [Float](repeating: 0, count: block.count * model.groupCount)
-    block.values.withUnsafeBufferPointer { values in
-      terms.withUnsafeMutableBufferPointer { terms in
-        nonisolated(unsafe) let terms = terms
-        parallelFor(block.count, threads: threads, state: { 0 }) { _, row in
-          let own = model.selfTerms(
-            of: values.baseAddress! + row * block.stride, group: block.group(row))
-          for h in 0..<model.groupCount { terms[row * model.groupCount + h] = own[h] }
+    let groupCount = model.groupCount
+    var terms = [Float](repeating: 0, count: block.count * groupCount)
+    terms.withUnsafeMutableBufferPointer { terms in
+      nonisolated(unsafe) let terms = terms
+      parallelFor(block.laneGroupCount, threads: threads, state: { 0 }) { _, at in
+        let own = model.selfTerms(of: block.coefficients(at), group: block.group(at))
+        for h in 0..<groupCount {
+          for lane in 0..<16 { terms[(at * 16 + lane) * groupCount + h] = own[h][lane] }
         }
       }
     }
-    return PairTile.Side(block: block, selfTerms: terms)
+    return PairTile.Side(
+      block: block, selfTerms: terms,
+      thresholds: [Float](repeating: -.infinity, count: block.count))
   }
 
   /// Compares a meeting's rows, of `first`, with all of `second`, tile by tile on all threads.
-  /// - Parameter between: called after some tiles, with the rows (places) that are done and what was
-  ///   found by each thread; whether to go on.
-  /// - Returns: what was found for both sides, and the rows (places) that were compared.
+  /// - Parameter between: called after some tiles, with the places that are done of the first block and what
+  ///   was found by each thread; whether to go on.
+  /// - Returns: what each thread found, and the places that are done.
   private func compare(
-    _ meeting: PairMeeting, _ first: PairTile.Side, _ lanes: PairLanes, _ second: PairTile.Side,
-    isLeftOut: Bool, _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
+    _ meeting: PairMeeting, _ first: PairTile.Side, _ second: PairTile.Side, isLeftOut: Bool,
+    _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
     _ between: (Range<Int>, [TileLists]) throws -> Bool
-  ) throws -> (rows: BestCandidates, columns: BestCandidates, done: Range<Int>) {
-    let origin = meeting.first.lowerBound
-    let rows = meeting.rows.lowerBound - origin..<meeting.rows.upperBound - origin
+  ) throws -> (found: [TileLists], done: Range<Int>) {
     var tiles: [PairBlock.Run] = []
     for run in first.block.runs where !isLeftOut {
-      let part = run.rows.clamped(to: rows)
+      let part = run.rows.clamped(to: meeting.rows)
       for start in stride(from: part.lowerBound, to: part.upperBound, by: PairTile.rowsPerTile) {
         tiles.append(
           PairBlock.Run(
@@ -207,15 +203,15 @@ struct AllPairsSearch {
         rows: BestCandidates(rows: first.block.count, capacity: capacity),
         columns: BestCandidates(rows: second.block.count, capacity: capacity))
     }
-    let settled = meeting.settledInBlocks
+    let settled = meeting.settledRows
     let round = 2 * pool.count
-    var done = meeting.rows.lowerBound..<meeting.rows.lowerBound
+    var done = meeting.rows.prefix(0)
     for start in stride(from: 0, to: tiles.count, by: round) {
       let part = tiles[start..<min(start + round, tiles.count)]
       pool.forEachNumbered(part.count) { tile, worker, at in
         tile.compare(
-          part[part.startIndex + at], of: first, with: lanes, of: second,
-          isTriangle: meeting.isTriangle, settled: settled, lists: found[worker])
+          part[part.startIndex + at], of: first, with: second, isTriangle: meeting.isTriangle,
+          settled: settled, lists: found[worker])
       }
       for run in part {
         progress.add(
@@ -223,25 +219,20 @@ struct AllPairsSearch {
             ? run.rows.count * (second.block.count - run.rows.lowerBound)
             : run.rows.count * second.block.count)
       }
-      done = done.lowerBound..<origin + part.last!.rows.upperBound
-      if try !between(done, found) { break }
+      done = done.lowerBound..<part.last!.rows.upperBound
+      if try !between(meeting.first.places(rows: done), found) { break }
     }
-    var result = (rows: found[0].rows, columns: found[0].columns, done: done)
-    for other in found.dropFirst() {
-      result.rows.merge(other.rows)
-      result.columns.merge(other.columns)
-    }
-    return result
+    return (found, meeting.first.places(rows: done))
   }
 
   /// Sends the lists found here for a visitor's images to their owner, and receives what another rank
-  /// found for this rank's images; with the rows that were compared.
+  /// found for this rank's images; with the places that were compared.
   private func handBack(
-    _ words: [Int64], done: Range<Int>, to owner: Int, from other: Int, _ rows: Int
+    _ lists: BestCandidates, done: Range<Int>, to owner: Int, from other: Int, rows: Int
   ) throws -> (BestCandidates, Range<Int>) {
     let bounds = [Int64(done.lowerBound), Int64(done.upperBound)]
     let received = try exchange(
-      bounds + words, to: owner, from: other, count: 2 + rows * capacity, tag: 2)
+      bounds + lists.packed, to: owner, from: other, count: 2 + rows * capacity, tag: 2)
     return (
       BestCandidates(packed: Array(received[2...]), rows: rows, capacity: capacity),
       Int(received[0])..<Int(received[1])

@@ -48,7 +48,7 @@ public struct AveragePipeline {
       if model.posterior.layout.componentCount == 0 { throw noSignal(model, "") }
     }
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
-    if restored == nil { try checkpoints?.save(model, rows: rows) }
+    if restored == nil { try checkpoints?.save(model) }
     try checkpoints?.stop.throwIfAgreed()
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
     let scoring = SuspectScoring(

@@ -4,8 +4,8 @@ import ParticleIO
 
 extension Checkpoints {
   /// Saves the model and the statistics of all images, each rank its own. Collective.
-  func save(_ model: FittedModel, rows: DistributedRows) throws {
-    let own = rows.partition.range(of: comm.rank)
+  func save(_ model: FittedModel) throws {
+    let own = model.partition.range(of: comm.rank)
     let writer = try comm.agree {
       let writer = comm.isRoot ? try self.writer("model", modelIdentity) : nil
       try writer?.add(model)
@@ -15,13 +15,21 @@ extension Checkpoints {
     try comm.agree {
       let part = try self.writer(
         "statistics-\(own.lowerBound)-\(own.upperBound)", statisticsIdentity)
-      for number in [own.lowerBound, rows.width] { try part.add(number) }
-      try part.add(rows.local)
+      let statistics = model.statistics
+      for number in [own.lowerBound, own.count, 2 * statistics.layout.componentCount] {
+        try part.add(number)
+      }
+      for start in stride(from: 0, to: own.count, by: Self.chunk) {
+        try part.add(statistics.rows(start..<min(start + Self.chunk, own.count)))
+      }
       try part.finish()
     }
     // Last: where it is there, all is.
     try comm.agree { try writer?.finish() }
   }
+
+  /// Images whose statistics are written at once.
+  private static var chunk: Int { 4096 }
 
   private var statisticsIdentity: CheckpointIdentity {
     modelIdentity.merging(["model": modelKeyText]) { $1 }
@@ -38,24 +46,29 @@ extension Checkpoints {
     let saved = try reading("model", modelIdentity, &lines) { reader in
       (try SavedModel(&reader), reader.content.text)
     }
-    try tell(comm.isRoot ? lines : [])
+    try tell(lines)
     let isUsable = try comm.allreduce(saved == nil ? 0 : 1, .minimum) == 1
     guard isUsable, let (model, key) = saved else { return nil }
     setModel(key)
 
     let partition = Partition(
       of: set.particles.count - model.leftOut.count / 2, among: comm.size)
-    guard let rows = try restoredRows(partition, width: 2 * model.layout.componentCount) else {
+    guard let statistics = try restoredStatistics(partition, layout: model.layout) else {
       return nil
     }
     say("resuming with the model of \(partition.total) images")
-    return FittedModel(model, rows: rows, of: set, options: options.model, partition: partition)
+    setBLASThreads(1)
+    return FittedModel(
+      model, statistics: statistics, of: set, options: options.model, partition: partition)
   }
 
   /// The statistics of this rank's images; nil on all ranks where some image's are missing. Collective.
-  private func restoredRows(_ partition: Partition, width: Int) throws -> [Float]? {
+  private func restoredStatistics(_ partition: Partition, layout: AngularLayout) throws
+    -> SteerableCoefficients?
+  {
     let own = partition.range(of: comm.rank)
-    var rows = [Float](repeating: 0, count: own.count * width)
+    let width = 2 * layout.componentCount
+    var statistics = SteerableCoefficients(layout: layout, count: own.count)
     var isThere = [Bool](repeating: false, count: own.count)
     let files = try names(prefix: "statistics-")
     var lines: [String] = []
@@ -65,10 +78,13 @@ extension Checkpoints {
         let name = files[round + comm.rank]
         part =
           try reading(name, statisticsIdentity, &lines) { reader -> (Int, [Float]) in
-            let (first, itsWidth) = (try reader.int(), try reader.int())
-            let values: [Float] = try reader.array()
-            guard itsWidth == width, values.count % width == 0,
-              first >= 0 && first + values.count / width <= partition.total
+            let (first, count, itsWidth) = (
+              try reader.int(), try reader.int(), try reader.int()
+            )
+            var values: [Float] = []
+            for _ in stride(from: 0, to: count, by: Self.chunk) { values += try reader.array() }
+            guard itsWidth == width, values.count == count * width,
+              first >= 0 && first + count <= partition.total
             else { throw CheckpointDefect(path: reader.path, "is of other images") }
             return (first, values)
           } ?? part
@@ -76,7 +92,7 @@ extension Checkpoints {
       try partition.scatter(first: part.first, values: part.rows, width: width, on: comm) {
         image, row in
         let at = image - own.lowerBound
-        rows.replaceSubrange(at * width..<(at + 1) * width, with: row)
+        row.withUnsafeBufferPointer { statistics.setRows($0, from: at) }
         isThere[at] = true
       }
     }
@@ -86,7 +102,7 @@ extension Checkpoints {
         "not used: \(file("model")): the statistics of \(missing) images are missing")
     }
     try tell(lines)
-    return missing == 0 ? rows : nil
+    return missing == 0 ? statistics : nil
   }
 }
 
@@ -196,11 +212,10 @@ extension CheckpointReader {
 
 extension FittedModel {
   /// A model as it was saved.
-  /// - Parameter rows: the statistics of this rank's images, component by component, real and imaginary part
-  ///   side by side.
+  /// - Parameter statistics: of this rank's images.
   fileprivate init(
-    _ saved: SavedModel, rows: [Float], of set: ParticleSet, options: ModelOptions,
-    partition: Partition
+    _ saved: SavedModel, statistics: SteerableCoefficients, of set: ParticleSet,
+    options: ModelOptions, partition: Partition
   ) {
     let survey = ImageSurvey(saved, of: set)
     self.survey = survey
@@ -211,7 +226,7 @@ extension FittedModel {
       size: set.boxSize, bandLimit: saved.bandLimit, radius: saved.radius)
     estimate = saved.estimate
     posterior = PosteriorModel(saved, basis: basis)
-    statistics = SteerableCoefficients(rows: rows, layout: saved.layout)
+    self.statistics = statistics
   }
 }
 
@@ -255,13 +270,15 @@ extension MeanAndCovariance {
 }
 
 extension SteerableCoefficients {
-  /// Rows as `DistributedRows` has them.
-  fileprivate init(rows: [Float], layout: AngularLayout) {
+  /// Some images' rows of pairs (re, im), one after the other.
+  fileprivate func rows(_ images: Range<Int>) -> [Float] {
     let width = layout.componentCount * 2
-    self.init(layout: layout, count: rows.count / max(1, width))
-    for image in 0..<count {
+    var result: [Float] = []
+    result.reserveCapacity(images.count * width)
+    for image in images {
       let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
-      for i in 0..<width { lanes[group * width + i][lane] = rows[image * width + i] }
+      for i in group * width..<(group + 1) * width { result.append(lanes[i][lane]) }
     }
+    return result
   }
 }

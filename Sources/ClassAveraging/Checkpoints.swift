@@ -37,20 +37,30 @@ public final class Checkpoints {
   ///   - interval: at most so many seconds of a pass are lost by a crash; 0 saves each block.
   ///   - report: told on rank 0, a line at a time, what was found and is used, or why not.
   /// - Throws: `ReportedError` where the input cannot be examined.
-  public init(
+  public convenience init(
     output: String, of set: ParticleSet, options: AverageOptions, isResuming: Bool,
     interval: Double, stop: StopRequest, on comm: Communicator,
     report: @escaping (String) -> Void
   ) throws {
-    path = "\(output)/\(Self.folderName)"
+    let digest = try comm.agree { comm.isRoot ? try set.digest() : [:] }
+    self.init(
+      path: "\(output)/\(Self.folderName)", input: try Self.broadcast(digest, on: comm),
+      options: options, isResuming: isResuming, interval: interval, stop: stop, on: comm,
+      report: report)
+  }
+
+  init(
+    path: String, input: CheckpointIdentity, options: AverageOptions, isResuming: Bool,
+    interval: Double, stop: StopRequest, on comm: Communicator, report: @escaping (String) -> Void
+  ) {
+    self.path = path
+    self.input = input
     self.options = options.withoutIrrelevant
     self.isResuming = isResuming
     self.interval = interval
     self.stop = stop
     self.comm = comm
     self.report = report
-    let digest = try comm.agree { comm.isRoot ? try set.digest() : [:] }
-    input = try Self.broadcast(digest, on: comm)
     if comm.isRoot {
       // What a crash has left half written.
       remove { !isResuming || $0.contains(".part-") }
@@ -118,10 +128,12 @@ public final class Checkpoints {
     if comm.isRoot { remove { _ in true } }
   }
 
-  /// Tells what every rank has found, in rank order. Collective.
+  /// Tells what every rank has found, in rank order, each line once. Collective.
   func tell(_ lines: [String]) throws {
     let all = try comm.gatherRagged(Array(lines.map { $0 + "\n" }.joined().utf8))
-    for line in String(decoding: all, as: UTF8.self).split(separator: "\n") {
+    var told: Set<Substring> = []
+    for line in String(decoding: all, as: UTF8.self).split(separator: "\n")
+    where told.insert(line).inserted {
       report(String(line))
     }
   }

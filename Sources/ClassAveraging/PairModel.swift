@@ -160,20 +160,22 @@ public struct PairModel: Sendable {
   }
 
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
-  /// and imaginary part side by side).
-  func selfTerms(of b: UnsafePointer<Float>, group g: Int) -> [Float] {
+  /// and imaginary part side by side), or of 16 images side by side.
+  func selfTerms<Value: CoefficientValue>(of b: UnsafePointer<Value>, group g: Int) -> [Value] {
     (0..<groupCount).map { h in
-      var sum: Float = 0
+      var sum = Value.zero
       multiply(selfForm, pair: g * groupCount + h, b) { component, real, imaginary in
-        sum += real * b[2 * component] + imaginary * b[2 * component + 1]
+        sum.addProduct(real, b[2 * component])
+        sum.addProduct(imaginary, b[2 * component + 1])
       }
-      return -sum / 2
+      sum.scale(by: -0.5)
+      return sum
     }
   }
 
   /// w = P_gh b, as `b` is laid out.
-  func weighted(
-    _ b: UnsafePointer<Float>, groups g: Int, _ h: Int, into w: UnsafeMutablePointer<Float>
+  func weighted<Value: CoefficientValue>(
+    _ b: UnsafePointer<Value>, groups g: Int, _ h: Int, into w: UnsafeMutablePointer<Value>
   ) {
     multiply(cross, pair: g * groupCount + h, b) { component, real, imaginary in
       w[2 * component] = real
@@ -181,8 +183,10 @@ public struct PairModel: Sendable {
     }
   }
 
-  private func multiply(
-    _ matrices: [Float], pair: Int, _ b: UnsafePointer<Float>, _ store: (Int, Float, Float) -> Void
+  @inline(__always)
+  private func multiply<Value: CoefficientValue>(
+    _ matrices: [Float], pair: Int, _ b: UnsafePointer<Value>,
+    _ store: (Int, Value, Value) -> Void
   ) {
     matrices.withUnsafeBufferPointer { matrices in
       var row = matrices.baseAddress! + pair * matrixLength
@@ -190,11 +194,11 @@ public struct PairModel: Sendable {
         let components = layout.components(ofBlock: block)
         let input = b + 2 * components.lowerBound
         for component in components {
-          var real: Float = 0
-          var imaginary: Float = 0
+          var real = Value.zero
+          var imaginary = Value.zero
           for q in 0..<components.count {
-            real += row[q] * input[2 * q]
-            imaginary += row[q] * input[2 * q + 1]
+            real.addProduct(Value(repeating: row[q]), input[2 * q])
+            imaginary.addProduct(Value(repeating: row[q]), input[2 * q + 1])
           }
           store(component, real, imaginary)
           row += components.count
@@ -202,4 +206,21 @@ public struct PairModel: Sendable {
       }
     }
   }
+}
+
+/// A coefficient's real or imaginary part, of one image or of 16 side by side.
+protocol CoefficientValue {
+  static var zero: Self { get }
+  init(repeating value: Float)
+  mutating func addProduct(_ a: Self, _ b: Self)
+  mutating func scale(by factor: Float)
+}
+
+extension Float: CoefficientValue {
+  init(repeating value: Float) { self = value }
+  mutating func scale(by factor: Float) { self *= factor }
+}
+
+extension SIMD16<Float>: CoefficientValue {
+  mutating func scale(by factor: Float) { self *= factor }
 }

@@ -81,17 +81,15 @@ final class SearchCheckpoint {
   /// Offers what earlier parts hold of this rank's images to `lists`, and writes it as a part of this run.
   /// Collective.
   /// - Parameter shares: of the places in the search's order.
-  /// - Returns: the claims to the pairs of this rank's images, and those of all.
-  func restore(into lists: inout BestCandidates, shares: Partition) throws
-    -> (own: PairCoverage, all: PairCoverage)
-  {
+  /// - Returns: the claims of all ranks.
+  func restore(into lists: inout SearchLists, shares: Partition) throws -> PairCoverage {
     let comm = checkpoints.comm
-    var (mine, all) = (PairCoverage(), PairCoverage())
+    var all = PairCoverage()
     let files = checkpoints.isResuming ? try checkpoints.names(prefix: prefix) : []
-    if files.isEmpty { return (mine, all) }
-    lists.mayRepeat = true
-    let own = shares.range(of: comm.rank)
-    let capacity = lists.capacity
+    if files.isEmpty { return all }
+    let own = PairClaim(images: lists.places.range, partners: 0..<shares.total)
+    let capacity = lists.own.capacity
+    lists.own.mayRepeat = true
     var lines: [String] = []
     for start in stride(from: 0, to: files.count, by: comm.size) {
       var records: [ListRecord] = []
@@ -110,14 +108,16 @@ final class SearchCheckpoint {
         })
       for claim in Self.claims(claims) {
         all.add(claim)
-        mine.add(claim.intersection(PairClaim(images: own, partners: 0..<shares.total)))
+        lists.coverage.add(claim.intersection(own))
       }
       for number in 0..<(try comm.allreduce(records.count, .maximum)) {
         let record = number < records.count ? records[number] : nil
         try shares.scatter(
           first: record?.images.lowerBound ?? 0, values: record?.words ?? [], width: capacity,
           on: comm
-        ) { image, words in lists.offer(row: image - own.lowerBound, packed: words) }
+        ) { place, words in
+          lists.own.offer(row: lists.places.row(place: place), packed: words)
+        }
       }
     }
     try checkpoints.tell(lines)
@@ -125,11 +125,9 @@ final class SearchCheckpoint {
     checkpoints.say("resuming in pass \(pass): \(Int(100 * share)) % of its pairs are done")
     session =
       1 + (files.compactMap { $0.split(separator: "-").last.flatMap { Int($0) } }.max() ?? 0)
-    try comm.agree {
-      try save([ListRecord(images: own, claims: mine.claims, words: lists.packed)])
-    }
+    try comm.agree { try save(lists.records) }
     if comm.isRoot { checkpoints.remove { files.contains($0) } }
-    return (mine, all)
+    return all
   }
 
   private static func records(

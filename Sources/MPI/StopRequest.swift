@@ -40,11 +40,19 @@ public final class StopRequest {
     end = hours.map { Communicator.wallTime() + $0 * 3600 } ?? .infinity
   }
 
+  /// Asks the run to stop from within the program; `why` appears in the message.
+  public func ask(_ why: String) throws(MPIError) {
+    if reason != nil { return }
+    reason = why
+    if comm.isRoot { try tellAll() } else { try comm.notify(0) }
+  }
+
   /// Whether this rank knows of a request to stop. Cheap; no other rank is waited for.
   public func poll() throws(MPIError) -> Bool {
     if reason != nil { return true }
     polls += 1
     whenPolled?(polls)
+    if reason != nil { return true }
     if try comm.takeNotice() {
       reason = "another rank has been asked to stop"
       if comm.isRoot { try tellAll() }
@@ -52,14 +60,11 @@ public final class StopRequest {
     }
     let signal = kindred_stop_asked()
     if signal != 0 {
-      reason = signal == SIGTERM ? "SIGTERM" : "SIGUSR1"
+      try ask(signal == SIGTERM ? "SIGTERM" : "SIGUSR1")
     } else if Communicator.wallTime() >= end {
-      reason = "--max-hours \(hours!)"
-    } else {
-      return false
+      try ask("--max-hours \(hours!)")
     }
-    if comm.isRoot { try tellAll() } else { try comm.notify(0) }
-    return true
+    return reason != nil
   }
 
   private func tellAll() throws(MPIError) {

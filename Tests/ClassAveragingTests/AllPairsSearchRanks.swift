@@ -19,7 +19,8 @@ struct AllPairsSearchRanks {
   ) throws -> Lists {
     let partition = Partition(of: statistics.count, among: comm.size)
     let rows = DistributedRows(
-      statistics[partition.range(of: comm.rank)].flatMap { $0 }, width: statistics[0].count,
+      SteerableCoefficients(
+        layout: model.layout, rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
       partition: partition, on: comm)
     var search = AllPairsSearch(
       model: model, capacity: capacity, threads: threads, comm: comm, observer: SilentObserver())
