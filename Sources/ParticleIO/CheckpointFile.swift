@@ -21,22 +21,30 @@ enum CheckpointLayout {
 /// Writes a checkpoint: under a temporary name until it is complete.
 public final class CheckpointWriter {
   private let file: OutputFile
-  private var checksum = Checksum()
+  private let head: Checksum
+  private let headLength: Int
   /// CRC-32 of the content so far.
   public private(set) var content = Checksum()
 
   /// - Throws: `OutputError`.
   public init(path: String, identity: CheckpointIdentity) throws {
-    file = try OutputFile(path: path)
-    for word in [CheckpointLayout.mark, UInt64(CheckpointLayout.version)] { try put(word) }
+    let file = try OutputFile(path: path)
     let text = identity.sorted { $0.key < $1.key }.map { "\($0.key)\t\($0.value)\n" }.joined()
-    try put(UInt64(text.utf8.count))
-    try Array(text.utf8).withUnsafeBytes { try put($0) }
-    content = Checksum()
+    let words = [
+      CheckpointLayout.mark, UInt64(CheckpointLayout.version), UInt64(text.utf8.count),
+    ]
+    let bytes = words.withUnsafeBytes { Array($0) } + Array(text.utf8)
+    var head = Checksum()
+    try bytes.withUnsafeBytes {
+      head.add($0)
+      try file.append($0)
+    }
+    self.file = file
+    self.head = head
+    headLength = bytes.count
   }
 
   private func put(_ bytes: UnsafeRawBufferPointer) throws {
-    checksum.add(bytes)
     content.add(bytes)
     try file.append(bytes)
   }
@@ -56,10 +64,10 @@ public final class CheckpointWriter {
 
   /// Flushes the file to the disk and gives it its name. Throws `OutputError`.
   public func finish() throws {
-    let length = UInt64(file.count)
-    try put(UInt64(checksum.value))
-    try put(length)
-    try put(CheckpointLayout.endMark)
+    let length = file.count
+    let whole = head.followed(by: content, length: length - headLength)
+    let trailer = [UInt64(whole.value), UInt64(length), CheckpointLayout.endMark]
+    try trailer.withUnsafeBytes { try file.append($0) }
     try file.finish()
   }
 }
@@ -103,7 +111,7 @@ public struct CheckpointReader {
     func word(_ place: Int) -> UInt64 {
       bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place, as: UInt64.self) }
     }
-    let head = 24
+    var head = 24
     let end = bytes.count - CheckpointLayout.trailer
     guard bytes.count >= 16, word(0) == CheckpointLayout.mark else {
       throw defect("is not a checkpoint")
@@ -114,29 +122,30 @@ public struct CheckpointReader {
     }
     guard end >= head, word(end + 16) == CheckpointLayout.endMark, word(end + 8) == UInt64(end)
     else { throw defect("is cut short, after \(bytes.count) bytes") }
-    var checksum = Checksum()
-    bytes.withUnsafeBytes { checksum.add(UnsafeRawBufferPointer(rebasing: $0[..<end])) }
-    guard word(end) == UInt64(checksum.value) else {
-      throw defect("is corrupt: its checksum does not fit its content")
-    }
-    let length = Int(word(16))
+    let length = Int(truncatingIfNeeded: word(16))
+    let corrupt = defect("is corrupt: its checksum does not fit its content")
+    guard length >= 0, length <= end - head else { throw corrupt }
     let text = String(decoding: bytes[head..<head + length], as: UTF8.self)
+    head += length
+    var (checksum, content) = (Checksum(), Checksum())
+    bytes.withUnsafeBytes {
+      checksum.add(UnsafeRawBufferPointer(rebasing: $0[..<head]))
+      content.add(UnsafeRawBufferPointer(rebasing: $0[head..<end]))
+    }
+    checksum = checksum.followed(by: content, length: end - head)
+    guard word(end) == UInt64(checksum.value) else { throw corrupt }
     var identity: CheckpointIdentity = [:]
     for line in text.split(separator: "\n") {
       let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
       identity[String(parts[0])] = parts.count > 1 ? String(parts[1]) : ""
     }
     if let difference = Self.difference(identity, expected) { throw defect(difference) }
-    var content = Checksum()
-    bytes.withUnsafeBytes {
-      content.add(UnsafeRawBufferPointer(rebasing: $0[(head + length)..<end]))
-    }
     self.path = path
     self.identity = identity
     self.content = content
     self.bytes = bytes
     self.end = end
-    cursor = head + length
+    cursor = head
   }
 
   /// The first name whose values differ, in words; nil where none does.

@@ -18,6 +18,13 @@ public struct Checksum: Sendable {
     copy.withUTF8 { add(UnsafeRawBufferPointer($0)) }
   }
 
+  /// That of these bytes and, after them, `length` bytes with the checksum `other`.
+  func followed(by other: Checksum, length: Int) -> Checksum {
+    var whole = self
+    whole.value = UInt32(crc32_combine(UInt(value), UInt(other.value), length))
+    return whole
+  }
+
   /// Eight hexadecimal digits.
   public var text: String {
     let digits = String(value, radix: 16)
