@@ -7,6 +7,9 @@ public enum Affinity: String, Sendable, CaseIterable {
   case mahalanobis
   /// The log Bayes factor of both images showing the same clean image.
   case bayes
+  /// The correlation of the denoised images: the baseline that ignores how uncertain each
+  /// component is.
+  case euclidean
 }
 
 /// Everything about a pair's affinity that depends only on the two defocus groups (method E.5):
@@ -15,7 +18,8 @@ public enum Affinity: String, Sendable, CaseIterable {
 ///     self_i(h) = -1/2 b_i^H (L_g - P_gh) b_i
 ///
 /// with P = (2I + F_g + F_h)^{-1} for the Mahalanobis affinity and (I + F_g + F_h)^{-1} for the Bayes
-/// factor. Blocks are stored one after the other, row-major, in single precision.
+/// factor. The Euclidean baseline has P = I and nothing else, and is given denoised images in place of
+/// the statistics b. Blocks are stored one after the other, row-major, in single precision.
 public struct PairModel: Sendable {
   public let layout: AngularLayout
   public let groupCount: Int
@@ -69,6 +73,10 @@ public struct PairModel: Sendable {
           case .bayes:
             pair = try .bayesFactor(
               information[g][block], information[h][block], correlation: correlation)
+          case .euclidean:
+            let r = information[g][block].rows
+            pair = BlockForm(
+              constant: 0, cross: .identity(r), selfForm: Matrix(rows: r, columns: r))
           }
           constant += m * pair.constant
           let start = (g * groups + h) * matrixLength + offsets[block]
@@ -139,24 +147,6 @@ public struct PairModel: Sendable {
         constant: 0.5 * (own.logDeterminant + other.logDeterminant - determinant), cross: cross,
         selfForm: lg - first)
     }
-  }
-
-  /// The plain inner product of coefficients, for one group: what compares images that have been denoised
-  /// and brought to norm 1.
-  public init(innerProductOf layout: AngularLayout) {
-    self.layout = layout
-    groupCount = 1
-    var offsets = [0]
-    var form: [Float] = []
-    for block in 0..<layout.blockCount {
-      form += Matrix.identity(layout.components(ofBlock: block).count).storage.map { Float($0) }
-      offsets.append(form.count)
-    }
-    matrixOffsets = offsets
-    matrixLength = form.count
-    cross = form
-    selfForm = [Float](repeating: 0, count: form.count)
-    constants = [0]
   }
 
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
