@@ -63,7 +63,7 @@ public struct AveragePipeline {
     let saved = try checkpoints?.restoredNeighbours(images: images)
     let (table, passes) =
       try saved
-      ?? neighbours(search, model: model, pairModel: pairModel, scoring: scoring, rows: compared)
+      ?? neighbours(search, model: model, scoring: scoring, statistics: rows)
     if saved == nil { try checkpoints?.save(neighbours: table, reports: passes) }
     try checkpoints?.stop.throwIfAgreed()
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
@@ -71,20 +71,24 @@ public struct AveragePipeline {
 
   /// The table of one search, on every rank.
   private func neighbours(
-    _ search: SuspectSearch, model: FittedModel, pairModel: PairModel, scoring: SuspectScoring,
-    rows: DistributedRows
+    _ search: SuspectSearch, model: FittedModel, scoring: SuspectScoring,
+    statistics: DistributedRows
   ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
     case .rir:
       return (try stoppable.rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
-      return try compareAllPairs(model, pairModel, scoring, rows)
+      let found = try compareAllPairs(model.posterior, scoring)
+      return (found.table.prefix(options.neighbours), found.reports)
+    case .landmarks:
+      let found = try stoppable.compareWithLandmarks(
+        model.posterior, scoring.observed(by: stoppable.observer), statistics)
+      return (found.table.prefix(options.neighbours), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(
         options: graph, on: comm, observer: observer, checkpoints: checkpoints
-      ).neighbours(
-        graph.search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+      ).neighbours(graph.search, model: model, scoring: scoring, statistics: statistics)
       let nearest = try VectorDiffusionMap.reordered(
         table, options: options.vdm, neighboursPerImage: options.neighbours,
         scoring: scoring.observed(by: stoppable.observer))
@@ -113,7 +117,7 @@ public struct AveragePipeline {
     if options.search != .auto { return options.search }
     if options.affinity == nil { return .rir }
     let seconds = AllPairsSearch.predictedCoreSeconds(images: images, layout: layout)
-    return seconds <= options.searchBudget * 3600 ? .allPairs : .rir
+    return seconds <= options.searchBudget * 3600 ? .allPairs : .landmarks
   }
 
   /// The invariants' suspects, ranked by the affinity or in the search's own order.
@@ -133,36 +137,30 @@ public struct AveragePipeline {
     return everywhere
   }
 
-  /// All pairs of images, then of classes.
-  private func compareAllPairs(
-    _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring, _ rows: DistributedRows
-  ) throws -> (NeighbourTable, [PassReport]) {
-    let images = model.partition.total
-    let limit = options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1)
-    let members = ClassPasses.members(images: images, neighbours: options.neighbours)
-    let kept = limit > 1 ? members : options.neighbours
-    let start = try checkpoints?.restoredPass(images: images)
+  /// All pairs of images, then of classes: the table of the last pass, not cut to the neighbours asked for.
+  private func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> (
+    table: NeighbourTable, reports: [PassReport], passes: ClassPasses
+  ) {
+    let passes = passes(posterior, scoring)
+    let start = try checkpoints?.restoredPass(images: scoring.groups.count)
     let table =
-      try start?.table ?? compareImages(model, pairModel, scoring, rows, neighboursPerImage: kept)
-    let result = try ClassPasses(
-      posterior: model.posterior, rows: rows, groups: model.groups.groupOfParticle,
-      members: members, neighbours: options.neighbours, limit: limit,
-      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
-      observer: observer, checkpoints: checkpoints
-    ).run(table, after: start?.reports ?? [])
-    return (result.table.prefix(options.neighbours), result.reports)
+      try start?.table
+      ?? compareImages(
+        scoring, neighboursPerImage: passes.limit > 1 ? passes.members : options.neighbours)
+    let result = try passes.run(table, after: start?.reports ?? [])
+    return (result.table, result.reports, passes)
   }
 
   /// All pairs of images: the first pass.
-  private func compareImages(
-    _ model: FittedModel, _ pairModel: PairModel, _ scoring: SuspectScoring,
-    _ rows: DistributedRows, neighboursPerImage kept: Int
-  ) throws -> NeighbourTable {
-    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: model.partition, comm))
+  private func compareImages(_ scoring: SuspectScoring, neighboursPerImage kept: Int) throws
+    -> NeighbourTable
+  {
+    let (rows, observer) = (scoring.rows, scoring.observer)
+    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: rows.partition, comm))
     let found = try AllPairsSearch(
-      model: pairModel, capacity: min(model.partition.total - 1, kept + Self.margin),
+      model: scoring.model, capacity: min(rows.partition.total - 1, kept + Self.margin),
       threads: options.model.threads, comm: comm, observer: observer
-    ).run(rows, groups: model.groups.groupOfParticle, checkpoint: checkpoints?.search(pass: 1))
+    ).run(rows, groups: scoring.groups, checkpoint: checkpoints?.search(pass: 1))
     observer.stageEnded()
     observer.stageBegan("affinity", items: found.suspects.count / 2)
     var table = try scoring.neighbours(
@@ -171,6 +169,50 @@ public struct AveragePipeline {
     try checkpoints?.save(.init(number: 1, table: table, reports: []))
     observer.stageEnded()
     return table
+  }
+
+  /// The passes that follow a first search of the images that `scoring` compares.
+  private func passes(_ posterior: PosteriorModel, _ scoring: SuspectScoring) -> ClassPasses {
+    ClassPasses(
+      posterior: posterior, rows: scoring.rows, groups: scoring.groups,
+      members: ClassPasses.members(
+        images: scoring.groups.count, neighbours: options.neighbours),
+      neighbours: options.neighbours,
+      limit: options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1),
+      isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
+      observer: scoring.observer, checkpoints: checkpoints)
+  }
+
+  /// All pairs of a sample of the images; all images with its classes.
+  /// - Parameter statistics: of all images, whatever it is that `scoring` compares.
+  private func compareWithLandmarks(
+    _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
+  ) throws -> (table: NeighbourTable, reports: [PassReport]) {
+    let images = scoring.groups.count
+    return try LandmarkSearch(
+      posterior: posterior, statistics: statistics, scoring: scoring,
+      passes: passes(posterior, scoring),
+      candidates: min(options.candidateCount, images - 1)
+    ).run { try landmarkClasses(posterior, scoring, statistics) }
+  }
+
+  /// The classes of a sample of the images, by comparing all pairs of them.
+  private func landmarkClasses(
+    _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
+  ) throws -> LandmarkClasses {
+    let images = scoring.groups.count
+    let landmarks = LandmarkClasses.draw(
+      min(max(options.landmarks, options.neighbours + 1), images), of: images, seed: options.seed)
+    let sample = try LandmarkClasses.sample(
+      landmarks, of: statistics, groups: scoring.groups, on: comm)
+    let found = try AveragePipeline(options: options.landmarkOptions, on: comm, observer: observer)
+      .compareAllPairs(
+        posterior,
+        SuspectScoring(
+          model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
+          groups: sample.groups, threads: options.model.threads, comm: comm,
+          observer: PrefixedObserver("landmarks:", observer)))
+    return try LandmarkClasses(of: landmarks, found.passes, table: found.table)
   }
 
   /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of

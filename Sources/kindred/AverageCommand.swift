@@ -29,21 +29,25 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
-      Suspects of each image that --search rir finds and the affinity ranks, S; default: 50, or as \
-      many as neighbours.
+      Suspects of each image that --search rir or landmarks finds and the affinity ranks, S; default: \
+      50 (rir) or 100 (landmarks), more where there are more neighbours.
       """)
   var suspects: Int?
 
   @Option(
     help: """
       How suspects are found: all-pairs (every pair, exactly), rir (rotationally invariant features), \
-      vdm (vector diffusion map of the graph that --vdm-graph finds, in its own order), or auto \
-      (all-pairs where it fits --search-budget).
+      landmarks (every image against the classes of a sample), vdm (vector diffusion map of the graph \
+      that --vdm-graph finds, in its own order), or auto (all-pairs where it fits --search-budget, else \
+      landmarks).
       """)
   var search = SuspectSearch.auto
 
   @Option(help: "Core hours for a pass up to which --search auto compares all pairs.")
-  var searchBudget = 16.0
+  var searchBudget = 0.1
+
+  @Option(help: "Images whose classes --search landmarks compares all images with.")
+  var landmarks = AverageOptions().landmarks
 
   @Option(
     help:
@@ -52,8 +56,8 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
-      Passes over all pairs: the first compares images, the others classes; default: they stop by \
-      themselves (1 with --search rir or --affinity mahalanobis).
+      Passes: the first compares images, the others classes; default: they stop by themselves (1 with \
+      --search rir or --affinity mahalanobis).
       """)
   var passes: Int?
 
@@ -125,6 +129,7 @@ struct AverageCommand: ParsableCommand {
     options.suspects = suspects
     options.search = search
     options.searchBudget = searchBudget
+    options.landmarks = landmarks
     options.passes = passes
     options.affinity = affinity.affinity
     options.averages = averages
@@ -141,6 +146,7 @@ struct AverageCommand: ParsableCommand {
         "particles": .string(particles), "output": .string(output),
         "neighbours": .integer(neighbours), "suspects": JSONValue(suspects),
         "search": .string(search.rawValue), "search_budget": .number(searchBudget),
+        "landmarks": .integer(landmarks),
         "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
         "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
         "overwrite": .bool(overwrite),

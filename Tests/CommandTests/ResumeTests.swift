@@ -82,9 +82,11 @@ extension CommandTests {
     }
 
     /// Searches that leave no checkpoint within stages end at once, and start again from the model.
-    @Test func otherSearches() throws {
+    @Test(arguments: [
+      ["--search", "rir", "--passes", "1"], ["--search", "landmarks", "--landmarks", "80"],
+    ])
+    func otherSearches(search: [String]) throws {
       let folder = try SmallSet.make()
-      let search = ["--search", "rir", "--passes", "1"]
       #expect(try run(folder, "whole", search, ranks: 2).status == 0)
       let part = try run(folder, "parts", search, ranks: 2, fault: "1:USR1:11")
       #expect(part.status == Self.stopped, "\(part.text)")
