@@ -3,7 +3,7 @@
 
 set -uo pipefail
 
-say() { printf '== %s  %s\n' "$(date -u +%FT%TZ)" "$*"; }
+say() { printf '== %s  %s\n' "$(date -u +%FT%TZ)" "$*" >&2; }
 stop() { printf 'error: %s\n' "$*" >&2; exit 1; }
 
 # Ends the script where one of the named variables is not set.
@@ -56,7 +56,9 @@ choose_launcher() {
       # Open MPI would bind a rank to one core, which all its threads would have to share.
       [ "$threads" = 1 ] || launcher+=(--bind-to none)
       ;;
-    srun) launcher=(srun --mpi=pmix --ntasks="$ranks" --cpus-per-task="$threads") ;;
+    srun)
+      launcher=(srun --mpi=pmix --ntasks="$ranks" --cpus-per-task="$threads" --kill-on-bad-exit=1)
+      ;;
     *) stop "LAUNCHER is '$LAUNCHER'; mpirun or srun expected" ;;
   esac
   launcher+=("${options[@]}")
@@ -100,21 +102,23 @@ run_ranks() {
 
 # Does every node of the job start a process?
 nodes_answer() {
-  timeout "${NODE_TIMEOUT:-60}" srun --overlap --nodes="$SLURM_JOB_NUM_NODES" \
+  SLURM_OVERLAP=1 timeout 60 srun --nodes="$SLURM_JOB_NUM_NODES" \
     --ntasks="$SLURM_JOB_NUM_NODES" --ntasks-per-node=1 --mpi=none true
 }
 
+is_restart() { [ "${SLURM_RESTART_COUNT:-0}" -gt 0 ]; }
+
 # Puts this job into the queue again, under its own number, and ends the script; at most MAX_RESTARTS times.
 requeue() {
-  local most=${MAX_RESTARTS:-10} done=${SLURM_RESTART_COUNT:-0}
-  if [ "$done" -ge "$most" ]; then
-    stop "$1; the job has been restarted $done times, as often as MAX_RESTARTS allows"
+  local most=${MAX_RESTARTS:-10} restarts=${SLURM_RESTART_COUNT:-0}
+  if [ "$restarts" -ge "$most" ]; then
+    say "$1; restarted $restarts times, as often as MAX_RESTARTS allows: submit the job again to continue"
+  else
+    say "$1: back into the queue, restart $((restarts + 1)) of at most $most"
+    # SLURM ends the script soon after.
+    if scontrol requeue "$SLURM_JOB_ID"; then sleep 60; fi
+    say "the job cannot be put into the queue again: submit it again to continue"
   fi
-  say "$1: back into the queue, restart $((done + 1)) of at most $most"
-  scontrol requeue "$SLURM_JOB_ID" ||
-    stop "$1, and the job cannot be requeued; submit it again to continue"
-  # SLURM ends the script now.
-  sleep 60
   exit 75
 }
 
@@ -137,4 +141,33 @@ run_or_requeue() {
   nodes_answer || requeue "a node was lost (status $status)"
   printf 'error: kindred failed with status %s\n' "$status" >&2
   exit "$status"
+}
+
+# Submits a step of this script as a job of its own, and prints the job's number. $1 is the step, which the
+# script finds in KINDRED_STEP; sbatch's options follow. Account, partition, quality of service and reservation are
+# those of this job; JOB_OPTIONS may add others.
+submit_step() (
+  options=(--parsable --export=ALL --kill-on-invalid-dep=yes)
+  [ -z "${SLURM_JOB_ACCOUNT:-}" ] || options+=(--account="$SLURM_JOB_ACCOUNT")
+  [ -z "${SLURM_JOB_PARTITION:-}" ] || options+=(--partition="$SLURM_JOB_PARTITION")
+  [ -z "${SLURM_JOB_QOS:-}" ] || options+=(--qos="$SLURM_JOB_QOS")
+  [ -z "${SLURM_JOB_RESERVATION:-}" ] || options+=(--reservation="$SLURM_JOB_RESERVATION")
+  read -ra more <<<"${JOB_OPTIONS:-}"
+  # What SLURM tells this job about itself is not for the next.
+  for name in "${!SLURM_@}"; do
+    case $name in SLURM_CONF | SLURM_CLUSTERS) ;; *) unset "$name" ;; esac
+  done
+  # shellcheck disable=SC2154  # the path of the script that sources this file
+  job=$(KINDRED_STEP=$1 sbatch "${options[@]}" "${more[@]}" "${@:2}" "$script") || exit 1
+  printf '%s\n' "${job%%;*}"
+)
+
+# Simulates a set of $2 images in the folder $1, unless it is there, with further options behind. The table of
+# the particles is the last of its files.
+simulate() {
+  if [ -e "$1/particles.star" ]; then
+    say "there already: $1"
+  else
+    run_or_requeue "$kindred" simulate --output "$1" --images "${@:2}" --overwrite
+  fi
 }
