@@ -8,7 +8,7 @@ import MPI
 /// with p ranks each pair of blocks meets on one rank, and for even p the last meeting is shared by
 /// both, so that every rank has the same work. The image that comes first in the order is always the
 /// weighted one, and lists are ordered by (score, index): the result does not depend on ranks or threads.
-/// A rank holds its own block, the visitor and the block that is arriving.
+/// A rank holds three blocks: its own, the visitor and the one that is arriving.
 struct AllPairsSearch {
   let model: PairModel
   /// S, candidates kept of each image.
@@ -46,35 +46,27 @@ struct AllPairsSearch {
   /// - Parameters:
   ///   - rows: the statistics b of all images; groups: their defocus groups.
   func run(_ rows: DistributedRows, groups: [Int32]) throws -> Result {
-    let own = try PairBlock.sorted(rows, groups: groups, on: comm)
-    let shares = rows.partition
     let (rank, size) = (comm.rank, comm.size)
+    let laneGroups = PairBlock.laneGroups(of: rows.partition, groups: groups)
+    let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
     var lists = BestCandidates(rows: own.count, capacity: capacity)
     let ownSide = side(of: own)
-    let ownLanes = PairLanes(own)
     var progress = Progress(observer: observer)
 
     var visitor = own
     for step in 0...size / 2 {
       // The next visitor comes while this one is compared.
       let next = (rank - step - 1 + 2 * size) % size
+      let isLast = step == size / 2
       var sending: Request?
       var receiving: Request?
-      let isLast = step == size / 2
-      let outgoing = UnsafeMutableBufferPointer<Float>.allocate(
-        capacity: isLast ? 0 : visitor.values.count)
-      let incoming = UnsafeMutableBufferPointer<Float>.allocate(
-        capacity: isLast ? 0 : shares.range(of: next).count * own.stride)
-      defer {
-        outgoing.deallocate()
-        incoming.deallocate()
-      }
+      let incoming = PairBlock(
+        width: own.width, laneGroupCount: isLast ? 0 : laneGroups[next].count)
       if !isLast {
-        _ = outgoing.update(fromContentsOf: visitor.values)
-        receiving = try comm.startReceive(incoming, from: (rank + size - 1) % size, tag: 1)
+        receiving = try comm.startReceive(incoming.message, from: (rank + size - 1) % size, tag: 1)
         sending = try comm.startSend(
-          UnsafeBufferPointer(outgoing), to: (rank + 1) % size, tag: 1)
+          UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: 1)
       }
       let poll = { () throws in
         _ = try receiving?.test()
@@ -83,29 +75,27 @@ struct AllPairsSearch {
       let owner = (rank - step + size) % size
       if step == 0 {
         let found = try compare(
-          ownSide, ownLanes, ownSide, rows: 0..<own.count, isTriangle: true, pool,
-          &progress, poll)
+          ownSide, ownSide, rows: 0..<own.count, isTriangle: true, pool, &progress, poll)
         lists.merge(found.rows)
         lists.merge(found.columns)
       } else if owner != rank {
+        var visitorSide = side(of: visitor)
         // What the visitor's owner has found by now prunes here.
-        let known = (0..<own.count).map { lists.threshold(row: $0) }
-        visitor.thresholds = try exchange(
-          known, to: (rank + step) % size, from: owner, count: visitor.count, tag: 3)
-        let visitorSide = side(of: visitor)
+        visitorSide.thresholds = try exchange(
+          (0..<own.count).map { lists.threshold(row: $0) }, to: (rank + step) % size, from: owner,
+          count: visitor.count, tag: 3)
         let halves = size % 2 == 0 && step == size / 2
         let found: (rows: BestCandidates, columns: BestCandidates)
         if owner < rank {
-          let count = visitor.count
+          let start = halves ? visitor.laneGroupCount / 2 * 16 : 0
           found = try compare(
-            visitorSide, ownLanes, ownSide, rows: (halves ? count / 2 : 0)..<count,
-            isTriangle: false, pool, &progress, poll)
+            visitorSide, ownSide, rows: start..<visitor.count, isTriangle: false, pool, &progress,
+            poll)
           lists.merge(found.columns)
         } else {
-          let count = halves ? own.count / 2 : own.count
+          let end = halves ? own.laneGroupCount / 2 * 16 : own.count
           found = try compare(
-            ownSide, PairLanes(visitor), visitorSide, rows: 0..<count, isTriangle: false, pool,
-            &progress, poll)
+            ownSide, visitorSide, rows: 0..<end, isTriangle: false, pool, &progress, poll)
           lists.merge(found.rows)
         }
         let back = owner < rank ? found.rows : found.columns
@@ -117,13 +107,24 @@ struct AllPairsSearch {
           try receiving.take()?.wait()
           try sending.take()?.wait()
         }
-        visitor = PairBlock(width: own.width, values: Array(incoming))
+        visitor = incoming
       }
     }
     lists.sort()
-    return Result(
-      images: (0..<own.count).map { own.index($0) }, suspects: lists.indices,
-      scores: lists.scores, reflected: lists.reflected)
+    return result(lists, own)
+  }
+
+  /// The lists of rows that have an image.
+  private func result(_ lists: BestCandidates, _ own: PairBlock) -> Result {
+    var result = Result(images: [], suspects: [], scores: [], reflected: [])
+    for row in 0..<own.count where own.index(row) >= 0 {
+      let entries = row * capacity..<(row + 1) * capacity
+      result.images.append(own.index(row))
+      result.suspects += lists.indices[entries]
+      result.scores += lists.scores[entries]
+      result.reflected += lists.reflected[entries]
+    }
+    return result
   }
 
   /// Pairs that this rank compares, about: the items of a stage that searches.
@@ -143,26 +144,27 @@ struct AllPairsSearch {
   }
 
   private func side(of block: PairBlock) -> PairTile.Side {
-    var terms = [Float](repeating: 0, count: block.count * model.groupCount)
-    block.values.withUnsafeBufferPointer { values in
-      terms.withUnsafeMutableBufferPointer { terms in
-        nonisolated(unsafe) let terms = terms
-        parallelFor(block.count, threads: threads, state: { 0 }) { _, row in
-          let own = model.selfTerms(
-            of: values.baseAddress! + row * block.stride, group: block.group(row))
-          for h in 0..<model.groupCount { terms[row * model.groupCount + h] = own[h] }
+    let groupCount = model.groupCount
+    var terms = [Float](repeating: 0, count: block.count * groupCount)
+    terms.withUnsafeMutableBufferPointer { terms in
+      nonisolated(unsafe) let terms = terms
+      parallelFor(block.laneGroupCount, threads: threads, state: { 0 }) { _, at in
+        let own = model.selfTerms(of: block.coefficients(at), group: block.group(at))
+        for h in 0..<groupCount {
+          for lane in 0..<16 { terms[(at * 16 + lane) * groupCount + h] = own[h][lane] }
         }
       }
     }
-    return PairTile.Side(block: block, selfTerms: terms)
+    return PairTile.Side(
+      block: block, selfTerms: terms,
+      thresholds: [Float](repeating: -.infinity, count: block.count))
   }
 
   /// Compares `rows` of `first` with all of `second`, tile by tile on all threads; returns what was found
   /// for both sides.
   private func compare(
-    _ first: PairTile.Side, _ lanes: PairLanes, _ second: PairTile.Side, rows: Range<Int>,
-    isTriangle: Bool, _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
-    _ poll: () throws -> Void
+    _ first: PairTile.Side, _ second: PairTile.Side, rows: Range<Int>, isTriangle: Bool,
+    _ pool: WorkerPool<PairTile>, _ progress: inout Progress, _ poll: () throws -> Void
   ) throws -> (rows: BestCandidates, columns: BestCandidates) {
     var tiles: [PairBlock.Run] = []
     for run in first.block.runs {
@@ -183,7 +185,7 @@ struct AllPairsSearch {
       let part = tiles[start..<min(start + round, tiles.count)]
       pool.forEachNumbered(part.count) { tile, worker, at in
         tile.compare(
-          part[part.startIndex + at], of: first, with: lanes, of: second, isTriangle: isTriangle,
+          part[part.startIndex + at], of: first, with: second, isTriangle: isTriangle,
           lists: found[worker])
       }
       for run in part {

@@ -38,12 +38,17 @@ public struct AveragePipeline {
     }
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
+    let compared =
+      options.affinity == .euclidean
+      ? DistributedRows(
+        model.posterior.denoised(model.statistics, groups: model.ownGroups(comm)).normalized,
+        partition: model.partition, on: comm) : rows
     let scoring = SuspectScoring(
-      model: pairModel, rows: rows, groups: model.groups.groupOfParticle,
+      model: pairModel, rows: compared, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
     let (table, passes) = try neighbours(
-      search, model: model, pairModel: pairModel, scoring: scoring, rows: rows)
+      search, model: model, pairModel: pairModel, scoring: scoring, rows: compared)
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
@@ -176,19 +181,5 @@ public struct AveragePipeline {
     try averages.stream(neighbours.table, count: count, consume: consume)
     observer.stageEnded()
     return synthesis
-  }
-}
-
-extension PosteriorModel {
-  /// Coefficients D^{1/2} alpha of the denoised images less their mean, in the orthonormal basis of
-  /// eigenimages: what the invariants are computed of.
-  func denoised(_ statistics: SteerableCoefficients, groups: ArraySlice<Int32>)
-    -> SteerableCoefficients
-  {
-    var result = posteriorMeans(of: statistics, groups: groups)
-    let scales = eigenvalues.flatMap { $0.map { Float($0.squareRoot()) } }
-    let width = layout.componentCount * 2
-    for i in result.lanes.indices { result.lanes[i] *= scales[i % width / 2] }
-    return result
   }
 }

@@ -124,8 +124,7 @@ struct ClassPasses {
     let common = information(weight: 1 + mean)
     let classes = ClassMeans(
       posterior: posterior, rows: rows, groups: groups, threads: threads, observer: observer)
-    var values: [Float] = []
-    values.reserveCapacity(own.count * rows.width)
+    var statistics = SteerableCoefficients(layout: posterior.layout, count: own.count)
     let chunk = 1024
     let rounds = (rows.partition.range(of: 0).count + chunk - 1) / chunk
     for round in 0..<rounds {
@@ -135,10 +134,9 @@ struct ClassPasses {
         weights[$0 - firstEntry]
       }
       for at in 0..<part.count { restate(&means, row: at, under: common) }
-      values += means
+      means.withUnsafeBufferPointer { statistics.setRows($0, from: start - own.lowerBound) }
     }
-    let classRows = DistributedRows(
-      values, width: rows.width, partition: rows.partition, on: comm)
+    let classRows = DistributedRows(statistics, partition: rows.partition, on: comm)
     return (classRows, common, mean)
   }
 

@@ -1,37 +1,25 @@
 import MPI
 
-/// Rows of numbers, one an image, shared among the ranks in contiguous slices: the coefficients as other
-/// ranks fetch them.
+/// The coefficients of all images, shared among the ranks in contiguous slices, as other ranks fetch them: a
+/// row of numbers for each image, component by component, real and imaginary part side by side.
 public struct DistributedRows {
-  /// Floats in a row.
-  public let width: Int
   /// Which rank owns which images.
   public let partition: Partition
-  /// The rows of this rank's slice, one after the other.
-  let local: [Float]
+  /// Those of this rank's slice.
+  let local: SteerableCoefficients
   private let comm: Communicator
 
-  /// Rows of coefficients: component by component, real and imaginary part side by side.
-  public init(_ coefficients: SteerableCoefficients, partition: Partition, on comm: Communicator) {
-    let width = coefficients.layout.componentCount * 2
-    var rows = [Float](repeating: 0, count: coefficients.count * width)
-    for group in 0..<coefficients.groupCount {
-      for i in 0..<width {
-        let lanes = coefficients.lanes[group * width + i]
-        for lane in 0..<min(16, coefficients.count - group * 16) {
-          rows[(group * 16 + lane) * width + i] = lanes[lane]
-        }
-      }
-    }
-    self.init(rows, width: width, partition: partition, on: comm)
-  }
+  /// Floats in a row.
+  public var width: Int { local.layout.componentCount * 2 }
 
-  init(_ rows: [Float], width: Int, partition: Partition, on comm: Communicator) {
-    precondition(rows.count == partition.range(of: comm.rank).count * width)
-    self.width = width
+  /// The coefficients are shared with the caller, not copied.
+  public init(
+    _ coefficients: SteerableCoefficients, partition: Partition, on comm: Communicator
+  ) {
+    precondition(coefficients.count == partition.range(of: comm.rank).count)
     self.partition = partition
     self.comm = comm
-    local = rows
+    local = coefficients
   }
 
   /// The rows of `images` (global indices, ascending), in that order: one bulk exchange in which every
@@ -44,8 +32,9 @@ public struct DistributedRows {
     var reply: [Float] = []
     reply.reserveCapacity(asked.values.count * width)
     for image in asked.values {
-      let start = (Int(image) - first) * width
-      reply += local[start..<start + width]
+      let (group, lane) = (Int(image) - first).quotientAndRemainder(
+        dividingBy: SteerableCoefficients.groupSize)
+      for i in group * width..<(group + 1) * width { reply.append(local.lanes[i][lane]) }
     }
     // Ascending indices come back in rank order, that is ascending.
     return try comm.alltoallRagged(reply, counts: asked.counts.map { $0 * width }).values

@@ -32,6 +32,8 @@ public struct FittedModel {
     _ set: ParticleSet, options: ModelOptions, on comm: Communicator,
     observer: any StageObserver
   ) throws {
+    // By itself OpenBLAS takes all cores for each of a node's ranks.
+    setBLASThreads(1)
     let survey = try ImageSurvey(of: set, options: options, on: comm, observer: observer)
     self.survey = survey
     let particles = survey.particles

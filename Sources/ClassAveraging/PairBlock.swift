@@ -1,56 +1,57 @@
 import MPI
 
-/// Some images' statistics as the all-pairs search compares them: ordered by defocus group, so that the
-/// images of a run share their matrices, and as they travel round the ring of ranks.
-struct PairBlock {
-  /// Floats of coefficients in a row: component by component, real and imaginary part side by side.
+/// Some images' statistics as the all-pairs search compares them and as they travel round the ring of
+/// ranks: ordered by defocus group, 16 images of one group side by side (a lane group; fewer at a group's
+/// end). Row r is lane r mod 16 of lane group r / 16; a row without an image has the index -1.
+///
+/// Filled once, then read only, so that it can be sent while it is compared.
+final class PairBlock {
+  /// Real numbers of an image: component by component, real and imaginary part.
   let width: Int
-  /// Rows of `stride` floats: the coefficients, the threshold that a candidate must exceed to enter the
-  /// image's list, the bits of the group and of the image's global index.
-  var values: [Float]
+  /// The number of lane groups.
+  let laneGroupCount: Int
+  /// [lane group][component * 2 + part][lane], and behind them the bits of the defocus group and of each
+  /// image's global index.
+  private let vectors: UnsafeMutablePointer<SIMD16<Float>>
 
-  static let extra = 3
-  var stride: Int { width + Self.extra }
-  var count: Int { values.count / stride }
+  private static let extra = 2
+  private var stride: Int { width + Self.extra }
 
-  init(width: Int, values: [Float]) {
+  /// With room for `laneGroupCount` lane groups.
+  init(width: Int, laneGroupCount: Int) {
     self.width = width
-    self.values = values
+    self.laneGroupCount = laneGroupCount
+    vectors = .allocate(capacity: laneGroupCount * (width + Self.extra))
+    vectors.initialize(
+      repeating: SIMD16(repeating: Float(bitPattern: .max)),
+      count: laneGroupCount * (width + Self.extra))
   }
 
-  func group(_ row: Int) -> Int { Int(values[row * stride + width + 1].bitPattern) }
+  deinit { vectors.deallocate() }
+
+  /// Rows, those without an image included.
+  var count: Int { laneGroupCount * 16 }
+
+  /// The coefficients of a lane group: `width` vectors.
+  func coefficients(_ at: Int) -> UnsafePointer<SIMD16<Float>> {
+    UnsafePointer(vectors + at * stride)
+  }
+
+  /// The defocus group of a lane group.
+  func group(_ at: Int) -> Int { Int(vectors[at * stride + width][0].bitPattern) }
+
+  /// The global index of a row's image, or -1.
   func index(_ row: Int) -> Int32 {
-    Int32(bitPattern: values[row * stride + width + 2].bitPattern)
-  }
-  var thresholds: [Float] {
-    get { (0..<count).map { values[$0 * stride + width] } }
-    set { for row in 0..<count { values[row * stride + width] = newValue[row] } }
+    Int32(bitPattern: vectors[row / 16 * stride + width + 1][row % 16].bitPattern)
   }
 
-  /// This rank's part of all images in the order of (group, index): as many rows as its slice has, moved
-  /// there by one exchange. Collective.
-  static func sorted(_ rows: DistributedRows, groups: [Int32], on comm: Communicator) throws
-    -> PairBlock
-  {
-    let order = groups.indices.sorted { (groups[$0], $0) < (groups[$1], $1) }
-    let mine = order[rows.partition.range(of: comm.rank)].sorted().map { Int32($0) }
-    let fetched = try rows.fetch(mine)
-    let width = rows.width
-    var place: [Int32: Int] = [:]
-    for (at, image) in mine.enumerated() { place[image] = at }
-    var values: [Float] = []
-    values.reserveCapacity(mine.count * (width + extra))
-    for image in order[rows.partition.range(of: comm.rank)] {
-      let at = place[Int32(image)]! * width
-      values += fetched[at..<at + width]
-      values.append(-.infinity)
-      values.append(Float(bitPattern: UInt32(bitPattern: groups[image])))
-      values.append(Float(bitPattern: UInt32(image)))
-    }
-    return PairBlock(width: width, values: values)
+  /// Everything, as a message.
+  var message: UnsafeMutableBufferPointer<Float> {
+    let floats = UnsafeMutableRawPointer(vectors).assumingMemoryBound(to: Float.self)
+    return UnsafeMutableBufferPointer(start: floats, count: laneGroupCount * stride * 16)
   }
 
-  /// Consecutive rows of one group.
+  /// Rows of consecutive lane groups of one defocus group.
   struct Run {
     var group: Int
     var rows: Range<Int>
@@ -58,48 +59,70 @@ struct PairBlock {
 
   var runs: [Run] {
     var runs: [Run] = []
-    for row in 0..<count {
-      let group = group(row)
-      if runs.last?.group == group {
-        runs[runs.count - 1].rows = runs.last!.rows.lowerBound..<row + 1
+    for at in 0..<laneGroupCount {
+      if runs.last?.group == group(at) {
+        runs[runs.count - 1].rows = runs.last!.rows.lowerBound..<16 * (at + 1)
       } else {
-        runs.append(Run(group: group, rows: row..<row + 1))
+        runs.append(Run(group: group(at), rows: 16 * at..<16 * (at + 1)))
       }
     }
     return runs
   }
-}
 
-/// A block as the second side of the comparison: 16 images of one group side by side.
-struct PairLanes {
-  /// Sixteen consecutive rows of one group, or fewer at a run's end.
-  struct Group {
-    var group: Int
-    var firstRow: Int
-    var count: Int
+  /// The images of every rank's block, by lane groups: all images in the order of (defocus group, index)
+  /// are dealt out in parts as large as the ranks' slices.
+  static func laneGroups(of partition: Partition, groups: [Int32]) -> [[ArraySlice<Int>]] {
+    let order = groups.indices.sorted { (groups[$0], $0) < (groups[$1], $1) }
+    return (0..<partition.parts).map { rank in
+      var found: [ArraySlice<Int>] = []
+      var start = partition.range(of: rank).lowerBound
+      let end = partition.range(of: rank).upperBound
+      while start < end {
+        let group = groups[order[start]]
+        var next = start + 1
+        while next < min(start + 16, end), groups[order[next]] == group { next += 1 }
+        found.append(order[start..<next])
+        start = next
+      }
+      return found
+    }
   }
 
-  let groups: [Group]
-  /// [lane group][component * 2 + part][lane].
-  let values: [SIMD16<Float>]
+  /// This rank's block, moved there by exchanges of a part at a time, so that what arrives is not held
+  /// twice. Collective.
+  /// - Parameter laneGroups: the images of every rank's lane groups.
+  static func fetched(
+    _ laneGroups: [[ArraySlice<Int>]], of rows: DistributedRows, groups: [Int32], rank: Int
+  ) throws -> PairBlock {
+    let own = laneGroups[rank]
+    let block = PairBlock(width: rows.width, laneGroupCount: own.count)
+    let part = 256
+    let longest = laneGroups.map(\.count).max() ?? 0
+    for start in Swift.stride(from: 0, to: longest, by: part) {
+      let range = min(start, own.count)..<min(start + part, own.count)
+      let images = own[range].joined().sorted().map { Int32($0) }
+      let values = try rows.fetch(images)
+      var place: [Int: Int] = [:]
+      for (at, image) in images.enumerated() { place[Int(image)] = at * rows.width }
+      for at in range {
+        block.fill(at, group: groups[own[at].first!]) { target in
+          for (lane, image) in own[at].enumerated() {
+            let source = place[image]!
+            for i in 0..<rows.width { target[i][lane] = values[source + i] }
+            target[rows.width + 1][lane] = Float(bitPattern: UInt32(image))
+          }
+        }
+      }
+    }
+    return block
+  }
 
-  init(_ block: PairBlock) {
-    var groups: [Group] = []
-    for run in block.runs {
-      for first in stride(from: run.rows.lowerBound, to: run.rows.upperBound, by: 16) {
-        groups.append(
-          Group(
-            group: run.group, firstRow: first, count: min(16, run.rows.upperBound - first)))
-      }
-    }
-    var values = [SIMD16<Float>](repeating: .zero, count: groups.count * block.width)
-    for (at, group) in groups.enumerated() {
-      for lane in 0..<group.count {
-        let row = (group.firstRow + lane) * block.stride
-        for i in 0..<block.width { values[at * block.width + i][lane] = block.values[row + i] }
-      }
-    }
-    self.groups = groups
-    self.values = values
+  /// Fills a lane group whose rows are all without image.
+  private func fill(_ at: Int, group: Int32, _ body: (UnsafeMutablePointer<SIMD16<Float>>) -> Void)
+  {
+    let target = vectors + at * stride
+    for i in 0..<width { target[i] = .zero }
+    target[width] = SIMD16(repeating: Float(bitPattern: UInt32(bitPattern: group)))
+    body(target)
   }
 }

@@ -56,6 +56,12 @@ struct PairKernel {
   /// Vectors of the products of one row with 16 images: [block][ac, bd, ad, bc].
   var productLength: Int { order.count * 4 }
 
+  /// Floating-point operations for one pair, both reflections: the four products of each component, the
+  /// four sums over the frequencies at a quarter of the angles, and 24 additions for each of these.
+  var operationsPerPair: Int {
+    8 * offsets[offsets.count - 1] + angles / 4 * (8 * order.count + 24)
+  }
+
   /// The products of four rows with 16 images.
   /// - Parameters:
   ///   - first: four rows of weighted coefficients (re, im side by side), `stride` floats apart.

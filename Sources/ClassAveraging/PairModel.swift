@@ -7,6 +7,9 @@ public enum Affinity: String, Sendable, CaseIterable {
   case mahalanobis
   /// The log Bayes factor of both images showing the same clean image.
   case bayes
+  /// The correlation of the denoised images: the baseline that ignores how uncertain each
+  /// component is.
+  case euclidean
 }
 
 /// Everything about a pair's affinity that depends only on the two defocus groups (method E.5):
@@ -15,7 +18,8 @@ public enum Affinity: String, Sendable, CaseIterable {
 ///     self_i(h) = -1/2 b_i^H (L_g - P_gh) b_i
 ///
 /// with P = (2I + F_g + F_h)^{-1} for the Mahalanobis affinity and (I + F_g + F_h)^{-1} for the Bayes
-/// factor. Blocks are stored one after the other, row-major, in single precision.
+/// factor. The Euclidean baseline has P = I and nothing else, and is given denoised images in place of
+/// the statistics b. Blocks are stored one after the other, row-major, in single precision.
 public struct PairModel: Sendable {
   public let layout: AngularLayout
   public let groupCount: Int
@@ -69,6 +73,10 @@ public struct PairModel: Sendable {
           case .bayes:
             pair = try .bayesFactor(
               information[g][block], information[h][block], correlation: correlation)
+          case .euclidean:
+            let r = information[g][block].rows
+            pair = BlockForm(
+              constant: 0, cross: .identity(r), selfForm: Matrix(rows: r, columns: r))
           }
           constant += m * pair.constant
           let start = (g * groups + h) * matrixLength + offsets[block]
@@ -141,39 +149,23 @@ public struct PairModel: Sendable {
     }
   }
 
-  /// The plain inner product of coefficients, for one group: what compares images that have been denoised
-  /// and brought to norm 1.
-  public init(innerProductOf layout: AngularLayout) {
-    self.layout = layout
-    groupCount = 1
-    var offsets = [0]
-    var form: [Float] = []
-    for block in 0..<layout.blockCount {
-      form += Matrix.identity(layout.components(ofBlock: block).count).storage.map { Float($0) }
-      offsets.append(form.count)
-    }
-    matrixOffsets = offsets
-    matrixLength = form.count
-    cross = form
-    selfForm = [Float](repeating: 0, count: form.count)
-    constants = [0]
-  }
-
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
-  /// and imaginary part side by side).
-  func selfTerms(of b: UnsafePointer<Float>, group g: Int) -> [Float] {
+  /// and imaginary part side by side), or of 16 images side by side.
+  func selfTerms<Value: CoefficientValue>(of b: UnsafePointer<Value>, group g: Int) -> [Value] {
     (0..<groupCount).map { h in
-      var sum: Float = 0
+      var sum = Value.zero
       multiply(selfForm, pair: g * groupCount + h, b) { component, real, imaginary in
-        sum += real * b[2 * component] + imaginary * b[2 * component + 1]
+        sum.addProduct(real, b[2 * component])
+        sum.addProduct(imaginary, b[2 * component + 1])
       }
-      return -sum / 2
+      sum.scale(by: -0.5)
+      return sum
     }
   }
 
   /// w = P_gh b, as `b` is laid out.
-  func weighted(
-    _ b: UnsafePointer<Float>, groups g: Int, _ h: Int, into w: UnsafeMutablePointer<Float>
+  func weighted<Value: CoefficientValue>(
+    _ b: UnsafePointer<Value>, groups g: Int, _ h: Int, into w: UnsafeMutablePointer<Value>
   ) {
     multiply(cross, pair: g * groupCount + h, b) { component, real, imaginary in
       w[2 * component] = real
@@ -181,8 +173,10 @@ public struct PairModel: Sendable {
     }
   }
 
-  private func multiply(
-    _ matrices: [Float], pair: Int, _ b: UnsafePointer<Float>, _ store: (Int, Float, Float) -> Void
+  @inline(__always)
+  private func multiply<Value: CoefficientValue>(
+    _ matrices: [Float], pair: Int, _ b: UnsafePointer<Value>,
+    _ store: (Int, Value, Value) -> Void
   ) {
     matrices.withUnsafeBufferPointer { matrices in
       var row = matrices.baseAddress! + pair * matrixLength
@@ -190,11 +184,11 @@ public struct PairModel: Sendable {
         let components = layout.components(ofBlock: block)
         let input = b + 2 * components.lowerBound
         for component in components {
-          var real: Float = 0
-          var imaginary: Float = 0
+          var real = Value.zero
+          var imaginary = Value.zero
           for q in 0..<components.count {
-            real += row[q] * input[2 * q]
-            imaginary += row[q] * input[2 * q + 1]
+            real.addProduct(Value(repeating: row[q]), input[2 * q])
+            imaginary.addProduct(Value(repeating: row[q]), input[2 * q + 1])
           }
           store(component, real, imaginary)
           row += components.count
@@ -202,4 +196,21 @@ public struct PairModel: Sendable {
       }
     }
   }
+}
+
+/// A coefficient's real or imaginary part, of one image or of 16 side by side.
+protocol CoefficientValue {
+  static var zero: Self { get }
+  init(repeating value: Float)
+  mutating func addProduct(_ a: Self, _ b: Self)
+  mutating func scale(by factor: Float)
+}
+
+extension Float: CoefficientValue {
+  init(repeating value: Float) { self = value }
+  mutating func scale(by factor: Float) { self *= factor }
+}
+
+extension SIMD16<Float>: CoefficientValue {
+  mutating func scale(by factor: Float) { self *= factor }
 }

@@ -46,10 +46,8 @@ final class PairScorer {
   func flush(onlyReflected: Bool? = nil, _ body: (Int, PairScore) -> Void) {
     if filled == 0 { return }
     correlate()
-    let peaks = rotations.peaks(of: filled, onlyReflected: onlyReflected)
-    for lane in 0..<filled {
-      body(lane, rotations.refine(lane: lane, start: peaks[lane], offset: offsets[lane]))
-    }
+    let scores = rotations.best(of: filled, offsets: offsets, onlyReflected: onlyReflected)
+    for (lane, score) in scores.enumerated() { body(lane, score) }
     filled = 0
   }
 

@@ -1,4 +1,4 @@
-/// Compares rows of one block with lanes of another and keeps the best candidates of each image: what one
+/// Compares rows of one block with another block and keeps the best candidates of each image: what one
 /// thread does in the all-pairs search.
 ///
 /// A pair whose upper bound reaches neither image's list is done with after the grid of angles; the bound
@@ -8,7 +8,9 @@ final class PairTile {
   private let model: PairModel
   private let kernel: PairKernel
   private let isPruning: Bool
-  private var weighted: [Float] = []
+  /// The tile's rows, one after the other, and 16 of them side by side.
+  private var weighted: [Float]
+  private var weightedLanes: [SIMD16<Float>]
   private let products: UnsafeMutablePointer<SIMD16<Float>>
   private let grid: UnsafeMutablePointer<SIMD16<Float>>
 
@@ -19,6 +21,9 @@ final class PairTile {
     self.model = model
     self.isPruning = isPruning
     kernel = PairKernel(layout: model.layout)
+    let width = model.layout.componentCount * 2
+    weighted = .init(repeating: 0, count: Self.rowsPerTile * width)
+    weightedLanes = .init(repeating: .zero, count: width)
     products = .allocate(capacity: PairKernel.rows * kernel.productLength)
     grid = .allocate(capacity: 2 * kernel.angles)
   }
@@ -28,50 +33,54 @@ final class PairTile {
     grid.deallocate()
   }
 
-  /// One side of the comparison: its images, and their self terms for every group, [row * groups + h].
+  /// One side of the comparison: its images, their self terms for every group, [row * groups + h], and what a
+  /// candidate of a row must exceed by what its owner knows already.
   struct Side {
     let block: PairBlock
     let selfTerms: [Float]
+    var thresholds: [Float]
   }
 
-  /// Compares rows `rows` (of one group) of `first` with all lanes of `second`; with `isTriangle` the two
-  /// are the same block and only columns after a row count.
+  /// Compares rows `rows` (of one group) of `first` with all of `second`; with `isTriangle` the two are the
+  /// same block and only columns after a row count.
   func compare(
-    _ rows: PairBlock.Run, of first: Side, with lanes: PairLanes, of second: Side,
-    isTriangle: Bool, lists: TileLists
+    _ rows: PairBlock.Run, of first: Side, with second: Side, isTriangle: Bool, lists: TileLists
   ) {
     let width = first.block.width
     let groupCount = model.groupCount
     var preparedFor = -1
-    for (at, group) in lanes.groups.enumerated() {
-      if isTriangle && group.firstRow + group.count - 1 <= rows.rows.lowerBound { continue }
-      if group.group != preparedFor {
-        prepare(rows, of: first, against: group.group)
-        preparedFor = group.group
+    for at in 0..<second.block.laneGroupCount {
+      let firstColumn = at * 16
+      if isTriangle && firstColumn + 15 <= rows.rows.lowerBound { continue }
+      let group = second.block.group(at)
+      if group != preparedFor {
+        prepare(rows, of: first, against: group)
+        preparedFor = group
       }
-      let pair = rows.group * groupCount + group.group
+      let pair = rows.group * groupCount + group
       var columnOffsets = SIMD16<Float>(repeating: -.infinity)
       var columnFloors = SIMD16<Float>(repeating: .infinity)
-      for lane in 0..<group.count {
-        let column = group.firstRow + lane
+      for lane in 0..<16 where second.block.index(firstColumn + lane) >= 0 {
+        let column = firstColumn + lane
         columnOffsets[lane] =
           model.constants[pair] + second.selfTerms[column * groupCount + rows.group]
         columnFloors[lane] = floor(column, second, lists.columns)
       }
+      let lanes = second.block.coefficients(at)
       for start in stride(from: 0, to: rows.rows.count, by: PairKernel.rows) {
-        lanes.values.withUnsafeBufferPointer { lanes in
-          weighted.withUnsafeBufferPointer { weighted in
-            kernel.multiply(
-              first: weighted.baseAddress! + start * width, stride: width,
-              second: lanes.baseAddress! + at * width, products: products)
-          }
+        if first.block.index(rows.rows.lowerBound + start) < 0 { break }
+        weighted.withUnsafeBufferPointer { weighted in
+          kernel.multiply(
+            first: weighted.baseAddress! + start * width, stride: width, second: lanes,
+            products: products)
         }
-        for quarter in 0..<min(PairKernel.rows, rows.rows.count - start) {
+        for quarter in 0..<PairKernel.rows {
           let row = rows.rows.lowerBound + start + quarter
+          if first.block.index(row) < 0 { break }
           let (largest, smallest) = kernel.synthesize(
             products: products + quarter * kernel.productLength, grid: grid)
           let offsets =
-            columnOffsets + SIMD16(repeating: first.selfTerms[row * groupCount + group.group])
+            columnOffsets + SIMD16(repeating: first.selfTerms[row * groupCount + group])
           let floors = smaller(
             columnFloors, SIMD16(repeating: floor(row, first, lists.rows)))
           let reach = largest + (largest - smallest) * PairKernel.peakMargin + offsets
@@ -80,8 +89,8 @@ final class PairTile {
           let scores = value + offsets
           let hopeful = isPruning ? scores .>= floors : offsets .> -.infinity
           if !any(hopeful) { continue }
-          for lane in 0..<group.count where hopeful[lane] {
-            let column = group.firstRow + lane
+          for lane in 0..<16 where hopeful[lane] {
+            let column = firstColumn + lane
             if isTriangle && column <= row { continue }
             lists.rows.offer(
               row: row, index: second.block.index(column), score: scores[lane],
@@ -98,21 +107,18 @@ final class PairTile {
 
   /// What a candidate of an image must reach: the worst of its list, or what its owner knows already.
   private func floor(_ row: Int, _ side: Side, _ lists: BestCandidates) -> Float {
-    max(lists.threshold(row: row), side.block.values[row * side.block.stride + side.block.width])
+    max(lists.threshold(row: row), side.thresholds[row])
   }
 
   /// Weights the tile's rows for comparison with group `group`.
   private func prepare(_ run: PairBlock.Run, of side: Side, against group: Int) {
     let width = side.block.width
-    let padded = (run.rows.count + PairKernel.rows - 1) / PairKernel.rows * PairKernel.rows
-    weighted = .init(repeating: 0, count: padded * width)
-    side.block.values.withUnsafeBufferPointer { values in
-      weighted.withUnsafeMutableBufferPointer { weighted in
-        for (at, row) in run.rows.enumerated() {
-          model.weighted(
-            values.baseAddress! + row * side.block.stride, groups: run.group, group,
-            into: weighted.baseAddress! + at * width)
-        }
+    for first in stride(from: run.rows.lowerBound, to: run.rows.upperBound, by: 16) {
+      model.weighted(
+        side.block.coefficients(first / 16), groups: run.group, group, into: &weightedLanes)
+      let target = (first - run.rows.lowerBound) * width
+      for lane in 0..<16 {
+        for i in 0..<width { weighted[target + lane * width + i] = weightedLanes[i][lane] }
       }
     }
   }

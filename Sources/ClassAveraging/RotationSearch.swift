@@ -27,10 +27,10 @@ final class RotationSearch {
     spectra = .init(repeating: .zero, count: layout.blockCount * 4)
   }
 
-  /// Angles on the grid: more than three a period of the highest frequency, so that a parabola finds the
+  /// Angles on the grid: more than six a period of the highest frequency, so that a parabola finds the
   /// peak.
   static func angleCount(highest: Int) -> Int {
-    fastTransformLength(atLeast: max(32, 3 * highest + 1))
+    fastTransformLength(atLeast: max(32, 6 * highest + 1))
   }
 
   /// Fills the angular grid: real part the image as it is, imaginary part the reflected one.
@@ -54,53 +54,94 @@ final class RotationSearch {
     fft.transform()
   }
 
-  /// The best angle of each lane to within a part of the grid's step.
-  struct Peak {
-    var reflected: Bool
+  /// A local peak to within a part of the grid's step.
+  private struct Peak {
+    var isReflected: Bool
     var angle: Double
     /// The sum there, by a parabola.
     var value: Float
   }
 
-  /// The best grid angle of each lane and reflection, refined by a parabola; the better of the two.
-  /// - Parameter onlyReflected: true or false where the reflection is given already.
-  func peaks(of count: Int, onlyReflected: Bool? = nil) -> [Peak] {
-    synthesize()
-    let n = fft.length
-    var best = (fft.values[0], fft.values[1])
-    var at = (SIMD16<Int32>.zero, SIMD16<Int32>.zero)
-    for t in 1..<n {
+  /// The two highest peaks of each lane over the grid: by a parabola through a grid value and its
+  /// neighbours, none of which is larger.
+  private struct TopTwo {
+    var values = (SIMD16<Float>(repeating: -.infinity), SIMD16<Float>(repeating: -.infinity))
+    var places = (SIMD16<Int32>.zero, SIMD16<Int32>.zero)
+    var smallest = SIMD16<Float>(repeating: .infinity)
+
+    mutating func offer(
+      _ left: SIMD16<Float>, _ middle: SIMD16<Float>, _ right: SIMD16<Float>, at t: Int
+    ) {
+      let slope = left - right
+      let curvature = larger(2 * middle - left - right, SIMD16(repeating: .leastNormalMagnitude))
+      let isPeak = (middle .>= left) .& (middle .>= right)
+      let value = (middle + slope * slope / (8 * curvature))
+        .replacing(with: -.infinity, where: .!isPeak)
       let index = SIMD16<Int32>(repeating: Int32(t))
-      let direct = fft.values[2 * t] .> best.0
-      best.0.replace(with: fft.values[2 * t], where: direct)
-      at.0.replace(with: index, where: direct)
-      let mirror = fft.values[2 * t + 1] .> best.1
-      best.1.replace(with: fft.values[2 * t + 1], where: mirror)
-      at.1.replace(with: index, where: mirror)
-    }
-    return (0..<count).map { lane in
-      func parabola(part: Int, at t: Int) -> (value: Float, angle: Double) {
-        let left = fft.values[2 * ((t + n - 1) % n) + part][lane]
-        let middle = fft.values[2 * t + part][lane]
-        let right = fft.values[2 * ((t + 1) % n) + part][lane]
-        let curvature = left - 2 * middle + right
-        let step = curvature < 0 ? (left - right) / (2 * curvature) : 0
-        return (
-          middle - curvature * step * step / 2, 2 * .pi * (Double(t) + Double(step)) / Double(n)
-        )
-      }
-      let direct = parabola(part: 0, at: Int(at.0[lane]))
-      let mirror = parabola(part: 1, at: Int(at.1[lane]))
-      let reflected = onlyReflected ?? (mirror.value > direct.value)
-      let best = reflected ? mirror : direct
-      return Peak(reflected: reflected, angle: best.angle, value: best.value)
+      let isFirst = value .> values.0
+      let isSecond = value .> values.1
+      values.1.replace(with: value, where: isSecond)
+      places.1.replace(with: index, where: isSecond)
+      values.1.replace(with: values.0, where: isFirst)
+      places.1.replace(with: places.0, where: isFirst)
+      values.0.replace(with: value, where: isFirst)
+      places.0.replace(with: index, where: isFirst)
+      smallest = smaller(smallest, middle)
     }
   }
 
-  /// One step of Newton's method on the trigonometric sum itself, then its value there.
+  /// The best alignment of each of `count` lanes. A parabola may err by a hundredth of what the sum varies
+  /// by: peaks closer to the highest than that are refined as well.
+  /// - Parameters:
+  ///   - offsets: what the affinities have besides the sum.
+  ///   - onlyReflected: true or false where the reflection is given already.
+  func best(of count: Int, offsets: SIMD16<Float>, onlyReflected: Bool? = nil) -> [PairScore] {
+    synthesize()
+    let n = fft.length
+    var tops = (TopTwo(), TopTwo())
+    for t in 0..<n {
+      let (before, after) = (2 * (t == 0 ? n - 1 : t - 1), 2 * (t + 1 == n ? 0 : t + 1))
+      let v = fft.values
+      tops.0.offer(v[before], v[2 * t], v[after], at: t)
+      tops.1.offer(v[before + 1], v[2 * t + 1], v[after + 1], at: t)
+    }
+    return (0..<count).map { lane in
+      var peaks: [Peak] = []
+      for (part, top) in [tops.0, tops.1].enumerated()
+      where (onlyReflected ?? (part == 1)) == (part == 1) {
+        for (value, place) in [(top.values.0, top.places.0), (top.values.1, top.places.1)]
+        where value[lane] > -.infinity {
+          peaks.append(peak(part: part, at: Int(place[lane]), lane: lane, value: value[lane]))
+        }
+      }
+      let highest = peaks.map(\.value).max()!
+      let room = 0.02 * (highest - min(tops.0.smallest[lane], tops.1.smallest[lane]))
+      var best: PairScore?
+      for peak in peaks where peak.value >= highest - room {
+        let score = refine(lane: lane, start: peak, offset: offsets[lane])
+        if best.map({ score.affinity > $0.affinity }) ?? true { best = score }
+      }
+      return best!
+    }
+  }
+
+  /// The peak of a parabola through a grid value and its neighbours.
+  private func peak(part: Int, at t: Int, lane: Int, value: Float) -> Peak {
+    let n = fft.length
+    let left = fft.values[2 * ((t + n - 1) % n) + part][lane]
+    let middle = fft.values[2 * t + part][lane]
+    let right = fft.values[2 * ((t + 1) % n) + part][lane]
+    let curvature = left - 2 * middle + right
+    let step = curvature < 0 ? (left - right) / (2 * curvature) : 0
+    return Peak(
+      isReflected: part == 1, angle: 2 * .pi * (Double(t) + Double(step)) / Double(n),
+      value: value)
+  }
+
+  /// Newton's method on the trigonometric sum itself; its value there.
   /// - Parameter offset: what the affinity has besides the sum.
-  func refine(lane: Int, start: Peak, offset: Float) -> PairScore {
-    let part = start.reflected ? 2 : 0
+  private func refine(lane: Int, start: Peak, offset: Float) -> PairScore {
+    let part = start.isReflected ? 2 : 0
     func derivatives(at angle: Double) -> (value: Double, slope: Double, curvature: Double) {
       var (value, slope, curvature) = (0.0, 0.0, 0.0)
       let turn = SIMD2(cos(angle), sin(angle))
@@ -122,17 +163,19 @@ final class RotationSearch {
       }
       return (value, slope, curvature)
     }
-    let here = derivatives(at: start.angle)
     var angle = start.angle
-    var value = here.value
-    if here.curvature < 0 {
-      let limit = .pi / Double(fft.length)
-      let step = max(-limit, min(limit, -here.slope / here.curvature))
-      let there = derivatives(at: start.angle + step)
-      if there.value > value { (angle, value) = (start.angle + step, there.value) }
+    var here = derivatives(at: angle)
+    let limit = .pi / Double(fft.length)
+    for _ in 0..<4 {
+      let newton = here.curvature < 0 ? -here.slope / here.curvature : limit
+      let step = newton.magnitude < limit ? newton : (here.slope < 0 ? -limit : limit)
+      let there = derivatives(at: angle + step)
+      if there.value <= here.value { break }
+      (angle, here) = (angle + step, there)
+      if abs(step) < 1e-3 * limit { break }
     }
     return PairScore(
-      affinity: Float(value) + offset, rotation: Float(remainder(angle, 2 * .pi)),
-      reflected: start.reflected ? 1 : 0)
+      affinity: Float(here.value) + offset, rotation: Float(remainder(angle, 2 * .pi)),
+      reflected: start.isReflected ? 1 : 0)
   }
 }

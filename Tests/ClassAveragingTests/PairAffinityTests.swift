@@ -56,6 +56,8 @@ struct DenseAffinity {
       }
       return try logDensity(y[0] + y[1], joint) - logDensity(y[0], own[0])
         - logDensity(y[1], own[1])
+    case .euclidean:
+      return zip(real.vector(b), t.times(real.vector(e))).map(*).reduce(0, +)
     }
   }
 }
@@ -78,7 +80,9 @@ func score(_ model: PairModel, _ b: [Float], _ g: Int, _ e: [Float], _ h: Int) -
 struct PairAffinityTests {
   @Test(
     "Affinity at the best rotation is that of explicit matrices, and no rotation is better",
-    arguments: [(Affinity.mahalanobis, 1.0), (.bayes, 1), (.bayes, 0.9), (.bayes, 0.4)])
+    arguments: [
+      (Affinity.mahalanobis, 1.0), (.bayes, 1), (.bayes, 0.9), (.bayes, 0.4), (.euclidean, 1),
+    ])
   func agreesWithDenseEvaluation(affinity: Affinity, correlation: Double) throws {
     let posterior = try SmallModel(seed: 4).posterior(noiseVariance: 0.2, on: testWorld())
     #expect(posterior.layout.offsets == [0, 3, 5, 7, 8, 9])

@@ -21,7 +21,9 @@ struct SuspectScoringRanks {
     {
       let partition = Partition(of: statistics.count, among: comm.size)
       let rows = DistributedRows(
-        statistics[partition.range(of: comm.rank)].flatMap { $0 }, width: statistics[0].count,
+        SteerableCoefficients(
+          layout: posterior.layout,
+          rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
         partition: partition, on: comm)
       return SuspectScoring(
         model: try PairModel(posterior, affinity: affinity), rows: rows, groups: groups,
@@ -210,7 +212,9 @@ struct SuspectScoringRanks {
     let world = try testWorld()
     let partition = Partition(of: 10, among: world.size)
     let rows = DistributedRows(
-      partition.range(of: world.rank).flatMap { [Float($0), Float($0) + 0.5] }, width: 2,
+      SteerableCoefficients(
+        layout: AngularLayout(frequencies: [1], counts: [1]),
+        rows: partition.range(of: world.rank).flatMap { [Float($0), Float($0) + 0.5] }),
       partition: partition, on: world)
     for wanted in [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [9], [], [Int32(world.rank), 8]] as [[Int32]] {
       let values = try rows.fetch(world.rank % 2 == 1 && wanted == [9] ? [] : wanted)

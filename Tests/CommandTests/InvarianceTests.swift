@@ -44,6 +44,24 @@ extension CommandTests {
       }
     }
 
+    /// All pairs and their passes: the very same lists, on ranks and threads.
+    @Test func allPairsToTheLastBit() throws {
+      let folder = try SmallSet.make(["--snr", "1/20"], images: 700)
+      let runs = [(1, 1), (2, 1), (3, 1), (4, 1), (1, 2), (2, 2)]
+      for (ranks, threads) in runs {
+        let run = try average(
+          folder, to: "\(ranks)x\(threads)", ["--threads", String(threads), "--averages", "20"],
+          ranks: ranks, suspects: nil)
+        #expect(run.status == 0, "\(run.text)")
+        for name in ["neighbours", "affinity", "rotation", "reflected"] {
+          let same =
+            try folder.data("\(ranks)x\(threads)/\(name).npy") == folder.data("1x1/\(name).npy")
+          #expect(same, "\(name) on \(ranks) ranks of \(threads) threads")
+        }
+      }
+      #expect((try RunOutput.record(folder, "1x1")["passes"] as? [Any])?.isEmpty == false)
+    }
+
     /// Simulated stacks are tested in `SimulateCommandTests`; here the estimates of every particle.
     @Test func denoisedImages() throws {
       let folder = try SmallSet.make(images: 50)
