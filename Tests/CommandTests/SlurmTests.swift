@@ -10,7 +10,6 @@ extension CommandTests {
     /// when USR1 comes, or every rank or node has gone; then it does what kindred does.
     private func longRun(_ folder: TemporaryFolder, steps: Int) throws -> String {
       let script = """
-        #!/bin/bash
         rank=${OMPI_COMM_WORLD_RANK:-$SLURM_PROCID} folder='\(folder.path)'
         count=$(cat "$folder/count-$rank" 2>/dev/null || echo 0)
         [ "$1" = average ] || count=\(steps)
@@ -25,7 +24,12 @@ extension CommandTests {
         trap - USR1
         exec '\(Command.kindred)' "$@"
         """
-      let path = try folder.write(script, to: "long-run")
+      return try executable(folder, script)
+    }
+
+    /// A bash script in a folder.
+    private func executable(_ folder: TemporaryFolder, _ script: String) throws -> String {
+      let path = try folder.write("#!/bin/bash\n" + script, to: "program")
       try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
       return path
     }
@@ -168,6 +172,39 @@ extension CommandTests {
       for row in table.suffix(2) { #expect(row[2...].joined() == "") }
       #expect(try folder.text("table1/table1.txt").contains(/\nwrong +- +-\n/))
       #expect(cluster.logs.contains("error: 2 results are missing"))
+    }
+
+    /// What collects the runs is a script here, which lists them.
+    @Test func scaling() throws {
+      let cluster = try LocalSlurm(nodes: 2, processors: 2)
+      let folder = cluster.jobs
+      let program = try executable(
+        folder,
+        """
+        if [ "$1" = scale ]; then ls "$3"/*/run.json >"$3/scaling.csv" && exit; fi
+        exec '\(Command.kindred)' "$@"
+        """)
+      for kind in ["strong", "weak"] {
+        _ = try cluster.submit(
+          "scaling-\(kind).sbatch", [],
+          [
+            "KINDRED": program, "RANKS": "1 4", "IMAGES": "120",
+            "SIMULATE_OPTIONS": "--box 33 --pixel-size 5.64 --snr 1/5",
+            "KINDRED_OPTIONS": "--neighbours 5",
+          ])
+      }
+      try cluster.waitForJobs()
+      // Weak: twice the images are four times the pairs.
+      for (kind, images) in [("strong", [120, 120]), ("weak", [120, 240])] {
+        let runs = ["ranks-0001", "ranks-0004"].map { "scaling-\(kind)/\($0)" }
+        for (run, expected) in zip(runs, zip([1, 4], images)) {
+          let record = try RunOutput.record(folder, run)
+          #expect(record["ranks"] as? Int == expected.0, "\(cluster.logs)")
+          #expect(record["images_used"] as? Int == expected.1)
+        }
+        let collected = try folder.text("scaling-\(kind)/scaling.csv").split(separator: "\n")
+        #expect(collected.map(String.init) == runs.map { "\($0)/run.json" })
+      }
     }
   }
 }
