@@ -47,6 +47,14 @@ public struct AveragePipeline {
       model: pairModel, rows: compared, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
+    try comm.agree {
+      if options.isLengthAutomatic && search != .allPairs {
+        throw OptionError(
+          "--neighbours auto goes by probabilities, which only all pairs have, and those take more "
+            + "than --search-budget \(options.searchBudget): raise it, or give a number of neighbours"
+        )
+      }
+    }
     let (table, passes) = try neighbours(
       search, model: model, scoring: scoring, statistics: rows)
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
@@ -65,7 +73,7 @@ public struct AveragePipeline {
       return (try calibrated(found.table, model, scoring), found.reports)
     case .landmarks:
       let found = try compareWithLandmarks(model.posterior, scoring, statistics)
-      return (try calibrated(found.table, model, scoring), found.reports)
+      return (found.table.prefix(options.neighbours), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
