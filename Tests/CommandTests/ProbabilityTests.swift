@@ -76,7 +76,8 @@ extension CommandTests {
     @Test func searchesWithoutCalibrationWriteNone() throws {
       let folder = try SmallSet.make(images: 60)
       for (run, options) in [
-        ("rir", ["--search", "rir"]), ("mahalanobis", ["--affinity", "mahalanobis"]),
+        ("rir", ["--search", "rir"]), ("landmarks", ["--search", "landmarks"]),
+        ("mahalanobis", ["--affinity", "mahalanobis"]),
       ] {
         #expect(try average(folder, to: run, options).status == 0)
         #expect(!folder.names(in: run).contains("probability.npy"))
@@ -87,6 +88,7 @@ extension CommandTests {
       (["--neighbours", "auto", "--search", "rir"], "--neighbours auto"),
       (["--neighbours", "auto", "--affinity", "mahalanobis"], "--neighbours auto"),
       (["--neighbours", "auto", "--search", "vdm"], "--neighbours auto"),
+      (["--neighbours", "auto", "--search-budget", "0"], "--search-budget 0.0"),
       (["--neighbours", "auto", "--confidence", "1.5"], "--confidence is 1.5"),
       (["--neighbours", "auto", "--confidence", "nan"], "--confidence is nan"),
       (["--confidence", "0.5"], "--confidence 0.5 goes with --neighbours auto"),
