@@ -41,15 +41,23 @@ struct ClassPasses {
   let threads: Int
   let comm: Communicator
   let observer: any StageObserver
+  var checkpoints: Checkpoints?
+
+  /// Finds the best `members` neighbours of each class among some pairs, given the table of the pass
+  /// before; nil compares all pairs.
+  var searchAmong: ((DistributedRows, PairModel, NeighbourTable) throws -> NeighbourTable)?
+
+  /// The first pass that may be the last one where the passes stop by themselves.
+  var fewest = 2
 
   /// A neighbour's weight in a class, if it is surely one.
-  private static let surenessWeight = 0.5
+  static let surenessWeight = 0.5
   /// Correlations that are tried.
   private static let correlations =
     stride(from: 0.5, through: 0.96, by: 0.02).map { $0 } + [0.98, 0.99]
   /// Correlations of this size come from shared members: the last pass. None larger is used.
   private static let sharedMembers = 0.97
-  private static let largestCorrelation = 0.95
+  static let largestCorrelation = 0.95
 
   /// How many neighbours make a class among `images`: a small part of all views, at most 50.
   static func members(images: Int, neighbours: Int) -> Int {
@@ -57,31 +65,43 @@ struct ClassPasses {
   }
 
   /// The table after the last pass, on every rank. Collective.
-  /// - Parameter table: pass 1: Bayes factors of single images, on every rank.
-  func run(_ start: NeighbourTable) throws -> (table: NeighbourTable, reports: [PassReport]) {
+  /// - Parameters:
+  ///   - start: pass 1: Bayes factors of single images, on every rank; or a later pass.
+  ///   - reports: of the passes up to it.
+  func run(_ start: NeighbourTable, after reports: [PassReport] = []) throws
+    -> (table: NeighbourTable, reports: [PassReport])
+  {
     var table = start
-    var reports: [PassReport] = []
-    for pass in 2..<max(2, limit + 1) {
+    var reports = reports
+    let first = (reports.last?.pass ?? 1) + 1
+    for pass in first..<max(first, limit + 1) {
+      if isAutomatic, let last = reports.last, last.pass >= fewest,
+        last.correlation >= Self.sharedMembers
+      {
+        break
+      }
       observer.stageBegan("pass \(pass)", items: AllPairsSearch.share(of: rows.partition, comm))
       let (classes, common, weight) = try classStatistics(table)
       let correlation = try likelyCorrelation(classes, common, table)
       let model = try PairModel(
         layout: posterior.layout, information: [common], affinity: .bayes,
         correlation: min(correlation, Self.largestCorrelation))
-      let next = try search(classes, model)
+      let next =
+        try searchAmong?(classes, model, table)
+        ?? search(classes, model, checkpoint: checkpoints?.search(pass: pass, from: table))
       let kept = keptShare(table, next)
       reports.append(
         PassReport(pass: pass, correlation: correlation, weight: weight, kept: kept))
       table = next
+      try checkpoints?.save(.init(number: pass, table: table, reports: reports))
       observer.stageEnded()
-      if isAutomatic && correlation >= Self.sharedMembers { break }
     }
     return (table, reports)
   }
 
   /// F of a class whose members weigh `weight` in all: the mean over the groups. Classes draw their members
   /// from all groups, so one serves for all.
-  private func information(weight: Double) -> [Matrix] {
+  func information(weight: Double) -> [Matrix] {
     var counts = [Int](repeating: 0, count: posterior.groupCount)
     for group in groups { counts[Int(group)] += 1 }
     return (0..<posterior.layout.blockCount).map { block in
@@ -96,15 +116,15 @@ struct ClassPasses {
 
   /// The prior log odds against a pair: few of all images are neighbours, and of many rotations and two
   /// reflections the best is taken.
-  private var priorLogOdds: Double {
+  var priorLogOdds: Double {
     let alignments = 2 * Double(1 + (posterior.layout.frequencies.last ?? 0))
     return log(Double(max(1, groups.count - 1)) / Double(members)) + log(alignments)
   }
 
   /// The classes' statistics as if all had the same information: (I + F) alpha_class, distributed like the
   /// images; F; and the mean weight of the neighbours in a class.
-  private func classStatistics(_ table: NeighbourTable) throws -> (
-    DistributedRows, [Matrix], Double
+  func classStatistics(_ table: NeighbourTable) throws -> (
+    rows: DistributedRows, information: [Matrix], weight: Double
   ) {
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
@@ -141,7 +161,7 @@ struct ClassPasses {
   }
 
   /// alpha -> (I + F) alpha.
-  private func restate(_ values: inout [Float], row: Int, under common: [Matrix]) {
+  func restate(_ values: inout [Float], row: Int, under common: [Matrix]) {
     for block in 0..<posterior.layout.blockCount {
       let components = posterior.layout.components(ofBlock: block)
       let start = row * rows.width + 2 * components.lowerBound
@@ -158,7 +178,7 @@ struct ClassPasses {
 
   /// The correlation under which a sample of the pairs found so far is most probable. The same on every
   /// rank. Collective.
-  private func likelyCorrelation(
+  func likelyCorrelation(
     _ classes: DistributedRows, _ common: [Matrix], _ table: NeighbourTable
   ) throws -> Double {
     let k = table.neighboursPerImage
@@ -211,11 +231,13 @@ struct ClassPasses {
   }
 
   /// All pairs of classes.
-  private func search(_ classes: DistributedRows, _ model: PairModel) throws -> NeighbourTable {
+  private func search(
+    _ classes: DistributedRows, _ model: PairModel, checkpoint: SearchCheckpoint?
+  ) throws -> NeighbourTable {
     let one = [Int32](repeating: 0, count: groups.count)
     let found = try AllPairsSearch(
       model: model, capacity: members, threads: threads, comm: comm, observer: observer
-    ).run(classes, groups: one)
+    ).run(classes, groups: one, checkpoint: checkpoint)
     let table = try SuspectScoring(
       model: model, rows: classes, groups: one, threads: threads, comm: comm,
       observer: SilentObserver()

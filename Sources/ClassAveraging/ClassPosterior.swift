@@ -5,14 +5,22 @@ import LinearAlgebra
 /// (method E.6): b_class = b_i + sum_j R_ij b_j, F_class = F_g(i) + sum_j F_g(j),
 /// alpha_class = (I + F_class)^{-1} b_class: the MAP class average, CTF-corrected.
 struct ClassPosterior {
-  private let posterior: PosteriorModel
+  private let layout: AngularLayout
+  /// F of each group and block.
+  private let information: [[Matrix]]
   var statistic: [Double]
   private var groupWeights: [Double]
 
   init(_ posterior: PosteriorModel) {
-    self.posterior = posterior
-    statistic = .init(repeating: 0, count: posterior.layout.componentCount * 2)
-    groupWeights = .init(repeating: 0, count: posterior.groupCount)
+    self.init(layout: posterior.layout, information: posterior.information)
+  }
+
+  /// - Parameter information: F of each group and block, `information[g][block]`.
+  init(layout: AngularLayout, information: [[Matrix]]) {
+    self.layout = layout
+    self.information = information
+    statistic = .init(repeating: 0, count: layout.componentCount * 2)
+    groupWeights = .init(repeating: 0, count: information.count)
   }
 
   /// Empties the class.
@@ -26,7 +34,6 @@ struct ClassPosterior {
   mutating func add(
     _ b: UnsafePointer<Float>, group: Int, rotation: Float, reflected: Bool, weight: Double = 1
   ) {
-    let layout = posterior.layout
     let mirror: Double = reflected ? -1 : 1
     groupWeights[group] += weight
     for (block, k) in layout.frequencies.enumerated() {
@@ -42,14 +49,13 @@ struct ClassPosterior {
 
   /// alpha_class, component-major, (re, im).
   func mean() throws -> [Float] {
-    let layout = posterior.layout
     var result = [Float](repeating: 0, count: statistic.count)
     for block in 0..<layout.blockCount {
       let components = layout.components(ofBlock: block)
       var precision = Matrix.identity(components.count)
       for (group, weight) in groupWeights.enumerated() where weight > 0 {
-        let information = posterior.information[group][block].storage
-        for i in information.indices { precision.storage[i] += weight * information[i] }
+        let part = information[group][block].storage
+        for i in part.indices { precision.storage[i] += weight * part[i] }
       }
       let right = Matrix(
         rows: components.count, columns: 2,

@@ -15,6 +15,10 @@ public struct NeighbourTable: Sendable {
   public var rotations: [Float]
   /// 1 where the neighbour is reflected, n x K.
   public var reflected: [UInt8]
+  /// The probability that the neighbour is a true one, n x K; empty where the search has no calibration.
+  public var probabilities: [Float] = []
+  /// What the probabilities were computed from, n x K x regressors; empty unless asked for.
+  var regressors: [Float] = []
 
   public init(count: Int, neighboursPerImage: Int) {
     self.count = count
@@ -54,8 +58,9 @@ public struct NeighbourTable: Sendable {
   /// The first `length` neighbours of every image.
   func prefix(_ length: Int) -> NeighbourTable {
     if length >= neighboursPerImage { return self }
-    func cut<T>(_ column: [T]) -> [T] {
-      (0..<count).flatMap { column[$0 * neighboursPerImage..<$0 * neighboursPerImage + length] }
+    func cut<T>(_ column: [T], width: Int = 1) -> [T] {
+      let k = width * neighboursPerImage
+      return (0..<count).flatMap { column[$0 * k..<$0 * k + width * length] }
     }
     var result = NeighbourTable(count: 0, neighboursPerImage: length)
     result.count = count
@@ -63,6 +68,37 @@ public struct NeighbourTable: Sendable {
     result.affinities = cut(affinities)
     result.rotations = cut(rotations)
     result.reflected = cut(reflected)
+    if !probabilities.isEmpty { result.probabilities = cut(probabilities) }
+    if !regressors.isEmpty {
+      result.regressors = cut(regressors, width: regressors.count / indices.count)
+    }
+    return result
+  }
+
+  /// The mean number of neighbours of an image.
+  public var meanLength: Double {
+    Double(indices.count { $0 >= 0 }) / Double(max(1, count))
+  }
+
+  /// The neighbours whose probability is at least `confidence`, closed up and padded with -1, which have
+  /// the affinity and probability NaN.
+  func confident(_ confidence: Double) -> NeighbourTable {
+    var result = NeighbourTable(count: count, neighboursPerImage: neighboursPerImage)
+    for entry in result.affinities.indices { result.affinities[entry] = .nan }
+    result.probabilities = result.affinities
+    for image in 0..<count {
+      let start = image * neighboursPerImage
+      var at = start
+      for entry in start..<start + neighboursPerImage
+      where indices[entry] >= 0 && Double(probabilities[entry]) >= confidence {
+        result.indices[at] = indices[entry]
+        result.affinities[at] = affinities[entry]
+        result.rotations[at] = rotations[entry]
+        result.reflected[at] = reflected[entry]
+        result.probabilities[at] = probabilities[entry]
+        at += 1
+      }
+    }
     return result
   }
 
@@ -75,6 +111,7 @@ public struct NeighbourTable: Sendable {
     table.affinities = try comm.broadcast(affinities)
     table.rotations = try comm.broadcast(rotations)
     table.reflected = try comm.broadcast(reflected)
+    table.probabilities = try comm.broadcast(probabilities)
     return table
   }
 }

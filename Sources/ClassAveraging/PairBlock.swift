@@ -73,19 +73,23 @@ final class PairBlock {
   /// are dealt out in parts as large as the ranks' slices.
   static func laneGroups(of partition: Partition, groups: [Int32]) -> [[ArraySlice<Int>]] {
     let order = groups.indices.sorted { (groups[$0], $0) < (groups[$1], $1) }
-    return (0..<partition.parts).map { rank in
-      var found: [ArraySlice<Int>] = []
-      var start = partition.range(of: rank).lowerBound
-      let end = partition.range(of: rank).upperBound
-      while start < end {
-        let group = groups[order[start]]
-        var next = start + 1
-        while next < min(start + 16, end), groups[order[next]] == group { next += 1 }
-        found.append(order[start..<next])
-        start = next
-      }
-      return found
+    return (0..<partition.parts).map {
+      laneGroups(of: order[partition.range(of: $0)], groups: groups)
     }
+  }
+
+  /// Images in the order of their defocus groups, by lane groups.
+  static func laneGroups(of images: ArraySlice<Int>, groups: [Int32]) -> [ArraySlice<Int>] {
+    var found: [ArraySlice<Int>] = []
+    var start = images.startIndex
+    while start < images.endIndex {
+      let group = groups[images[start]]
+      var next = start + 1
+      while next < min(start + 16, images.endIndex), groups[images[next]] == group { next += 1 }
+      found.append(images[start..<next])
+      start = next
+    }
+    return found
   }
 
   /// This rank's block, moved there by exchanges of a part at a time, so that what arrives is not held
@@ -117,9 +121,9 @@ final class PairBlock {
     return block
   }
 
-  /// Fills a lane group whose rows are all without image.
-  private func fill(_ at: Int, group: Int32, _ body: (UnsafeMutablePointer<SIMD16<Float>>) -> Void)
-  {
+  /// Fills a lane group whose rows are all without image: `body` is given its `width` vectors of coefficients
+  /// and, behind the next one, the bits of the images' indices.
+  func fill(_ at: Int, group: Int32, _ body: (UnsafeMutablePointer<SIMD16<Float>>) -> Void) {
     let target = vectors + at * stride
     for i in 0..<width { target[i] = .zero }
     target[width] = SIMD16(repeating: Float(bitPattern: UInt32(bitPattern: group)))

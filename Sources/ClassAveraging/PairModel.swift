@@ -152,15 +152,20 @@ public struct PairModel: Sendable {
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
   /// and imaginary part side by side), or of 16 images side by side.
   func selfTerms<Value: CoefficientValue>(of b: UnsafePointer<Value>, group g: Int) -> [Value] {
-    (0..<groupCount).map { h in
-      var sum = Value.zero
-      multiply(selfForm, pair: g * groupCount + h, b) { component, real, imaginary in
-        sum.addProduct(real, b[2 * component])
-        sum.addProduct(imaginary, b[2 * component + 1])
-      }
-      sum.scale(by: -0.5)
-      return sum
+    (0..<groupCount).map { selfTerm(of: b, groups: g, $0) }
+  }
+
+  /// self_i(h) for one group h.
+  func selfTerm<Value: CoefficientValue>(
+    of b: UnsafePointer<Value>, groups g: Int, _ h: Int
+  ) -> Value {
+    var sum = Value.zero
+    multiply(selfForm, pair: g * groupCount + h, b) { component, real, imaginary in
+      sum.addProduct(real, b[2 * component])
+      sum.addProduct(imaginary, b[2 * component + 1])
     }
+    sum.scale(by: -0.5)
+    return sum
   }
 
   /// w = P_gh b, as `b` is laid out.

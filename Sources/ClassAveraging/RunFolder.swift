@@ -7,9 +7,9 @@ import ParticleIO
 public final class RunFolder {
   /// All that a run of either kind may consist of.
   public static let fileNames = [
-    "neighbours.npy", "affinity.npy", "rotation.npy", "reflected.npy", "mean.mrc",
-    "eigenimages.mrcs", "averages.mrcs", "averages.star", "denoised.mrcs", "denoised.star",
-    "run.json",
+    "neighbours.npy", "affinity.npy", "rotation.npy", "reflected.npy", "probability.npy",
+    "pair-features.npy", "mean.mrc", "eigenimages.mrcs", "averages.mrcs", "averages.star",
+    "denoised.mrcs", "denoised.star", "run.json",
   ]
 
   /// At most so many eigenimages are written.
@@ -40,7 +40,7 @@ public final class RunFolder {
   public func file(_ name: String) -> String { "\(path)/\(name)" }
 
   /// Writes the neighbour lists for all `count` particles of the STAR file; a particle that was left out
-  /// has the neighbours -1 and the affinity NaN.
+  /// has the neighbours -1 and the affinity and probability NaN.
   public func write(_ table: NeighbourTable, originalIndex: [Int32], count: Int) throws {
     let k = table.neighboursPerImage
     func column<T: NPYElement>(
@@ -60,6 +60,21 @@ public final class RunFolder {
     try column("affinity.npy", Float.nan) { table.affinities[$0] }
     try column("rotation.npy", Float(0)) { table.rotations[$0] * 180 / .pi }
     try column("reflected.npy", UInt8(0)) { table.reflected[$0] }
+    if !table.probabilities.isEmpty {
+      try column("probability.npy", Float.nan) { table.probabilities[$0] }
+    }
+    if !table.regressors.isEmpty {
+      let width = table.regressors.count / table.indices.count
+      var values = [Float](repeating: .nan, count: count * k * width)
+      for (image, original) in originalIndex.enumerated() {
+        let target = Int(original) * k * width
+        for i in 0..<k * width { values[target + i] = table.regressors[image * k * width + i] }
+      }
+      let writer = try NPYWriter(
+        path: file("pair-features.npy"), of: Float.self, shape: [count, k, width])
+      try writer.append(values)
+      pending.append { try writer.finish() }
+    }
   }
 
   /// Writes the mean image and the leading eigenimages.

@@ -28,12 +28,14 @@ public struct ModelOptions: Sendable {
 
 /// How suspects are found.
 public enum SuspectSearch: String, Sendable, CaseIterable {
-  /// All pairs where that fits the time allowed, else rir; rir where its own order is asked for.
+  /// All pairs where that fits the time allowed, else landmarks; rir where its own order is asked for.
   case auto
   /// Nearest neighbours of rotationally invariant features: bispectrum and PCA (method E.7).
   case rir
   /// Every pair of images, scored exactly by the affinity.
   case allPairs = "all-pairs"
+  /// Candidates by exact comparison with the classes of a sample, scored by the affinity.
+  case landmarks
   /// Nearest neighbours in the vector diffusion map of the graph that another search has found (E.7).
   case vdm
 }
@@ -43,17 +45,28 @@ public struct AverageOptions: Sendable {
   public var model = ModelOptions()
   /// K, neighbours of each image.
   public var neighbours = 10
-  /// S, suspects of each image that the invariants find and the affinity ranks; nil for 50 or, if there
-  /// are more neighbours, as many.
+  /// Whether lists are as long as the confidence lets them be, up to a class's members, instead of K; K
+  /// is then only what the passes look at.
+  public var isLengthAutomatic = false
+  /// With lists of automatic length: the least probability of a neighbour that is kept.
+  public var confidence = 0.2
+  /// Whether what the probabilities are computed from is kept, to fit their formula.
+  public var keepsPairFeatures = false
+  /// Whether neighbours by the Bayes factor get probabilities.
+  var hasProbabilities = true
+  /// S, suspects of each image that the invariants or landmarks find and the affinity ranks; nil for 50
+  /// (invariants) or 100 (landmarks) or, if there are more neighbours, as many or twice as many.
   public var suspects: Int?
   public var search = SuspectSearch.auto
   /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
   /// not depend on the number of ranks.
-  public var searchBudget = 16.0
+  public var searchBudget = 0.1
+  /// Images drawn at random whose classes `landmarks` compares all images with; all where there are fewer.
+  public var landmarks = 5000
   /// How suspects are ranked; nil keeps the search's own order.
   public var affinity: Affinity? = .bayes
-  /// Passes over all pairs: the first among single images, the others among classes (method E.6). nil
-  /// lets them stop by themselves, after the first one for anything but all pairs by the Bayes factor.
+  /// Passes: the first among single images, the others among classes (method E.6). nil lets them stop by
+  /// themselves, after the first one for anything but all pairs and landmarks by the Bayes factor.
   public var passes: Int?
   /// How many averages are written, from the first image on; all if nil.
   public var averages: Int?
@@ -67,12 +80,23 @@ public struct AverageOptions: Sendable {
   /// S in force.
   var suspectCount: Int { suspects ?? max(50, neighbours) }
 
+  /// Candidates of each image in the landmark search; more than make a class.
+  var candidateCount: Int { suspects ?? max(100, 2 * neighbours) }
+
+  /// Of the search among the landmarks: classes are compared by the Bayes factor.
+  var landmarkOptions: AverageOptions {
+    var sample = self
+    sample.affinity = .bayes
+    return sample
+  }
+
   /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked
   /// for.
   var graphOptions: AverageOptions {
     var graph = self
     (graph.search, graph.neighbours) = (vdm.graph.search, vdm.neighbours)
     graph.passes = passes ?? 1
+    graph.hasProbabilities = false
     return graph
   }
 
@@ -88,6 +112,15 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--neighbours is \(neighbours), but each of \(images) images has only \(images - 1) others")
     }
+    if isLengthAutomatic && (affinity != .bayes || (search != .auto && search != .allPairs)) {
+      throw OptionError(
+        "--neighbours auto goes by probabilities, which only all pairs by the Bayes factor have: use "
+          + "--search all-pairs --affinity bayes, or a number of neighbours")
+    }
+    // Written so that NaN fails as well.
+    if !(confidence >= 0 && confidence <= 1) {
+      throw OptionError("--confidence is \(confidence); a probability from 0 to 1 is needed")
+    }
     if let suspects, suspects < neighbours {
       throw OptionError(
         "--suspects is \(suspects), fewer than the \(neighbours) neighbours to choose from them")
@@ -95,15 +128,19 @@ public struct AverageOptions: Sendable {
     if let passes, passes < 1 { throw OptionError("--passes is \(passes); at least 1 is needed") }
     if let passes, passes > 1, affinity != .bayes || search == .rir {
       throw OptionError(
-        "--passes is \(passes), but classes are compared among all pairs by the Bayes factor: use "
-          + "--search all-pairs --affinity bayes, or one pass")
+        "--passes is \(passes), but classes are compared by the Bayes factor: use --search "
+          + "all-pairs or landmarks with --affinity bayes, or one pass")
+    }
+    if search == .landmarks && landmarks <= neighbours {
+      throw OptionError(
+        "--landmarks is \(landmarks); more than the \(neighbours) neighbours are needed")
     }
     // Written so that NaN fails as well.
     if !(searchBudget >= 0 && searchBudget.isFinite) {
       throw OptionError(
         "--search-budget is \(searchBudget); a number of core hours from 0 is needed")
     }
-    if search == .allPairs && affinity == nil {
+    if [.allPairs, .landmarks].contains(search) && affinity == nil {
       throw OptionError(
         "--affinity none keeps the order of --search rir; all pairs are ordered by an affinity")
     }

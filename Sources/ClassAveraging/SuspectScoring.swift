@@ -13,7 +13,13 @@ struct SuspectScoring {
   let observer: any StageObserver
 
   /// Pairs scored between two exchanges of coefficients: bounds the memory for remote images.
-  private static let batch = 1 << 17
+  static let batch = 1 << 17
+
+  /// The same with another observer.
+  func observed(by other: any StageObserver) -> SuspectScoring {
+    SuspectScoring(
+      model: model, rows: rows, groups: groups, threads: threads, comm: comm, observer: other)
+  }
 
   /// The K best neighbours of every image, on rank 0 (empty elsewhere). A scored pair counts for both
   /// of its images. Collective.
@@ -115,7 +121,7 @@ struct SuspectScoring {
     return unique
   }
 
-  private static func unpack(_ pair: Int64) -> (Int32, Int32) {
+  static func unpack(_ pair: Int64) -> (Int32, Int32) {
     (Int32(pair >> 32), Int32(pair & 0xffff_ffff))
   }
 
@@ -145,20 +151,27 @@ struct SuspectScoring {
   }
 
   /// Scores pairs among fetched images, in runs of one first image.
-  private func scoreBatch(_ pairs: [Int64], images: [Int32], values: [Float]) -> [PairScore] {
+  func scoreBatch(_ pairs: [Int64], images: [Int32], values: [Float]) -> [PairScore] {
     // Where each image's row lies.
     var place: [Int32: Int] = [:]
     place.reserveCapacity(images.count)
     for (at, image) in images.enumerated() { place[image] = at }
     let groupCount = model.groupCount
-    var selfTerms = [Float](repeating: 0, count: images.count * groupCount)
+    // Of the groups that an image's partners have, a few of all where most images have few.
+    var selfTerms = [Float](repeating: .nan, count: images.count * groupCount)
+    for pair in pairs {
+      let (first, second) = Self.unpack(pair)
+      selfTerms[place[first]! * groupCount + Int(groups[Int(second)])] = 0
+      selfTerms[place[second]! * groupCount + Int(groups[Int(first)])] = 0
+    }
     values.withUnsafeBufferPointer { values in
       selfTerms.withUnsafeMutableBufferPointer { terms in
         nonisolated(unsafe) let terms = terms
         parallelFor(images.count, threads: threads, state: { 0 }) { _, at in
-          let own = model.selfTerms(
-            of: values.baseAddress! + at * rows.width, group: Int(groups[Int(images[at])]))
-          for h in 0..<groupCount { terms[at * groupCount + h] = own[h] }
+          for h in 0..<groupCount where !terms[at * groupCount + h].isNaN {
+            terms[at * groupCount + h] = model.selfTerm(
+              of: values.baseAddress! + at * rows.width, groups: Int(groups[Int(images[at])]), h)
+          }
         }
       }
     }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClassAveraging
+import Foundation
 import MPI
 import ParticleIO
 import Report
@@ -13,6 +14,9 @@ struct AverageCommand: ParsableCommand {
       reflection y -> -y where reflected.npy is 1, aligns it to the image; positive from x, growing \
       columns, to y, growing rows), averages.mrcs and averages.star (average i belongs to particle i), \
       mean.mrc, eigenimages.mrcs and run.json. Run it under mpirun to share the work.
+
+      SIGUSR1 ends the run with checkpoints in the folder checkpoints of the output and exit status 75; \
+      --resume goes on from there.
       """)
 
   @Argument(help: "RELION STAR file of the particles.")
@@ -21,26 +25,37 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Folder to write to; made where it is missing.")
   var output: String
 
-  @Option(help: "Neighbours of each image, K.")
-  var neighbours = 10
+  @Option(
+    help: """
+      Neighbours of each image, K; or auto: as many of up to 50 as are true ones with at least the \
+      probability --confidence.
+      """)
+  var neighbours = NeighbourCount.count(10)
+
+  @Option(help: "Least probability of a neighbour with --neighbours auto; default: 0.2.")
+  var confidence: Double?
 
   @Option(
     help: """
-      Suspects of each image that --search rir finds and the affinity ranks, S; default: 50, or as \
-      many as neighbours.
+      Suspects of each image that --search rir or landmarks finds and the affinity ranks, S; default: \
+      50 (rir) or 100 (landmarks), more where there are more neighbours.
       """)
   var suspects: Int?
 
   @Option(
     help: """
       How suspects are found: all-pairs (every pair, exactly), rir (rotationally invariant features), \
-      vdm (vector diffusion map of the graph that --vdm-graph finds, in its own order), or auto \
-      (all-pairs where it fits --search-budget).
+      landmarks (every image against the classes of a sample), vdm (vector diffusion map of the graph \
+      that --vdm-graph finds, in its own order), or auto (all-pairs where it fits --search-budget, else \
+      landmarks).
       """)
   var search = SuspectSearch.auto
 
   @Option(help: "Core hours for a pass up to which --search auto compares all pairs.")
-  var searchBudget = 16.0
+  var searchBudget = 0.1
+
+  @Option(help: "Images whose classes --search landmarks compares all images with.")
+  var landmarks = AverageOptions().landmarks
 
   @Option(
     help:
@@ -49,8 +64,8 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
-      Passes over all pairs: the first compares images, the others classes; default: they stop by \
-      themselves (1 with --search rir or --affinity mahalanobis).
+      Passes: the first compares images, the others classes; default: they stop by themselves (1 with \
+      --search rir or --affinity mahalanobis).
       """)
   var passes: Int?
 
@@ -60,25 +75,40 @@ struct AverageCommand: ParsableCommand {
   @Option(help: "Seed of all random numbers.")
   var seed: UInt64 = 1
 
+  @Flag(
+    help: ArgumentHelp(
+      "Write pair-features.npy, what the formula of the probabilities is fitted to.",
+      visibility: .hidden))
+  var pairFeatures = false
+
   @Flag(help: "Replace a run that is in the output folder.")
   var overwrite = false
+
+  @OptionGroup(title: "Checkpoints") var checkpoint: CheckpointArguments
 
   @OptionGroup(title: "Vector diffusion map") var vdm: DiffusionArguments
 
   @OptionGroup var model: ModelArguments
 
   func run() throws {
+    StopRequest.catchSignals()
     Universe.run { comm in
       let clock = StageClock(comm)
+      let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
+      InjectedFault.signalIfAsked(by: stop, on: comm)
       let folder = try comm.agree {
-        comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
+        if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
+        return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
       }
       clock.stageBegan("input", items: 0)
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try self.options(for: set) }
       var record = try RunRecord.begin(
         threads: model.threads, options: recordedOptions, on: comm)
-      let pipeline = AveragePipeline(options: options, on: comm, observer: clock)
+      let checkpoints = try checkpoint.checkpoints(
+        output: output, of: set, options: options, stop: stop, on: comm)
+      let pipeline = AveragePipeline(
+        options: options, on: comm, observer: clock, checkpoints: checkpoints)
       try InjectedFault.throwIfAsked(at: .model, on: comm)
       let found = try pipeline.findNeighbours(set)
       try InjectedFault.throwIfAsked(at: .averages, on: comm)
@@ -103,20 +133,34 @@ struct AverageCommand: ParsableCommand {
       let synthesis = try pipeline.average(found, count: kept) { try writer?.append($0) }
       try record.finish(
         folder, found.model, synthesis, clock: clock, on: comm,
-        summary: "\(kept) averages of \(neighbours) neighbours in \(output)")
+        summary: neighbours == .auto
+          ? "\(kept) averages of \(String(format: "%.1f", found.table.meanLength)) neighbours on average in \(output)"
+          : "\(kept) averages of \(neighbours) neighbours in \(output)")
+      try checkpoints.removeAll()
     }
   }
 
   private func options(for set: ParticleSet) throws -> AverageOptions {
     var options = AverageOptions()
     options.model = try model.options(for: set)
-    options.neighbours = neighbours
+    switch neighbours {
+    case .count(let count): options.neighbours = count
+    case .auto: options.isLengthAutomatic = true
+    }
+    if let confidence {
+      if neighbours != .auto {
+        throw OptionError("--confidence \(confidence) goes with --neighbours auto only")
+      }
+      options.confidence = confidence
+    }
     options.suspects = suspects
     options.search = search
     options.searchBudget = searchBudget
+    options.landmarks = landmarks
     options.passes = passes
     options.affinity = affinity.affinity
     options.averages = averages
+    options.keepsPairFeatures = pairFeatures
     options.seed = seed
     options.bispectrum.seed = seed
     options.features.seed = seed &+ 1
@@ -125,14 +169,48 @@ struct AverageCommand: ParsableCommand {
   }
 
   private var recordedOptions: [String: JSONValue] {
-    model.record.merging(vdm.record) { _, new in new }.merging([
-      "particles": .string(particles), "output": .string(output),
-      "neighbours": .integer(neighbours), "suspects": JSONValue(suspects),
-      "search": .string(search.rawValue), "search_budget": .number(searchBudget),
-      "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
-      "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
-      "overwrite": .bool(overwrite),
-    ]) { _, new in new }
+    model.record.merging(vdm.record) { _, new in new }.merging(checkpoint.record) { _, new in new }
+      .merging([
+        "particles": .string(particles), "output": .string(output),
+        "neighbours": neighbours.record, "confidence": JSONValue(confidence),
+        "suspects": JSONValue(suspects),
+        "search": .string(search.rawValue), "search_budget": .number(searchBudget),
+        "landmarks": .integer(landmarks),
+        "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
+        "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
+        "overwrite": .bool(overwrite), "pair_features": .bool(pairFeatures),
+      ]) { _, new in new }
+  }
+}
+
+/// How many neighbours an image has, as the command line says it.
+enum NeighbourCount: ExpressibleByArgument, CustomStringConvertible, Equatable {
+  case count(Int)
+  /// As many as are true ones with enough confidence.
+  case auto
+
+  init?(argument: String) {
+    if argument == "auto" {
+      self = .auto
+    } else if let count = Int(argument) {
+      self = .count(count)
+    } else {
+      return nil
+    }
+  }
+
+  var description: String {
+    switch self {
+    case .count(let count): String(count)
+    case .auto: "auto"
+    }
+  }
+
+  var record: JSONValue {
+    switch self {
+    case .count(let count): .integer(count)
+    case .auto: .string("auto")
+    }
   }
 }
 

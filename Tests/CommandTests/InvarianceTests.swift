@@ -8,6 +8,7 @@ extension CommandTests {
     @Test(arguments: [
       ["--search", "rir", "--affinity", "mahalanobis", "--suspects", "50"],
       ["--search", "all-pairs", "--affinity", "bayes"],
+      ["--search", "landmarks", "--landmarks", "150"],
     ])
     func oneToFourProcesses(search: [String]) throws {
       let folder = try SmallSet.make(["--snr", "1/40"], images: 403)

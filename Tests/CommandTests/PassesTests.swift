@@ -48,6 +48,8 @@ extension CommandTests {
       (["--affinity", "mahalanobis", "--passes", "3"], "--passes is 3"),
       (["--passes", "0"], "at least 1"),
       (["--search", "all-pairs", "--affinity", "none"], "--affinity none"),
+      (["--search", "landmarks", "--affinity", "none"], "--affinity none"),
+      (["--search", "landmarks", "--landmarks", "3"], "--landmarks is 3"),
     ])
     func contradictionsAreRefused(options: [String], message: String) throws {
       let folder = try SmallSet.make(images: 40)
@@ -56,10 +58,14 @@ extension CommandTests {
       #expect(run.errors.first?.contains(message) == true, "\(run.text)")
     }
 
-    @Test func autoTakesTheInvariantsWhereAllPairsTakeTooLong() throws {
+    @Test func autoTakesLandmarksWhereAllPairsTakeTooLong() throws {
       let folder = try SmallSet.make(images: 40)
       #expect(try average(folder, to: "run", ["--search-budget", "0"]).status == 0)
-      #expect(try RunOutput.record(folder, "run")["search"] as? String == "rir")
+      #expect(try RunOutput.record(folder, "run")["search"] as? String == "landmarks")
+      #expect(
+        try average(folder, to: "order", ["--search-budget", "0", "--affinity", "none"]).status == 0
+      )
+      #expect(try RunOutput.record(folder, "order")["search"] as? String == "rir")
       #expect(try average(folder, to: "all").status == 0)
       #expect(try RunOutput.record(folder, "all")["search"] as? String == "all-pairs")
     }

@@ -38,9 +38,11 @@ public struct Evaluation {
     var correlations: [Float] = []
     var angles: [Double] = []
     var rotationErrors: [Float] = []
+    var probabilities: [Float] = []
     for (slot, alignment) in alignments.enumerated() {
       guard let alignment else { continue }
       correlations.append(alignment.correlation)
+      if !rows.probability.isEmpty { probabilities.append(rows.probability[slot]) }
       angles.append(
         ViewingDirection.angle(
           truth.directions[slice.lowerBound + slot / rows.width],
@@ -58,10 +60,12 @@ public struct Evaluation {
     let allAngles = try comm.gatherRagged(angles)
     let allErrors = try comm.gatherRagged(rotationErrors)
     let allAverages = try comm.gatherRagged(averageCorrelations)
+    let allProbabilities = try comm.gatherRagged(probabilities)
     guard comm.isRoot else { return nil }
     return EvaluationSummary(
       images: truth.count, neighbours: rows.width, correlations: allCorrelations, angles: allAngles,
-      rotationErrors: allErrors, averageCorrelations: averages == nil ? nil : allAverages)
+      rotationErrors: allErrors, averageCorrelations: averages == nil ? nil : allAverages,
+      probabilities: allProbabilities)
   }
 
   /// This rank's rows of the neighbour table, which rank 0 reads; collective.
@@ -74,13 +78,16 @@ public struct Evaluation {
           folder: run, width: neighbours, images: truth.count, truth: self.truth) : nil
     }
     let width = try comm.broadcast([whole?.width ?? 0])[0]
+    let isCalibrated = try comm.broadcast([whole?.probability.isEmpty == false ? 1 : 0])[0] == 1
     let partition = Partition(of: truth.count, among: comm.size)
     let counts = (0..<comm.size).map { partition.range(of: $0).count * width }
     return RunTable(
       images: partition.range(of: comm.rank).count, width: width,
       neighbours: try comm.scatterRagged(whole?.neighbours ?? [], counts: counts),
       reflected: try comm.scatterRagged(whole?.reflected ?? [], counts: counts),
-      rotation: try comm.scatterRagged(whole?.rotation ?? [], counts: counts))
+      rotation: try comm.scatterRagged(whole?.rotation ?? [], counts: counts),
+      probability: try comm.scatterRagged(
+        whole?.probability ?? [], counts: isCalibrated ? counts : counts.map { _ in 0 }))
   }
 
   /// The class averages, average i of image i; nil where the run wrote none. There may be fewer than

@@ -34,6 +34,9 @@ public struct EvaluationSummary: Codable, Sendable, Equatable {
   public var averageCorrelationLowerQuartile: Double?
   public var averageCorrelationUpperQuartile: Double?
 
+  /// How probabilities compare with the truth; nil where the run has none.
+  public var reliability: [ReliabilityBin]?
+
   enum CodingKeys: String, CodingKey {
     case images
     case neighbours
@@ -47,6 +50,7 @@ public struct EvaluationSummary: Codable, Sendable, Equatable {
     case angleHistogram = "angle_histogram_1_deg"
     case medianRotationError = "median_rotation_error_deg"
     case rotationError90thPercentile = "rotation_error_90th_percentile_deg"
+    case reliability
     case averages
     case averageCorrelationMedian = "average_correlation_median"
     case averageCorrelationLowerQuartile = "average_correlation_lower_quartile"
@@ -55,7 +59,7 @@ public struct EvaluationSummary: Codable, Sendable, Equatable {
 
   init(
     images: Int, neighbours: Int, correlations: [Float], angles: [Double], rotationErrors: [Float],
-    averageCorrelations: [Double]?
+    averageCorrelations: [Double]?, probabilities: [Float] = []
   ) {
     self.images = images
     self.neighbours = neighbours
@@ -75,6 +79,7 @@ public struct EvaluationSummary: Codable, Sendable, Equatable {
     let errors = rotationErrors.sorted()
     medianRotationError = quantile(0.5, ofSorted: errors)
     rotationError90thPercentile = quantile(0.9, ofSorted: errors)
+    reliability = ReliabilityBin.bins(probabilities, correlations)
     let sortedAverages = averageCorrelations?.sorted()
     averages = sortedAverages?.count
     averageCorrelationMedian = sortedAverages.flatMap { quantile(0.5, ofSorted: $0) }
@@ -124,6 +129,14 @@ public struct EvaluationSummary: Codable, Sendable, Equatable {
       ]
     } else {
       rows.append(("Averages", "none in this run"))
+    }
+    for bin in reliability ?? [] {
+      rows.append(
+        (
+          "Probability \(bin.decile * 10) to \(bin.decile * 10 + 10) %: true",
+          "\(percent(bin.trueShare)); mean probability \(percent(bin.meanProbability)), "
+            + "\(Format.count(bin.pairs)) pairs"
+        ))
     }
     let width = rows.map(\.0.count).max()!
     return rows.map { Format.left($0.0, width) + "  " + $0.1 + "\n" }.joined()

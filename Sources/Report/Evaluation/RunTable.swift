@@ -1,3 +1,4 @@
+import Foundation
 import ParticleIO
 
 /// The neighbours that a run found: rows of images, best neighbour first.
@@ -16,6 +17,8 @@ struct RunTable {
   var reflected: [UInt8]
   /// images x width: degrees.
   var rotation: [Float]
+  /// images x width: probabilities of being a true neighbour; empty where the run has none.
+  var probability: [Float] = []
 
   /// Reads the first `width` neighbours (all, when nil) of the run in `folder`, made from `images`
   /// images. Throws `InputError`.
@@ -51,10 +54,13 @@ struct RunTable {
         ? values
         : (0..<images).flatMap { values[$0 * stored..<$0 * stored + width] }
     }
-    let table = RunTable(
+    var table = RunTable(
       images: images, width: width, neighbours: first(neighbours),
       reflected: first(try column(UInt8.self, "reflected.npy")),
       rotation: first(try column(Float.self, "rotation.npy")))
+    if FileManager.default.fileExists(atPath: folder + "/probability.npy") {
+      table.probability = first(try column(Float.self, "probability.npy"))
+    }
     try table.check(file: path)
     return table
   }

@@ -1,0 +1,100 @@
+import Foundation
+import MPI
+
+/// Candidates of images without comparing images: those that share landmarks or neighbours with it, ordered
+/// by how probable it is that both belong to the same one.
+struct CandidateProposal {
+  /// S, at most so many candidates of each image.
+  let count: Int
+  /// All images.
+  let images: Int
+  private let pool: WorkerPool<ListSum>
+  private let propose: (ListSum, Int) -> Void
+
+  /// Images j of an image i by the sum over landmarks l of p_i(l) p_j(l). Collective.
+  /// - Parameters:
+  ///   - probabilities: p of the landmarks of this rank's images.
+  ///   - landmarks: how many landmarks there are.
+  ///   - longest: images that each landmark proposes, the most probable; bounds work and memory.
+  init(
+    sharing probabilities: BestLandmarks, landmarks: Int, longest: Int, count: Int, images: Int,
+    threads: Int, on comm: Communicator
+  ) throws {
+    let own = try probabilities.transposed(landmarks: landmarks, limit: longest, on: comm)
+    let packed = try comm.allgatherRagged(own.packed.filter { $0 != -1 })
+    let counts = try comm.allgatherRagged(
+      stride(from: 0, to: own.indices.count, by: longest).map { start in
+        own.indices[start..<start + longest].count { $0 >= 0 }
+      })
+    let lists = WeightedLists(rows: landmarks) { add in
+      var at = 0
+      for (row, count) in counts.enumerated() {
+        for word in packed[at..<at + count] {
+          add(
+            row, Int32(UInt32(truncatingIfNeeded: word) >> 1),
+            Float(bitPattern: UInt32(truncatingIfNeeded: word >> 32)))
+        }
+        at += count
+      }
+    }
+    self.init(count: count, images: images, threads: threads) { sum, image in
+      for entry in probabilities.entries(of: image) where probabilities.landmarks[entry] >= 0 {
+        sum.add(
+          lists, row: Int(probabilities.landmarks[entry]), weight: probabilities.scores[entry])
+      }
+    }
+  }
+
+  /// Neighbours and neighbours of neighbours: images j of an image i by the sum over images l of p_il p_lj,
+  /// with p_ii = 1 and p_il + p_li for the others.
+  /// - Parameters:
+  ///   - table: neighbours of all images.
+  ///   - longest: neighbours of each image that count, the best.
+  ///   - probability: of the neighbour at an entry of the table.
+  init(
+    among table: NeighbourTable, longest: Int, count: Int, threads: Int,
+    probability: (Int) -> Double
+  ) {
+    let k = table.neighboursPerImage
+    let lists = WeightedLists(rows: table.count) { add in
+      for image in 0..<table.count {
+        add(image, Int32(image), 1)
+        for entry in image * k..<image * k + min(k, longest) where table.indices[entry] >= 0 {
+          let p = Float(probability(entry))
+          add(image, table.indices[entry], p)
+          add(Int(table.indices[entry]), Int32(image), p)
+        }
+      }
+    }
+    self.init(count: count, images: table.count, threads: threads) { sum, image in
+      for entry in lists.offsets[image]..<lists.offsets[image + 1] {
+        sum.add(lists, row: Int(lists.columns[entry]), weight: lists.weights[entry])
+      }
+    }
+  }
+
+  private init(
+    count: Int, images: Int, threads: Int, propose: @escaping (ListSum, Int) -> Void
+  ) {
+    self.count = count
+    self.images = images
+    self.propose = propose
+    pool = WorkerPool(count: threads) { ListSum(columns: images) }
+  }
+
+  /// S candidates of each image of a range of this rank's: global indices, ascending, the image itself
+  /// excluded, then -1 where there are fewer.
+  func candidates(of range: Range<Int>) -> [Int32] {
+    var result = [Int32](repeating: -1, count: range.count * count)
+    result.withUnsafeMutableBufferPointer { result in
+      nonisolated(unsafe) let result = result
+      pool.forEach(range.count) { sum, at in
+        propose(sum, range.lowerBound + at)
+        sum.takeBest(
+          excluding: range.lowerBound + at,
+          into: UnsafeMutableBufferPointer(rebasing: result[at * count..<(at + 1) * count]))
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import LinearAlgebra
+import MPI
+
+/// Compares every image of this rank with every landmark's class, exactly: the Bayes factor of image and
+/// class being alike, over all rotations and both reflections (method E.5). Work grows with images x
+/// landmarks, and no images travel.
+struct LandmarkComparison {
+  let classes: LandmarkClasses
+  let posterior: PosteriorModel
+  let rows: DistributedRows
+  /// The defocus group of every image, on every rank.
+  let groups: [Int32]
+  /// L, landmarks kept of each image.
+  let capacity: Int
+  let threads: Int
+  let comm: Communicator
+  let observer: any StageObserver
+
+  /// Images compared at a time by one thread.
+  private static let chunk = 2048
+
+  /// The best landmarks of this rank's images. An image's comparison with its own class says nothing: its
+  /// own landmark is left out.
+  /// - Parameter done: pairs that the stage has compared before.
+  func run(after done: Int = 0) throws -> BestLandmarks {
+    let own = rows.partition.range(of: comm.rank)
+    let model = try classes.pairModel(posterior)
+    let landmarks = side(of: landmarkBlock(), model, threshold: .infinity)
+    let tiles = stride(from: 0, to: landmarks.block.count, by: PairTile.rowsPerTile).map {
+      PairBlock.Run(
+        group: model.groupCount - 1,
+        rows: $0..<min($0 + PairTile.rowsPerTile, landmarks.block.count))
+    }
+    // Images of one group side by side.
+    let order = own.sorted { (groups[$0], $0) < (groups[$1], $1) }
+    var result = BestLandmarks(images: own, capacity: capacity)
+    let chunks = (own.count + Self.chunk - 1) / Self.chunk
+    let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
+    var found = [(block: PairBlock, lists: BestCandidates)?](repeating: nil, count: pool.count)
+    for start in stride(from: 0, to: chunks, by: pool.count) {
+      let count = min(pool.count, chunks - start)
+      let parts = (start..<start + count).map {
+        order[$0 * Self.chunk..<min(($0 + 1) * Self.chunk, own.count)]
+      }
+      found.withUnsafeMutableBufferPointer { found in
+        nonisolated(unsafe) let found = found
+        pool.forEach(count) { tile, at in
+          let images = side(
+            of: block(of: parts[at], from: own.lowerBound), model, threshold: -.infinity)
+          let lists = TileLists(
+            rows: BestCandidates(rows: landmarks.block.count, capacity: 1),
+            columns: BestCandidates(rows: images.block.count, capacity: capacity + 1))
+          for run in tiles {
+            tile.compare(run, of: landmarks, with: images, isTriangle: false, lists: lists)
+          }
+          lists.columns.sort()
+          found[at] = (images.block, lists.columns)
+        }
+      }
+      for case (let block, let lists)? in found.prefix(count) {
+        enter(lists, of: block, into: &result)
+      }
+      observer.stageAdvanced(
+        to: done + min((start + count) * Self.chunk, own.count) * classes.images.count)
+    }
+    return result
+  }
+
+  /// What was found for a block of images, without their own landmarks.
+  private func enter(
+    _ lists: BestCandidates, of block: PairBlock, into result: inout BestLandmarks
+  ) {
+    for row in 0..<block.count where block.index(row) >= 0 {
+      let image = block.index(row)
+      let others = (row * lists.capacity..<(row + 1) * lists.capacity).filter {
+        lists.indices[$0] >= 0 && classes.images[Int(lists.indices[$0])] != image
+      }
+      for (entry, other) in zip(result.entries(of: Int(image)), others) {
+        result.landmarks[entry] = lists.indices[other]
+        result.scores[entry] = lists.scores[other]
+      }
+    }
+  }
+
+  /// The landmarks' classes, numbered from 0, of a group of their own.
+  private func landmarkBlock() -> PairBlock {
+    let (width, count) = (rows.width, classes.images.count)
+    let block = PairBlock(width: width, laneGroupCount: (count + 15) / 16)
+    for at in 0..<block.laneGroupCount {
+      block.fill(at, group: Int32(posterior.groupCount)) { target in
+        for landmark in 16 * at..<min(16 * (at + 1), count) {
+          for i in 0..<width {
+            target[i][landmark % 16] = classes.statistics[landmark * width + i]
+          }
+          target[width + 1][landmark % 16] = Float(bitPattern: UInt32(landmark))
+        }
+      }
+    }
+    return block
+  }
+
+  /// Some of this rank's images, sorted by defocus group; `first` is the first of all its images.
+  private func block(of images: ArraySlice<Int>, from first: Int) -> PairBlock {
+    let laneGroups = PairBlock.laneGroups(of: images, groups: groups)
+    let width = rows.width
+    let block = PairBlock(width: width, laneGroupCount: laneGroups.count)
+    for (at, part) in laneGroups.enumerated() {
+      block.fill(at, group: groups[part.first!]) { target in
+        for (lane, image) in part.enumerated() {
+          let (group, source) = (image - first).quotientAndRemainder(
+            dividingBy: SteerableCoefficients.groupSize)
+          for i in 0..<width { target[i][lane] = rows.local.lanes[group * width + i][source] }
+          target[width + 1][lane] = Float(bitPattern: UInt32(image))
+        }
+      }
+    }
+    return block
+  }
+
+  /// - Parameter threshold: what a row's candidates must reach; none reaches infinity.
+  private func side(of block: PairBlock, _ model: PairModel, threshold: Float) -> PairTile.Side {
+    let groupCount = model.groupCount
+    var terms = [Float](repeating: 0, count: block.count * groupCount)
+    for at in 0..<block.laneGroupCount {
+      let own = model.selfTerms(of: block.coefficients(at), group: block.group(at))
+      for lane in 0..<16 {
+        for h in 0..<groupCount { terms[(at * 16 + lane) * groupCount + h] = own[h][lane] }
+      }
+    }
+    return PairTile.Side(
+      block: block, selfTerms: terms, thresholds: .init(repeating: threshold, count: block.count))
+  }
+}

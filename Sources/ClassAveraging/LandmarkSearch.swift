@@ -1,0 +1,98 @@
+import Foundation
+import MPI
+
+/// Neighbours without comparing all pairs of images; work grows linearly with their number.
+///
+/// All images are compared exactly with the classes of landmarks, whose members are then drawn anew from
+/// all images. Images that share landmarks are candidates, and compared exactly themselves. Passes among
+/// classes follow (`ClassPasses`), whose candidates are the neighbours and the neighbours of neighbours.
+struct LandmarkSearch {
+  let posterior: PosteriorModel
+  /// Those of all images.
+  let statistics: DistributedRows
+  /// How candidates are compared, and what of them.
+  let scoring: SuspectScoring
+  /// The passes that follow, and how classes are weighed.
+  let passes: ClassPasses
+  /// S, candidates of each image.
+  let candidates: Int
+  /// L, landmarks of each image that candidates are found by.
+  var landmarksPerImage = 40
+  /// How often the landmarks' members are drawn from all images.
+  var refinements = 2
+
+  /// What Bayes factors of landmarks are divided by (`BestLandmarks.probabilities`).
+  private static let softening: Float = 3
+  /// Images that a landmark proposes, for each candidate.
+  private static let proposals = 10
+  /// Neighbours of each image through which the passes find candidates.
+  private static let links = 20
+
+  private var comm: Communicator { scoring.comm }
+  private var observer: any StageObserver { scoring.observer }
+  private var threads: Int { scoring.threads }
+  private var images: Int { scoring.groups.count }
+
+  /// Collective.
+  /// - Parameter classes: makes those of a sample of the images; not called where a later pass was saved.
+  /// - Returns: the neighbours of the last pass, `passes.members` of each image or, with one pass, those
+  ///   asked for, on every rank.
+  func run(_ classes: () throws -> LandmarkClasses) throws -> (
+    table: NeighbourTable, reports: [PassReport]
+  ) {
+    let start = try passes.checkpoints?.restoredPass(images: images)
+    let table = try start?.table ?? firstNeighbours(classes())
+    var passes = passes
+    // The first classes share their members because they share their candidates.
+    passes.fewest = 3
+    passes.searchAmong = { [passes] classes, model, before in
+      let odds = passes.priorLogOdds
+      let proposal = CandidateProposal(
+        among: before, longest: Self.links, count: candidates, threads: threads
+      ) { 1 / (1 + exp(odds - Double(before.affinities[$0]))) }
+      return try SuspectScoring(
+        model: model, rows: classes, groups: .init(repeating: 0, count: images),
+        threads: threads, comm: comm, observer: observer
+      ).best(of: proposal, neighboursPerImage: passes.members)
+    }
+    return try passes.run(table, after: start?.reports ?? [])
+  }
+
+  /// The neighbours among the candidates that share landmarks.
+  private func firstNeighbours(_ classes: LandmarkClasses) throws -> NeighbourTable {
+    let found = try bestLandmarks(classes)
+    observer.stageBegan("candidates", items: found.images.count * candidates)
+    let kept = passes.limit > 1 ? passes.members : passes.neighbours
+    let proposal = try CandidateProposal(
+      sharing: found.probabilities(softening: Self.softening), landmarks: classes.images.count,
+      longest: Self.proposals * candidates, count: candidates, images: images, threads: threads,
+      on: comm)
+    let table = try scoring.best(of: proposal, neighboursPerImage: kept)
+    try passes.checkpoints?.save(.init(number: 1, table: table, reports: []))
+    observer.stageEnded()
+    return table
+  }
+
+  /// The landmarks that each of this rank's images is most like.
+  private func bestLandmarks(_ sample: LandmarkClasses) throws -> BestLandmarks {
+    let pairs = statistics.partition.range(of: comm.rank).count * sample.images.count
+    observer.stageBegan("landmarks", items: (refinements + 1) * pairs)
+    var classes = sample
+    var found = BestLandmarks(images: 0..<0, capacity: 0)
+    for round in 0...refinements {
+      if round > 0 {
+        classes = try LandmarkRefinement(
+          posterior: posterior, rows: statistics, groups: scoring.groups, passes: passes,
+          threads: threads, comm: comm, observer: observer
+        ).run(classes, found)
+      }
+      found = try LandmarkComparison(
+        classes: classes, posterior: posterior, rows: statistics, groups: scoring.groups,
+        capacity: min(landmarksPerImage, classes.images.count), threads: threads, comm: comm,
+        observer: observer
+      ).run(after: round * pairs)
+    }
+    observer.stageEnded()
+    return found
+  }
+}

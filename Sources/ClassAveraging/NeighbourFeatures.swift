@@ -1,0 +1,129 @@
+import Foundation
+import LinearAlgebra
+import MPI
+
+/// What the probability of a neighbour is computed from.
+struct NeighbourFeatures {
+  /// What is known of a pair.
+  struct Pair {
+    /// rho: the Pearson correlation of the two clean images, aligned as found, that the posteriors of their
+    /// classes let expect.
+    var correlation: Double
+    /// e: the posterior variance of a class over the energy of its mean, the geometric mean of both.
+    var error: Double
+  }
+
+  /// What all pairs of a run share.
+  struct Run {
+    /// E: the energy of the classes' means, less the mean image, over what the prior and their posterior
+    /// variance leave for it: 1 where classes are what they should be, more where they hold noise.
+    var energyRatio: Double
+    /// w: the mean weight of a neighbour in a class, over that of a sure one, 0 to 1.
+    var weight: Double
+  }
+
+  let run: Run
+  /// n x K of the table, for the images of this rank; nil where there is no neighbour.
+  let pairs: [Pair?]
+}
+
+/// Computes the features of a table's pairs. The class of an image is the image itself and its neighbours,
+/// weighted as in `ClassPasses`.
+struct NeighbourFeatureExtraction {
+  let basis: FourierBesselBasis
+  /// Those that made the table, or would follow on it.
+  let passes: ClassPasses
+
+  var comm: Communicator { passes.comm }
+  var observer: any StageObserver { passes.observer }
+  private var rows: DistributedRows { passes.rows }
+
+  /// Images that a rank works on between two exchanges of coefficients: bounds the memory.
+  private static let chunk = 256
+
+  /// The features of this rank's images, and of the run. Collective.
+  /// - Parameter table: the neighbours, on every rank.
+  func features(of table: NeighbourTable) throws -> NeighbourFeatures {
+    let (posterior, groups) = (passes.posterior, passes.groups)
+    let weights = NeighbourWeights(passes)
+    let energy = ImageEnergy(posterior, basis: basis)
+    let own = rows.partition.range(of: comm.rank)
+    let k = table.neighboursPerImage
+    let uncertainty = try ClassUncertainty(
+      posterior: posterior, groups: groups, energy: energy,
+      largestWeight: 1 + Double(k) * NeighbourWeights.sureness)
+    func weight(_ entry: Int) -> Double {
+      table.indices[entry] < 0 ? 0 : weights.weight(ofAffinity: table.affinities[entry])
+    }
+    let classes = ClassMeans(
+      posterior: posterior, rows: rows, groups: groups, threads: passes.threads, observer: observer)
+    var means: [Float] = []
+    means.reserveCapacity(own.count * rows.width)
+    try forEachChunk { part in
+      means += try classes.means(of: part, table, members: k, weight: weight)
+    }
+    /// What the members of a class weigh in all.
+    func classWeight(_ image: Int) -> Double {
+      (image * k..<(image + 1) * k).reduce(1) { $0 + weight($1) }
+    }
+    let bound = max(energy.prior * 1e3, Double(k))
+    var sums = FixedPointSum(count: 3, bound: bound, terms: groups.count)
+    means.withUnsafeBufferPointer { means in
+      for (at, image) in own.enumerated() {
+        let weight = classWeight(image)
+        sums.add([
+          min(energy.fluctuation(means.baseAddress! + at * rows.width), bound),
+          energy.prior - uncertainty.variance(weight: weight), weight - 1,
+        ])
+      }
+    }
+    let total = try sums.reduced(over: comm)
+    let run = NeighbourFeatures.Run(
+      energyRatio: total[0] / max(total[1], total[0] * 1e-3, .leastNormalMagnitude),
+      weight: total[2] / (Double(groups.count * k) * NeighbourWeights.sureness))
+
+    let meanRows = DistributedRows(
+      SteerableCoefficients(layout: posterior.layout, rows: means), partition: rows.partition,
+      on: comm)
+    var pairs: [NeighbourFeatures.Pair?] = []
+    pairs.reserveCapacity(own.count * k)
+    try forEachChunk { part in
+      var needed = part.map { Int32($0) }
+      for image in part {
+        needed += table.indices[image * k..<(image + 1) * k].filter { $0 >= 0 }
+      }
+      let unique = Set(needed).sorted()
+      let values = try observer.communicating { try meanRows.fetch(unique) }
+      var place: [Int32: Int] = [:]
+      for (at, image) in unique.enumerated() { place[image] = at }
+      pairs += values.withUnsafeBufferPointer { values in
+        let variances = unique.map { uncertainty.variance(weight: classWeight(Int($0))) }
+        let energies = unique.indices.map { energy.total(values.baseAddress! + $0 * rows.width) }
+        return part.flatMap { image in
+          let i = place[Int32(image)]!
+          return (image * k..<(image + 1) * k).map { entry -> NeighbourFeatures.Pair? in
+            guard let j = place[table.indices[entry]] else { return nil }
+            let product = energy.product(
+              values.baseAddress! + i * rows.width, values.baseAddress! + j * rows.width,
+              rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
+            let norm =
+              ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
+            let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
+            return .init(correlation: product / norm, error: error)
+          }
+        }
+      }
+    }
+    return NeighbourFeatures(run: run, pairs: pairs)
+  }
+
+  /// Calls `body` with stretches of this rank's images, the same number of times on every rank.
+  private func forEachChunk(_ body: (Range<Int>) throws -> Void) throws {
+    let own = rows.partition.range(of: comm.rank)
+    let longest = rows.partition.range(of: 0).count
+    for offset in stride(from: 0, to: longest, by: Self.chunk) {
+      let start = min(own.lowerBound + offset, own.upperBound)
+      try body(start..<min(start + Self.chunk, own.upperBound))
+    }
+  }
+}

@@ -1,0 +1,64 @@
+/// Sparse rows of weights: row r has the columns `columns[offsets[r]..<offsets[r + 1]]`.
+struct WeightedLists: Sendable {
+  let offsets: [Int]
+  let columns: [Int32]
+  let weights: [Float]
+
+  /// - Parameter entries: called twice, with a function to be called for each (row, column, weight), in the
+  ///   same order both times.
+  init(rows: Int, entries: ((Int, Int32, Float) -> Void) -> Void) {
+    var counts = [Int](repeating: 0, count: rows + 1)
+    entries { row, _, _ in counts[row + 1] += 1 }
+    for row in 0..<rows { counts[row + 1] += counts[row] }
+    offsets = counts
+    var columns = [Int32](repeating: 0, count: counts[rows])
+    var weights = [Float](repeating: 0, count: counts[rows])
+    entries { row, column, weight in
+      columns[counts[row]] = column
+      weights[counts[row]] = weight
+      counts[row] += 1
+    }
+    self.columns = columns
+    self.weights = weights
+  }
+}
+
+/// Sums rows of weights and finds the columns of the largest sums. One instance a thread.
+final class ListSum {
+  private var sums: [Float]
+  private var touched: [Int32] = []
+
+  init(columns: Int) { sums = .init(repeating: 0, count: columns) }
+
+  /// Adds `weight` times row `row` of `lists`.
+  func add(_ lists: WeightedLists, row: Int, weight: Float) {
+    lists.columns.withUnsafeBufferPointer { columns in
+      lists.weights.withUnsafeBufferPointer { weights in
+        sums.withUnsafeMutableBufferPointer { sums in
+          for entry in lists.offsets[row]..<lists.offsets[row + 1] {
+            let column = Int(columns[entry])
+            if sums[column] == 0 { touched.append(columns[entry]) }
+            // Not zero, which stands for a column without any.
+            sums[column] += max(weight * weights[entry], .leastNormalMagnitude)
+          }
+        }
+      }
+    }
+  }
+
+  /// Writes the columns of the largest sums, without `excluded`, in ascending order, then -1 where there are
+  /// fewer; ties go to the smaller column. All sums are zero afterwards.
+  func takeBest(excluding excluded: Int, into result: UnsafeMutableBufferPointer<Int32>) {
+    var best = BestCandidates(rows: 1, capacity: result.count)
+    for column in touched {
+      let sum = sums[Int(column)]
+      sums[Int(column)] = 0
+      if column != excluded && sum >= best.threshold(row: 0) {
+        best.offer(row: 0, index: column, score: sum, reflected: false)
+      }
+    }
+    touched.removeAll(keepingCapacity: true)
+    let found = best.indices.filter { $0 >= 0 }.sorted()
+    for at in result.indices { result[at] = at < found.count ? found[at] : -1 }
+  }
+}

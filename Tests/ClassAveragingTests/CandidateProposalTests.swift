@@ -1,0 +1,52 @@
+import TestSupport
+import Testing
+
+@testable import ClassAveraging
+
+@Suite struct CandidateProposalTests {
+  @Test(
+    "Neighbours of neighbours are the largest elements of the matrix product", arguments: [1, 3])
+  func agreesWithTheProduct(threads: Int) {
+    let (count, k, longest, wanted) = (24, 4, 3, 5)
+    let numbers = randomNumbers(count * k, seed: 3).map { abs($0) + 0.01 }
+    var table = NeighbourTable(count: count, neighboursPerImage: k)
+    for image in 0..<count {
+      for at in 0..<k { table.indices[image * k + at] = Int32((image + 1 + at * at) % count) }
+    }
+    table.indices[7 * k + 1] = -1
+    var weights = [[Double]](repeating: .init(repeating: 0, count: count), count: count)
+    for image in 0..<count {
+      weights[image][image] = 1
+      for at in 0..<longest where table.indices[image * k + at] >= 0 {
+        let other = Int(table.indices[image * k + at])
+        weights[image][other] += numbers[image * k + at]
+        weights[other][image] += numbers[image * k + at]
+      }
+    }
+    let proposal = CandidateProposal(
+      among: table, longest: longest, count: wanted, threads: threads
+    ) { numbers[$0] }
+    let found = proposal.candidates(of: 3..<20)
+    for image in 3..<20 {
+      let sums = (0..<count).map { other in
+        other == image
+          ? -1 : (0..<count).reduce(0) { $0 + weights[image][$1] * weights[$1][other] }
+      }
+      let best = sums.indices.sorted { sums[$0] > sums[$1] }.prefix(wanted).sorted()
+      #expect(found[(image - 3) * wanted..<(image - 2) * wanted] == best.map { Int32($0) }[...])
+    }
+  }
+
+  @Test("Fewer candidates than asked for are followed by -1, and landmarks are drawn by the seed")
+  func ends() {
+    var table = NeighbourTable(count: 5, neighboursPerImage: 1)
+    table.indices[2] = 4
+    let proposal = CandidateProposal(among: table, longest: 1, count: 3, threads: 1) { _ in 0.5 }
+    #expect(proposal.candidates(of: 0..<3) == [-1, -1, -1, -1, -1, -1, 4, -1, -1])
+
+    let drawn = LandmarkClasses.draw(20, of: 100, seed: 1)
+    #expect(drawn == drawn.sorted() && Set(drawn).count == 20 && drawn.last! > 50)
+    #expect(drawn == LandmarkClasses.draw(20, of: 100, seed: 1))
+    #expect(drawn != LandmarkClasses.draw(20, of: 100, seed: 2))
+  }
+}

@@ -1,0 +1,94 @@
+import Foundation
+import LinearAlgebra
+import TestSupport
+import Testing
+
+@testable import ClassAveraging
+
+@Suite struct NeighbourProbabilityTests {
+  /// The posterior's inner products are those of pixels inside the disc, less the means there.
+  @Test func productsAreThoseOfPixels() throws {
+    let small = SmallModel(seed: 23)
+    let posterior = try small.posterior(on: testWorld())
+    let energy = ImageEnergy(posterior, basis: small.basis)
+    let synthesis = ImageSynthesis(posterior, basis: small.basis)
+    let layout = posterior.layout
+    let width = 2 * layout.componentCount
+    let a = randomNormals(width, seed: 5).map { Float($0) }
+    let b = randomNormals(width, seed: 6).map { Float($0) }
+    let disc = (0..<256).filter { pixel in
+      let (y, x) = (pixel / 16 - 8, pixel % 16 - 8)
+      return y * y + x * x <= 64
+    }
+    func centred(_ image: ArraySlice<Float>) -> [Double] {
+      let values = disc.map { Double(image[image.startIndex + $0]) }
+      let mean = values.reduce(0, +) / Double(values.count)
+      return values.map { $0 - mean }
+    }
+    for (rotation, reflected) in [(Float(0), false), (0.7, false), (-2, true)] {
+      var turned = b
+      for (block, k) in layout.frequencies.enumerated() {
+        let (c, s) = (cos(Float(k) * rotation), sin(Float(k) * rotation))
+        for i in layout.components(ofBlock: block) {
+          let (re, im) = (b[2 * i], reflected ? -b[2 * i + 1] : b[2 * i + 1])
+          (turned[2 * i], turned[2 * i + 1]) = (c * re - s * im, s * re + c * im)
+        }
+      }
+      let images = synthesis.images(of: a + turned, count: 2)
+      let (first, second) = (centred(images[0..<256]), centred(images[256..<512]))
+      func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+      let norm = (dot(first, first) * dot(second, second)).squareRoot()
+      let found = energy.product(a, b, rotation: rotation, reflected: reflected)
+      // The basis is orthonormal on the whole plane, not on the pixels of the disc.
+      #expect(abs(found - dot(first, second)) < 0.03 * norm)
+    }
+  }
+
+  /// Between the weights that are tabulated too, the variance is the trace of the posterior's covariance.
+  @Test func varianceIsThatOfThePosterior() throws {
+    let small = SmallModel(seed: 29)
+    let posterior = try small.posterior(on: testWorld())
+    let energy = ImageEnergy(posterior, basis: small.basis)
+    let uncertainty = try ClassUncertainty(
+      posterior: posterior, groups: [0, 1, 1, 2], energy: energy, largestWeight: 20)
+    for weight in [1.0, 1.3, 7.7, 20] {
+      var expected = 0.0
+      for (block, k) in posterior.layout.frequencies.enumerated() {
+        let f = posterior.information.map { $0[block] }
+        let precision =
+          Matrix.identity(f[0].rows) + (weight / 4) * (f[0] + f[1] + f[1] + f[2])
+        let inverse = try Cholesky(precision).inverse()
+        expected += (k == 0 ? 1 : 2) * (energy.gram[block] * inverse).trace
+      }
+      #expect(abs(uncertainty.variance(weight: weight) - expected) < 2e-3 * expected)
+    }
+  }
+
+  @Test func probabilityGrowsWithTheCorrelation() {
+    for (ratio, weight) in [(0.9, 1.0), (1.0, 0.5), (1.5, 0.02)] {
+      let run = NeighbourFeatures.Run(energyRatio: ratio, weight: weight)
+      for error in [0.01, 0.1, 1] {
+        let found = [-0.5, 0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0001].map {
+          NeighbourProbability.probability(.init(correlation: $0, error: error), run)
+        }
+        #expect(zip(found, found.dropFirst()).allSatisfy { $0 < $1 })
+        #expect(found[0] >= 0 && found[0] < 0.3 && found[7] > 0.9 && found[7] <= 1)
+      }
+    }
+  }
+
+  @Test func listsAreCutByConfidence() {
+    var table = NeighbourTable(count: 2, neighboursPerImage: 3)
+    table.indices = [1, 5, 7, 4, -1, -1]
+    table.affinities = [9, 8, 7, 3, -.infinity, -.infinity]
+    table.rotations = [0.1, 0.2, 0.3, 0.4, 0, 0]
+    table.reflected = [1, 0, 1, 0, 0, 0]
+    table.probabilities = [0.7, 0.2, 0.5, 0.4, .nan, .nan]
+    let cut = table.confident(0.5)
+    #expect(cut.indices == [1, 7, -1, -1, -1, -1])
+    #expect(cut.rotations == [0.1, 0.3, 0, 0, 0, 0] && cut.reflected == [1, 1, 0, 0, 0, 0])
+    #expect(cut.probabilities.prefix(2) == [0.7, 0.5])
+    #expect((cut.affinities[2...] + cut.probabilities[2...]).allSatisfy { $0.isNaN })
+    #expect(cut.meanLength == 1)
+  }
+}
