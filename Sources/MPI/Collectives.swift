@@ -128,14 +128,13 @@ extension Communicator {
     let layout = Ragged(counts: counts)
     precondition(rank != root || values.count == layout.total, "scatter: counts do not add up")
     return try Array(unsafeCapacity: counts[rank]) { (buffer) throws(MPIError) in
-      try check(
-        traffic.counting(
-          bytes: rank == root ? (layout.total - counts[root]) * MemoryLayout<T>.stride : 0
-        ) {
-          MPI_Scatterv(
-            values, layout.counts, layout.offsets, T.mpiDatatype, buffer.baseAddress,
-            count32(counts[rank]), T.mpiDatatype, Int32(root), raw)
-        }, "MPI_Scatterv")
+      let sent = rank == root ? layout.total - counts[root] : 0
+      try traffic.check(
+        traffic.now(),
+        MPI_Scatterv(
+          values, layout.counts, layout.offsets, T.mpiDatatype, buffer.baseAddress,
+          count32(counts[rank]), T.mpiDatatype, Int32(root), raw),
+        "MPI_Scatterv", bytes: sent * MemoryLayout<T>.stride)
     }
   }
 

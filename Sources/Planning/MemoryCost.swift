@@ -1,8 +1,9 @@
 /// The largest memory of a rank in each stage, rank 0's where it holds more than the others, in bytes.
 ///
-/// A rank holds the program and its libraries (48 MiB), 130 bytes of every particle (its line, its group, its
+/// A rank holds the program and its libraries (42 MiB), 130 bytes of every particle (its line, its group, its
 /// old number) and, from their stages on, its images' coefficients (8 P, only until the covariance is known)
-/// and components (8 C). The search adds three blocks of the components, self terms of both sides, and lists of
+/// and components (8 C); what the survey freed, 1 kB an image, the system's allocator keeps. The search adds
+/// its block of the components, the visitor's and the arriving one, self terms of both sides, and lists of
 /// 9 bytes a candidate: its own and, for each thread, those of both sides. The table of all lists is on every
 /// rank, 13 bytes an entry.
 struct MemoryCost {
@@ -10,7 +11,7 @@ struct MemoryCost {
   let ranks: Int
   let threads: Int
 
-  private static let program = 48.0 * 1_048_576
+  private static let program = 42.0 * 1_048_576
 
   func bytes(of stage: String) -> Double {
     let (n, t) = (Double(job.images), Double(threads))
@@ -24,25 +25,28 @@ struct MemoryCost {
     let capacity = Double(job.capacity)
     let model = 8 * groups * Double(job.basis.reduce(0) { $0 + $1 * $1 })
     let base = Self.program + 130 * n
+    let kept = 1000 * rows
     let fitted = base + model + components
+    let blocks = min(3, 1 + Double(ranks / 2))
     /// Of a search whose images have `selfTerms` each.
     func search(_ candidates: Double, selfTerms: Double) -> Double {
-      3 * (components + 8 * rows) + 8 * rows * selfTerms
+      blocks * (components + 8 * rows) + 8 * rows * selfTerms
         + (1 + 2 * t) * 9 * rows * candidates + 8 * rows * candidates
     }
-    /// On rank 0: lists, pairs and scores of all images.
+    /// On rank 0: lists, pairs and scores of all images, and the images of a batch of pairs.
     func collecting(_ candidates: Double, kept: Double) -> Double {
-      n * candidates * (4 + 8 + 0.7 * (8 + 9 + 12)) + 13 * n * kept
+      let fetched = min(n, 262_144) * (16 * Double(job.componentCount) + 4 * groups + 60)
+      return n * candidates * (4 + 8 + 0.7 * (8 + 9 + 12)) + 13 * n * kept + fetched
     }
     switch stage {
     case "input": return Self.program + 600 * n
     case "survey":
-      // Three arrays of an image's shells, and a copy of them.
-      let profile = 2 * (24 * Double(job.box / 2 + 1) + 150)
+      // Three arrays of an image's shells, and their copies on the way to the sums.
+      let profile = 3.3 * (24 * Double(job.box / 2 + 1) + 150)
       return base + rows * profile + 64 * t * pixels
-    case "coefficients": return base + rows * basis + 128 * t * pixels + 80 * t * pixels
+    case "coefficients": return base + kept + rows * basis + 208 * t * pixels
     case "covariance":
-      return base + rows * basis + components + 3 * model + 16 * groups * Double(products)
+      return base + kept + rows * basis + components + 3 * model + 16 * groups * Double(products)
     case "all pairs": return fitted + search(capacity, selfTerms: groups)
     case "affinity": return fitted + collecting(capacity, kept: Double(job.firstLists))
     case "lists", "finish": return fitted + 30 * n * Double(job.neighbours)
