@@ -78,7 +78,7 @@ extension CommandTests {
       #expect(
         stages.compactMap { $0["name"] as? String } == [
           "input", "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2",
-          "lists", "averages", "eigenimages",
+          "probabilities", "lists", "averages", "eigenimages",
         ])
       for stage in stages {
         let peaks = try #require(stage["rank_peak_bytes"] as? [Int])
