@@ -77,7 +77,8 @@ extension CommandTests {
       let stages = try #require(record["stages"] as? [[String: Any]])
       #expect(
         stages.compactMap { $0["name"] as? String } == [
-          "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2", "averages",
+          "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2",
+          "probabilities", "averages",
         ])
       for stage in stages {
         let peaks = try #require(stage["rank_peak_bytes"] as? [Int])
