@@ -34,6 +34,7 @@ let package = Package(
       providers: [.apt(["libscalapack-openmpi-dev"])]),
     // Its .pc file asks for ARPACK's, which nothing here needs: the module map names the library.
     .systemLibrary(name: "CPARPACK", providers: [.apt(["libparpack2-dev"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .target(name: "CShims", dependencies: ["COpenMPI"]),
 
     .target(name: "MPI", dependencies: ["COpenMPI", "CShims"], swiftSettings: numerical),
@@ -43,7 +44,8 @@ let package = Package(
       swiftSettings: numerical),
     .target(
       name: "Fourier", dependencies: ["MPI", "LinearAlgebra", "CFFTW"], swiftSettings: numerical),
-    .target(name: "ParticleIO", dependencies: ["MPI", "CShims"], swiftSettings: numerical),
+    .target(
+      name: "ParticleIO", dependencies: ["MPI", "CShims", "CZlib"], swiftSettings: numerical),
     .target(
       name: "ClassAveraging", dependencies: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO"],
       swiftSettings: numerical),

@@ -45,13 +45,22 @@ struct AllPairsSearch {
 
   /// - Parameters:
   ///   - rows: the statistics b of all images; groups: their defocus groups.
-  func run(_ rows: DistributedRows, groups: [Int32]) throws -> Result {
+  ///   - checkpoint: where the search is saved, and goes on from where there is something.
+  /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
+  func run(_ rows: DistributedRows, groups: [Int32], checkpoint: SearchCheckpoint? = nil) throws
+    -> Result
+  {
     let (rank, size) = (comm.rank, comm.size)
     let laneGroups = PairBlock.laneGroups(of: rows.partition, groups: groups)
+    let places = laneGroups.enumerated().map {
+      BlockPlaces($1, range: rows.partition.range(of: $0))
+    }
     let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
-    var lists = BestCandidates(rows: own.count, capacity: capacity)
-    let ownSide = side(of: own)
+    var lists = SearchLists(places[rank], capacity: capacity)
+    var ownSide = side(of: own)
+    let known = try checkpoint?.restore(into: &lists, shares: rows.partition) ?? PairCoverage()
+    ownSide.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
     var progress = Progress(observer: observer)
 
     var visitor = own
@@ -68,39 +77,49 @@ struct AllPairsSearch {
         sending = try comm.startSend(
           UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: 1)
       }
-      let poll = { () throws in
+      let owner = (rank - step + size) % size
+      let meeting = PairMeeting(
+        own: places[rank], visitor: places[owner], isShared: step > 0 && 2 * step == size,
+        known: known)
+      // Whether to go on after some of the meeting's rows.
+      let between = { (done: Range<Int>, found: [TileLists]) throws in
         _ = try receiving?.test()
         _ = try sending?.test()
+        guard let checkpoint else { return true }
+        let advice = try checkpoint.advice()
+        if advice != .goOn {
+          try checkpoint.save(lists.records(meeting, done: done, found: found))
+        }
+        return advice != .stop
       }
-      let owner = (rank - step + size) % size
+      // A run that stops leaves the work out, but no message.
+      let isLeftOut = checkpoint?.isStopping ?? false
       if step == 0 {
-        let found = try compare(
-          ownSide, ownSide, rows: 0..<own.count, isTriangle: true, pool, &progress, poll)
-        lists.merge(found.rows)
-        lists.merge(found.columns)
+        let (found, done) = try compare(
+          meeting, ownSide, ownSide, isLeftOut: isLeftOut, pool, &progress, between)
+        lists.add(meeting, done: done, found: found)
       } else if owner != rank {
         var visitorSide = side(of: visitor)
+        let heir = (rank + step) % size
         // What the visitor's owner has found by now prunes here.
         visitorSide.thresholds = try exchange(
-          (0..<own.count).map { lists.threshold(row: $0) }, to: (rank + step) % size, from: owner,
+          (0..<own.count).map { lists.own.threshold(row: $0) }, to: heir, from: owner,
           count: visitor.count, tag: 3)
-        let halves = size % 2 == 0 && step == size / 2
-        let found: (rows: BestCandidates, columns: BestCandidates)
-        if owner < rank {
-          let start = halves ? visitor.laneGroupCount / 2 * 16 : 0
-          found = try compare(
-            visitorSide, ownSide, rows: start..<visitor.count, isTriangle: false, pool, &progress,
-            poll)
-          lists.merge(found.columns)
-        } else {
-          let end = halves ? own.laneGroupCount / 2 * 16 : own.count
-          found = try compare(
-            ownSide, visitorSide, rows: 0..<end, isTriangle: false, pool, &progress, poll)
-          lists.merge(found.rows)
+        let (first, second) =
+          meeting.isOwnFirst ? (ownSide, visitorSide) : (visitorSide, ownSide)
+        let (found, done) = try compare(
+          meeting, first, second, isLeftOut: isLeftOut, pool, &progress, between)
+        lists.add(meeting, done: done, found: found)
+        let visitors = lists.visitors(meeting, found: found)
+        let (back, itsDone) = try handBack(
+          visitors, done: done, to: owner, from: heir, rows: own.count)
+        if checkpoint != nil {
+          lists.handedBack = lists.visitorRecord(visitors, meeting, done: done)
         }
-        let back = owner < rank ? found.rows : found.columns
-        lists.merge(
-          try exchange(back, to: owner, from: (rank + step) % size, rows: own.count))
+        lists.own.merge(back)
+        // The meeting of this rank's images as the heir saw it.
+        let compared = PairClaim(images: itsDone, partners: places[max(rank, heir)].range)
+        lists.coverage.add(rank < heir ? compared : compared.transposed)
       }
       if !isLast {
         try observer.communicating {
@@ -110,8 +129,9 @@ struct AllPairsSearch {
         visitor = incoming
       }
     }
-    lists.sort()
-    return result(lists, own)
+    try checkpoint?.stopIfAgreed { lists.records }
+    lists.own.sort()
+    return result(lists.own, own)
   }
 
   /// The lists of rows that have an image.
@@ -160,15 +180,18 @@ struct AllPairsSearch {
       thresholds: [Float](repeating: -.infinity, count: block.count))
   }
 
-  /// Compares `rows` of `first` with all of `second`, tile by tile on all threads; returns what was found
-  /// for both sides.
+  /// Compares a meeting's rows, of `first`, with all of `second`, tile by tile on all threads.
+  /// - Parameter between: called after some tiles, with the places that are done of the first block and what
+  ///   was found by each thread; whether to go on.
+  /// - Returns: what each thread found, and the places that are done.
   private func compare(
-    _ first: PairTile.Side, _ second: PairTile.Side, rows: Range<Int>, isTriangle: Bool,
-    _ pool: WorkerPool<PairTile>, _ progress: inout Progress, _ poll: () throws -> Void
-  ) throws -> (rows: BestCandidates, columns: BestCandidates) {
+    _ meeting: PairMeeting, _ first: PairTile.Side, _ second: PairTile.Side, isLeftOut: Bool,
+    _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
+    _ between: (Range<Int>, [TileLists]) throws -> Bool
+  ) throws -> (found: [TileLists], done: Range<Int>) {
     var tiles: [PairBlock.Run] = []
-    for run in first.block.runs {
-      let part = run.rows.clamped(to: rows)
+    for run in first.block.runs where !isLeftOut {
+      let part = run.rows.clamped(to: meeting.rows)
       for start in stride(from: part.lowerBound, to: part.upperBound, by: PairTile.rowsPerTile) {
         tiles.append(
           PairBlock.Run(
@@ -180,38 +203,40 @@ struct AllPairsSearch {
         rows: BestCandidates(rows: first.block.count, capacity: capacity),
         columns: BestCandidates(rows: second.block.count, capacity: capacity))
     }
+    let settled = meeting.settledRows
     let round = 2 * pool.count
+    var done = meeting.rows.prefix(0)
     for start in stride(from: 0, to: tiles.count, by: round) {
       let part = tiles[start..<min(start + round, tiles.count)]
       pool.forEachNumbered(part.count) { tile, worker, at in
         tile.compare(
-          part[part.startIndex + at], of: first, with: second, isTriangle: isTriangle,
-          lists: found[worker])
+          part[part.startIndex + at], of: first, with: second, isTriangle: meeting.isTriangle,
+          settled: settled, lists: found[worker])
       }
       for run in part {
         progress.add(
-          isTriangle
+          meeting.isTriangle
             ? run.rows.count * (second.block.count - run.rows.lowerBound)
             : run.rows.count * second.block.count)
       }
-      try poll()
+      done = done.lowerBound..<part.last!.rows.upperBound
+      if try !between(meeting.first.places(rows: done), found) { break }
     }
-    var result = (rows: found[0].rows, columns: found[0].columns)
-    for other in found.dropFirst() {
-      result.rows.merge(other.rows)
-      result.columns.merge(other.columns)
-    }
-    return result
+    return (found, meeting.first.places(rows: done))
   }
 
   /// Sends the lists found here for a visitor's images to their owner, and receives what another rank
-  /// found for this rank's images.
-  private func exchange(_ found: BestCandidates, to owner: Int, from other: Int, rows: Int) throws
-    -> BestCandidates
-  {
-    let words = try exchange(
-      found.packed, to: owner, from: other, count: rows * capacity, tag: 2)
-    return BestCandidates(packed: words, rows: rows, capacity: capacity)
+  /// found for this rank's images; with the places that were compared.
+  private func handBack(
+    _ lists: BestCandidates, done: Range<Int>, to owner: Int, from other: Int, rows: Int
+  ) throws -> (BestCandidates, Range<Int>) {
+    let bounds = [Int64(done.lowerBound), Int64(done.upperBound)]
+    let received = try exchange(
+      bounds + lists.packed, to: owner, from: other, count: 2 + rows * capacity, tag: 2)
+    return (
+      BestCandidates(packed: Array(received[2...]), rows: rows, capacity: capacity),
+      Int(received[0])..<Int(received[1])
+    )
   }
 
   /// Sends `values` to one rank while `count` values come from another.

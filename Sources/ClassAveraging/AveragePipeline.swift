@@ -8,9 +8,15 @@ public struct AveragePipeline {
   public let options: AverageOptions
   public let comm: Communicator
   public let observer: any StageObserver
+  /// Where the run is saved, and goes on from; nil for a run that leaves no checkpoints.
+  public let checkpoints: Checkpoints?
 
-  public init(options: AverageOptions, on comm: Communicator, observer: any StageObserver) {
+  public init(
+    options: AverageOptions, on comm: Communicator, observer: any StageObserver,
+    checkpoints: Checkpoints? = nil
+  ) {
     self.options = options
+    self.checkpoints = checkpoints
     self.comm = comm
     self.observer = observer
   }
@@ -28,15 +34,22 @@ public struct AveragePipeline {
   }
 
   /// Fits the model, finds suspects and ranks them. Collective.
+  /// - Throws: `Interruption` where the run was asked to stop.
   public func findNeighbours(_ set: ParticleSet) throws -> Neighbours {
     try comm.agree { try options.validate(images: set.particles.count, ranks: comm.size) }
-    let model = try FittedModel(set, options: options.model, on: comm, observer: observer)
+    let restored = try checkpoints?.restoredModel(set)
+    let model =
+      try restored
+      ?? FittedModel(
+        set, options: options.model, on: comm, observer: observer, stop: checkpoints?.stop)
     let images = model.partition.total
     try comm.agree { try options.validate(images: images, ranks: comm.size) }
     try comm.agree {
       if model.posterior.layout.componentCount == 0 { throw noSignal(model, "") }
     }
     let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
+    if restored == nil { try checkpoints?.save(model) }
+    try checkpoints?.stop.throwIfAgreed()
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
     let compared =
       options.affinity == .euclidean
@@ -55,8 +68,12 @@ public struct AveragePipeline {
         )
       }
     }
-    let (table, passes) = try neighbours(
-      search, model: model, scoring: scoring, statistics: rows)
+    let saved = try checkpoints?.restoredNeighbours(images: images)
+    let (table, passes) =
+      try saved
+      ?? neighbours(search, model: model, scoring: scoring, statistics: rows)
+    if saved == nil { try checkpoints?.save(neighbours: table, reports: passes) }
+    try checkpoints?.stop.throwIfAgreed()
     return Neighbours(model: model, table: table, search: search, passes: passes, rows: rows)
   }
 
@@ -67,22 +84,32 @@ public struct AveragePipeline {
   ) throws -> (NeighbourTable, [PassReport]) {
     switch search {
     case .rir:
-      return (try rankSuspects(model, scoring, images: model.partition.total), [])
+      return (try stoppable.rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
       let found = try compareAllPairs(model.posterior, scoring)
       return (try calibrated(found.table, model, scoring), found.reports)
     case .landmarks:
-      let found = try compareWithLandmarks(model.posterior, scoring, statistics)
+      let found = try stoppable.compareWithLandmarks(
+        model.posterior, scoring.observed(by: stoppable.observer), statistics)
       return (found.table.prefix(options.neighbours), found.reports)
     case .vdm:
       let graph = options.graphOptions
-      let (table, passes) = try AveragePipeline(options: graph, on: comm, observer: observer)
-        .neighbours(
-          graph.search, model: model, scoring: scoring, statistics: statistics)
+      let (table, passes) = try AveragePipeline(
+        options: graph, on: comm, observer: observer, checkpoints: checkpoints
+      ).neighbours(graph.search, model: model, scoring: scoring, statistics: statistics)
       let nearest = try VectorDiffusionMap.reordered(
-        table, options: options.vdm, neighboursPerImage: options.neighbours, scoring: scoring)
+        table, options: options.vdm, neighboursPerImage: options.neighbours,
+        scoring: scoring.observed(by: stoppable.observer))
       return (nearest, passes)
     }
+  }
+
+  /// The same for stages that leave no checkpoint: they end at once when the run is asked to stop.
+  private var stoppable: AveragePipeline {
+    guard let checkpoints else { return self }
+    return AveragePipeline(
+      options: options, on: comm,
+      observer: StoppingObserver(observer, stop: checkpoints.stop), checkpoints: checkpoints)
   }
 
   private func noSignal(_ model: FittedModel, _ what: String) -> OptionError {
@@ -122,22 +149,32 @@ public struct AveragePipeline {
   private func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> (
     table: NeighbourTable, reports: [PassReport], passes: ClassPasses
   ) {
-    let (rows, observer) = (scoring.rows, scoring.observer)
     let passes = passes(posterior, scoring)
     let kept = options.affinity == .bayes ? passes.members : options.neighbours
+    let start = try checkpoints?.restoredPass(images: scoring.groups.count)
+    let table = try start?.table ?? compareImages(scoring, neighboursPerImage: kept)
+    let result = try passes.run(table, after: start?.reports ?? [])
+    return (result.table, result.reports, passes)
+  }
+
+  /// All pairs of images: the first pass.
+  private func compareImages(_ scoring: SuspectScoring, neighboursPerImage kept: Int) throws
+    -> NeighbourTable
+  {
+    let (rows, observer) = (scoring.rows, scoring.observer)
     observer.stageBegan("all pairs", items: AllPairsSearch.share(of: rows.partition, comm))
     let found = try AllPairsSearch(
       model: scoring.model, capacity: min(rows.partition.total - 1, kept + Self.margin),
       threads: options.model.threads, comm: comm, observer: observer
-    ).run(rows, groups: scoring.groups)
+    ).run(rows, groups: scoring.groups, checkpoint: checkpoints?.search(pass: 1))
     observer.stageEnded()
     observer.stageBegan("affinity", items: found.suspects.count / 2)
     var table = try scoring.neighbours(
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
     table = try observer.communicating { try table.broadcast(on: comm) }
+    try checkpoints?.save(.init(number: 1, table: table, reports: []))
     observer.stageEnded()
-    let result = try passes.run(table)
-    return (result.table, result.reports, passes)
+    return table
   }
 
   /// The neighbours asked for, by the Bayes factor with their probabilities. Collective.
@@ -148,7 +185,8 @@ public struct AveragePipeline {
       return table.prefix(options.neighbours)
     }
     let result = try NeighbourFeatureExtraction(
-      basis: model.basis, passes: passes(model.posterior, scoring)
+      basis: model.basis,
+      passes: stoppable.passes(model.posterior, scoring.observed(by: stoppable.observer))
     ).withProbabilities(table, keepRegressors: options.keepsPairFeatures)
     return options.isLengthAutomatic
       ? result.confident(options.confidence) : result.prefix(options.neighbours)
@@ -163,7 +201,7 @@ public struct AveragePipeline {
       neighbours: options.neighbours,
       limit: options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1),
       isAutomatic: options.passes == nil, threads: options.model.threads, comm: comm,
-      observer: scoring.observer)
+      observer: scoring.observer, checkpoints: checkpoints)
   }
 
   /// All pairs of a sample of the images; all images with its classes.
@@ -171,6 +209,18 @@ public struct AveragePipeline {
   private func compareWithLandmarks(
     _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
   ) throws -> (table: NeighbourTable, reports: [PassReport]) {
+    let images = scoring.groups.count
+    return try LandmarkSearch(
+      posterior: posterior, statistics: statistics, scoring: scoring,
+      passes: passes(posterior, scoring),
+      candidates: min(options.candidateCount, images - 1)
+    ).run { try landmarkClasses(posterior, scoring, statistics) }
+  }
+
+  /// The classes of a sample of the images, by comparing all pairs of them.
+  private func landmarkClasses(
+    _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
+  ) throws -> LandmarkClasses {
     let images = scoring.groups.count
     let landmarks = LandmarkClasses.draw(
       min(max(options.landmarks, options.neighbours + 1), images), of: images, seed: options.seed)
@@ -183,12 +233,7 @@ public struct AveragePipeline {
           model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
           groups: sample.groups, threads: options.model.threads, comm: comm,
           observer: PrefixedObserver("landmarks:", observer)))
-    let classes = try LandmarkClasses(of: landmarks, found.passes, table: found.table)
-    return try LandmarkSearch(
-      posterior: posterior, statistics: statistics, scoring: scoring,
-      passes: passes(posterior, scoring),
-      candidates: min(options.candidateCount, images - 1)
-    ).run(classes)
+    return try LandmarkClasses(of: landmarks, found.passes, table: found.table)
   }
 
   /// Candidates that the all-pairs search keeps beyond the neighbours asked for: its scores are those of
@@ -235,7 +280,10 @@ public struct AveragePipeline {
       threads: options.model.threads, comm: comm, observer: observer)
     setBLASThreads(options.model.threads)
     defer { setBLASThreads(1) }
-    try averages.stream(neighbours.table, count: count, consume: consume)
+    try averages.stream(neighbours.table, count: count) {
+      try checkpoints?.stop.throwIfAsked()
+      try consume($0)
+    }
     observer.stageEnded()
     return synthesis
   }

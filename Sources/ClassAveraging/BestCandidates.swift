@@ -8,6 +8,8 @@ struct BestCandidates {
   private(set) var indices: [Int32]
   private(set) var reflected: [UInt8]
   private var counts: [Int]
+  /// Whether a candidate may be offered again, and counts once; otherwise that is not looked at.
+  var mayRepeat = false
 
   init(rows: Int, capacity: Int) {
     self.capacity = capacity
@@ -24,6 +26,11 @@ struct BestCandidates {
 
   mutating func offer(row: Int, index: Int32, score: Float, reflected flag: Bool) {
     let front = row * capacity
+    if mayRepeat && score >= threshold(row: row)
+      && indices[front..<front + counts[row]].contains(index)
+    {
+      return
+    }
     if counts[row] < capacity {
       var child = counts[row]
       counts[row] += 1
@@ -38,7 +45,7 @@ struct BestCandidates {
     }
   }
 
-  /// Offers every candidate of `other`, a list of the same rows. A pair is offered once in all.
+  /// Offers every candidate of `other`, lists of the same rows.
   mutating func merge(_ other: BestCandidates) {
     for row in other.counts.indices {
       for at in row * other.capacity..<row * other.capacity + other.counts[row] {
@@ -62,10 +69,15 @@ struct BestCandidates {
   /// Lists from another rank's `packed`.
   init(packed: [Int64], rows: Int, capacity: Int) {
     self.init(rows: rows, capacity: capacity)
-    for (at, word) in packed.enumerated() where word != -1 {
+    for row in 0..<rows { offer(row: row, packed: packed[row * capacity..<(row + 1) * capacity]) }
+  }
+
+  /// Offers candidates from `packed`.
+  mutating func offer(row: Int, packed: ArraySlice<Int64>) {
+    for word in packed where word != -1 {
       let low = UInt32(truncatingIfNeeded: word)
       offer(
-        row: at / capacity, index: Int32(low >> 1),
+        row: row, index: Int32(low >> 1),
         score: Float(bitPattern: UInt32(truncatingIfNeeded: word >> 32)), reflected: low & 1 == 1)
     }
   }

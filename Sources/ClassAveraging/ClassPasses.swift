@@ -41,6 +41,8 @@ struct ClassPasses {
   let threads: Int
   let comm: Communicator
   let observer: any StageObserver
+  var checkpoints: Checkpoints?
+
   /// Finds the best `members` neighbours of each class among some pairs, given the table of the pass
   /// before; nil compares all pairs.
   var searchAmong: ((DistributedRows, PairModel, NeighbourTable) throws -> NeighbourTable)?
@@ -63,11 +65,21 @@ struct ClassPasses {
   }
 
   /// The table after the last pass, on every rank. Collective.
-  /// - Parameter table: pass 1: Bayes factors of single images, on every rank.
-  func run(_ start: NeighbourTable) throws -> (table: NeighbourTable, reports: [PassReport]) {
+  /// - Parameters:
+  ///   - start: pass 1: Bayes factors of single images, on every rank; or a later pass.
+  ///   - reports: of the passes up to it.
+  func run(_ start: NeighbourTable, after reports: [PassReport] = []) throws
+    -> (table: NeighbourTable, reports: [PassReport])
+  {
     var table = start
-    var reports: [PassReport] = []
-    for pass in 2..<max(2, limit + 1) {
+    var reports = reports
+    let first = (reports.last?.pass ?? 1) + 1
+    for pass in first..<max(first, limit + 1) {
+      if isAutomatic, let last = reports.last, last.pass >= fewest,
+        last.correlation >= Self.sharedMembers
+      {
+        break
+      }
       observer.stageBegan("pass \(pass)", items: AllPairsSearch.share(of: rows.partition, comm))
       let (classes, common, weight) = try classStatistics(table)
       let correlation = try likelyCorrelation(classes, common, table)
@@ -75,13 +87,14 @@ struct ClassPasses {
         layout: posterior.layout, information: [common], affinity: .bayes,
         correlation: min(correlation, Self.largestCorrelation))
       let next =
-        try searchAmong?(classes, model, table) ?? search(classes, model)
+        try searchAmong?(classes, model, table)
+        ?? search(classes, model, checkpoint: checkpoints?.search(pass: pass, from: table))
       let kept = keptShare(table, next)
       reports.append(
         PassReport(pass: pass, correlation: correlation, weight: weight, kept: kept))
       table = next
+      try checkpoints?.save(.init(number: pass, table: table, reports: reports))
       observer.stageEnded()
-      if isAutomatic && pass >= fewest && correlation >= Self.sharedMembers { break }
     }
     return (table, reports)
   }
@@ -206,11 +219,13 @@ struct ClassPasses {
   }
 
   /// All pairs of classes.
-  private func search(_ classes: DistributedRows, _ model: PairModel) throws -> NeighbourTable {
+  private func search(
+    _ classes: DistributedRows, _ model: PairModel, checkpoint: SearchCheckpoint?
+  ) throws -> NeighbourTable {
     let one = [Int32](repeating: 0, count: groups.count)
     let found = try AllPairsSearch(
       model: model, capacity: members, threads: threads, comm: comm, observer: observer
-    ).run(classes, groups: one)
+    ).run(classes, groups: one, checkpoint: checkpoint)
     let table = try SuspectScoring(
       model: model, rows: classes, groups: one, threads: threads, comm: comm,
       observer: SilentObserver()

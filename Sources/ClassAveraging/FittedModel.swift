@@ -26,15 +26,17 @@ public struct FittedModel {
   }
 
   /// Reads the images twice: once for the survey, once for their coefficients. Collective.
-  /// - Throws: `ReportedError` on all ranks, after one message, where options and images do not fit together;
+  /// - Parameter stop: asked between blocks of images.
+  /// - Throws: `Interruption` on all ranks, where the run was asked to stop; `ReportedError` on all ranks, after one message, where options and images do not fit together;
   ///   `InputError` on the rank whose stack cannot be read; `LAPACKError`; `MPIError`.
   public init(
     _ set: ParticleSet, options: ModelOptions, on comm: Communicator,
-    observer: any StageObserver
+    observer: any StageObserver, stop: StopRequest? = nil
   ) throws {
     // By itself OpenBLAS takes all cores for each of a node's ranks.
     setBLASThreads(1)
-    let survey = try ImageSurvey(of: set, options: options, on: comm, observer: observer)
+    let survey = try ImageSurvey(
+      of: set, options: options, on: comm, observer: observer, stop: stop)
     self.survey = survey
     let particles = survey.particles
     partition = Partition(of: particles.particles.count, among: comm.size)
@@ -52,7 +54,9 @@ public struct FittedModel {
 
     observer.stageBegan("coefficients", items: own.count)
     let coefficients = try Self.coefficients(
-      of: own, survey: survey, basis: basis, threads: options.threads, observer: observer)
+      of: own, survey: survey, basis: basis, threads: options.threads, observer: observer,
+      stop: stop)
+    try stop?.throwIfAgreed()
     observer.stageEnded()
 
     observer.stageBegan("covariance", items: own.count)
@@ -83,7 +87,7 @@ public struct FittedModel {
   /// B^T A^T y of the images of `range`.
   private static func coefficients(
     of range: Range<Int>, survey: ImageSurvey, basis: FourierBesselBasis, threads: Int,
-    observer: any StageObserver
+    observer: any StageObserver, stop: StopRequest?
   ) throws -> SteerableCoefficients {
     let set = survey.particles
     let size = set.boxSize
@@ -97,7 +101,8 @@ public struct FittedModel {
         analysis: SteerableAnalysis(basis: basis),
         weighting: CTFWeighting(size: size, pixelSize: set.pixelSize))
     }
-    try ParticleReader(set).forEachChunk(of: range, images: 16 * 8 * threads) { chunk, input in
+    try ParticleReader(set).forEachChunk(of: range, images: 16 * 8 * threads, stop: stop) {
+      chunk, input in
       result.lanes.withUnsafeMutableBufferPointer { lanes in
         nonisolated(unsafe) let lanes = lanes
         let firstGroup = (chunk.lowerBound - range.lowerBound) / 16

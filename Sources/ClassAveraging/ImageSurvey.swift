@@ -21,12 +21,12 @@ public struct ImageSurvey: Sendable {
   public let radius: Double
 
   /// Looks at every image once. Collective.
-  /// - Throws: `ReportedError` on all ranks, after one message, for options that the images contradict, for
+  /// - Throws: `Interruption` on all ranks, where the run was asked to stop; `ReportedError` on all ranks, after one message, for options that the images contradict, for
   ///   no usable image and, with `isStrict`, for bad particles, of which the first is named; `InputError` on
   ///   the rank whose stack cannot be read.
   public init(
     of set: ParticleSet, options: ModelOptions, on comm: Communicator,
-    observer: any StageObserver
+    observer: any StageObserver, stop: StopRequest? = nil
   ) throws {
     let size = set.boxSize
     let partition = Partition(of: set.particles.count, among: comm.size)
@@ -50,7 +50,8 @@ public struct ImageSurvey: Sendable {
     ).backgroundPixels
     // Not inside `agree`: a stack that fails half-way ends the job at once, and the other ranks need not
     // come to the end of their slices first.
-    try ParticleReader(set).forEachChunk(of: own, images: 64 * options.threads) { range, pixels in
+    try ParticleReader(set).forEachChunk(of: own, images: 64 * options.threads, stop: stop) {
+      range, pixels in
       var chunk = [ImageProfile](repeating: ImageProfile(), count: range.count)
       chunk.withUnsafeMutableBufferPointer { chunk in
         nonisolated(unsafe) let chunk = chunk
@@ -67,6 +68,7 @@ public struct ImageSurvey: Sendable {
       profiles += chunk
       observer.stageAdvanced(to: profiles.count)
     }
+    try stop?.throwIfAgreed()
     let bad = profiles.enumerated().flatMap { at, profile in
       profile.defect.map { [Int64(own.lowerBound + at), Int64($0.rawValue)] } ?? []
     }
@@ -113,9 +115,9 @@ public struct ImageSurvey: Sendable {
 }
 
 extension ParticleReader {
-  /// Reads the particles of `range` in chunks of at most `images`.
+  /// Reads the particles of `range` in chunks of at most `images`, as long as the run is not asked to stop.
   func forEachChunk(
-    of range: Range<Int>, images: Int,
+    of range: Range<Int>, images: Int, stop: StopRequest? = nil,
     _ body: (Range<Int>, UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     let pixels = set.boxSize * set.boxSize
@@ -124,6 +126,7 @@ extension ParticleReader {
     defer { buffer.deallocate() }
     var start = range.lowerBound
     while start < range.upperBound {
+      if try stop?.poll() == true { return }
       let chunk = start..<min(start + images, range.upperBound)
       let part = UnsafeMutableBufferPointer(rebasing: buffer[0..<chunk.count * pixels])
       try read(chunk, into: part)

@@ -34,19 +34,14 @@ struct LandmarkSearch {
   private var images: Int { scoring.groups.count }
 
   /// Collective.
-  /// - Parameter classes: of a sample of the images.
+  /// - Parameter classes: makes those of a sample of the images; not called where a later pass was saved.
   /// - Returns: the neighbours of the last pass, `passes.members` of each image or, with one pass, those
   ///   asked for, on every rank.
-  func run(_ classes: LandmarkClasses) throws -> (table: NeighbourTable, reports: [PassReport]) {
-    let found = try bestLandmarks(classes)
-    observer.stageBegan("candidates", items: found.images.count * candidates)
-    let kept = passes.limit > 1 ? passes.members : passes.neighbours
-    let proposal = try CandidateProposal(
-      sharing: found.probabilities(softening: Self.softening), landmarks: classes.images.count,
-      longest: Self.proposals * candidates, count: candidates, images: images, threads: threads,
-      on: comm)
-    let table = try scoring.best(of: proposal, neighboursPerImage: kept)
-    observer.stageEnded()
+  func run(_ classes: () throws -> LandmarkClasses) throws -> (
+    table: NeighbourTable, reports: [PassReport]
+  ) {
+    let start = try passes.checkpoints?.restoredPass(images: images)
+    let table = try start?.table ?? firstNeighbours(classes())
     var passes = passes
     // The first classes share their members because they share their candidates.
     passes.fewest = 3
@@ -60,7 +55,22 @@ struct LandmarkSearch {
         threads: threads, comm: comm, observer: observer
       ).best(of: proposal, neighboursPerImage: passes.members)
     }
-    return try passes.run(table)
+    return try passes.run(table, after: start?.reports ?? [])
+  }
+
+  /// The neighbours among the candidates that share landmarks.
+  private func firstNeighbours(_ classes: LandmarkClasses) throws -> NeighbourTable {
+    let found = try bestLandmarks(classes)
+    observer.stageBegan("candidates", items: found.images.count * candidates)
+    let kept = passes.limit > 1 ? passes.members : passes.neighbours
+    let proposal = try CandidateProposal(
+      sharing: found.probabilities(softening: Self.softening), landmarks: classes.images.count,
+      longest: Self.proposals * candidates, count: candidates, images: images, threads: threads,
+      on: comm)
+    let table = try scoring.best(of: proposal, neighboursPerImage: kept)
+    try passes.checkpoints?.save(.init(number: 1, table: table, reports: []))
+    observer.stageEnded()
+    return table
   }
 
   /// The landmarks that each of this rank's images is most like.

@@ -42,9 +42,11 @@ final class PairTile {
   }
 
   /// Compares rows `rows` (of one group) of `first` with all of `second`; with `isTriangle` the two are the
-  /// same block and only columns after a row count.
+  /// same block and only columns after a row count. Lane groups all of whose pairs with the rows are among
+  /// `settled` (rows as images, columns as partners) are left out.
   func compare(
-    _ rows: PairBlock.Run, of first: Side, with second: Side, isTriangle: Bool, lists: TileLists
+    _ rows: PairBlock.Run, of first: Side, with second: Side, isTriangle: Bool,
+    settled: [PairClaim] = [], lists: TileLists
   ) {
     let width = first.block.width
     let groupCount = model.groupCount
@@ -52,6 +54,10 @@ final class PairTile {
     for at in 0..<second.block.laneGroupCount {
       let firstColumn = at * 16
       if isTriangle && firstColumn + 15 <= rows.rows.lowerBound { continue }
+      if !settled.isEmpty {
+        let part = PairClaim(images: rows.rows, partners: firstColumn..<firstColumn + 16)
+        if settled.contains(where: { $0.contains(part) }) { continue }
+      }
       let group = second.block.group(at)
       if group != preparedFor {
         prepare(rows, of: first, against: group)

@@ -1,3 +1,5 @@
+import MPI
+
 /// Is told how far a run has come: the library itself never prints.
 ///
 /// Every rank calls its own observer, in the same order of stages on all ranks. Stages follow one
@@ -21,4 +23,26 @@ public final class SilentObserver: StageObserver {
   public func stageAdvanced(to done: Int) {}
   public func communicating<R>(_ body: () throws -> R) rethrows -> R { try body() }
   public func stageEnded() {}
+}
+
+/// Passes on what it is told, and ends the run where it was asked to stop: for stages that leave nothing to go
+/// on from, and open no files.
+final class StoppingObserver: StageObserver {
+  private let observer: any StageObserver
+  private let stop: StopRequest
+
+  init(_ observer: any StageObserver, stop: StopRequest) {
+    self.observer = observer
+    self.stop = stop
+  }
+
+  func stageBegan(_ name: String, items: Int) { observer.stageBegan(name, items: items) }
+  func stageAdvanced(to done: Int) {
+    stop.endIfAsked()
+    observer.stageAdvanced(to: done)
+  }
+  func communicating<R>(_ body: () throws -> R) rethrows -> R {
+    try observer.communicating(body)
+  }
+  func stageEnded() { observer.stageEnded() }
 }

@@ -15,6 +15,12 @@ struct SuspectScoring {
   /// Pairs scored between two exchanges of coefficients: bounds the memory for remote images.
   static let batch = 1 << 17
 
+  /// The same with another observer.
+  func observed(by other: any StageObserver) -> SuspectScoring {
+    SuspectScoring(
+      model: model, rows: rows, groups: groups, threads: threads, comm: comm, observer: other)
+  }
+
   /// The K best neighbours of every image, on rank 0 (empty elsewhere). A scored pair counts for both
   /// of its images. Collective.
   /// - Parameters:

@@ -52,28 +52,40 @@ public enum Universe {
   ///   order: MPI is finalised and the process exits with `failureStatus`.
   /// - Any other error is printed with this rank's number and ends the whole job at once
   ///   (`MPI_Abort`), so that no rank waits in a collective for one that has gone.
+  /// - An `Interruption` ends the job with its own status.
   /// - Ranks that are ended so, or by SIGTERM, SIGINT or SIGHUP, remove their temporary files first.
   public static func run(_ body: (Communicator) throws -> Void) {
     kindred_remove_temporaries_when_ended()
     do {
       let world = try world()
-      do {
-        try body(world)
-      } catch is ReportedError {
-        MPI_Finalize()
-        exit(failureStatus)
-      } catch {
-        let place = world.size > 1 ? " (rank \(world.rank) of \(world.size))" : ""
-        writeToStandardError("kindred: error: \(error)\(place)\n")
-        if world.size > 1 { MPI_Abort(kindred_comm_world(), failureStatus) }
-        MPI_Finalize()
-        exit(failureStatus)
-      }
+      do { try body(world) } catch { end(error) }
       try finalize()
     } catch {
       writeToStandardError("kindred: error: \(error)\n")
       exit(failureStatus)
     }
+  }
+}
+
+extension Universe {
+  /// Ends this process, and with it the job, by an error, as `run` says.
+  static func end(_ error: any Error) -> Never {
+    let world = try? world()
+    let (rank, size) = (world?.rank ?? 0, world?.size ?? 1)
+    var isAgreed = false
+    var status = failureStatus
+    switch error {
+    case is ReportedError: isAgreed = true
+    case let end as Interruption:
+      (isAgreed, status) = (end.isAgreed, Interruption.status)
+      if rank == 0 || !isAgreed { writeToStandardError("kindred: \(end)\n") }
+    default:
+      let place = size > 1 ? " (rank \(rank) of \(size))" : ""
+      writeToStandardError("kindred: error: \(error)\(place)\n")
+    }
+    if !isAgreed && size > 1 { MPI_Abort(kindred_comm_world(), status) }
+    MPI_Finalize()
+    exit(status)
   }
 }
 

@@ -14,6 +14,9 @@ struct AverageCommand: ParsableCommand {
       reflection y -> -y where reflected.npy is 1, aligns it to the image; positive from x, growing \
       columns, to y, growing rows), averages.mrcs and averages.star (average i belongs to particle i), \
       mean.mrc, eigenimages.mrcs and run.json. Run it under mpirun to share the work.
+
+      SIGUSR1 ends the run with checkpoints in the folder checkpoints of the output and exit status 75; \
+      --resume goes on from there.
       """)
 
   @Argument(help: "RELION STAR file of the particles.")
@@ -81,21 +84,30 @@ struct AverageCommand: ParsableCommand {
   @Flag(help: "Replace a run that is in the output folder.")
   var overwrite = false
 
+  @OptionGroup(title: "Checkpoints") var checkpoint: CheckpointArguments
+
   @OptionGroup(title: "Vector diffusion map") var vdm: DiffusionArguments
 
   @OptionGroup var model: ModelArguments
 
   func run() throws {
+    StopRequest.catchSignals()
     Universe.run { comm in
       let clock = StageClock(comm)
+      let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
+      InjectedFault.signalIfAsked(by: stop, on: comm)
       let folder = try comm.agree {
-        comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
+        if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
+        return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
       }
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try self.options(for: set) }
       var record = try RunRecord.begin(
         threads: model.threads, options: recordedOptions, on: comm)
-      let pipeline = AveragePipeline(options: options, on: comm, observer: clock)
+      let checkpoints = try checkpoint.checkpoints(
+        output: output, of: set, options: options, stop: stop, on: comm)
+      let pipeline = AveragePipeline(
+        options: options, on: comm, observer: clock, checkpoints: checkpoints)
       try InjectedFault.throwIfAsked(at: .model, on: comm)
       let found = try pipeline.findNeighbours(set)
       try InjectedFault.throwIfAsked(at: .averages, on: comm)
@@ -122,6 +134,7 @@ struct AverageCommand: ParsableCommand {
         summary: neighbours == .auto
           ? "\(kept) averages of \(String(format: "%.1f", found.table.meanLength)) neighbours on average in \(output)"
           : "\(kept) averages of \(neighbours) neighbours in \(output)")
+      try checkpoints.removeAll()
     }
   }
 
@@ -154,16 +167,17 @@ struct AverageCommand: ParsableCommand {
   }
 
   private var recordedOptions: [String: JSONValue] {
-    model.record.merging(vdm.record) { _, new in new }.merging([
-      "particles": .string(particles), "output": .string(output),
-      "neighbours": neighbours.record, "confidence": JSONValue(confidence),
-      "suspects": JSONValue(suspects),
-      "search": .string(search.rawValue), "search_budget": .number(searchBudget),
-      "landmarks": .integer(landmarks),
-      "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
-      "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
-      "overwrite": .bool(overwrite), "pair_features": .bool(pairFeatures),
-    ]) { _, new in new }
+    model.record.merging(vdm.record) { _, new in new }.merging(checkpoint.record) { _, new in new }
+      .merging([
+        "particles": .string(particles), "output": .string(output),
+        "neighbours": neighbours.record, "confidence": JSONValue(confidence),
+        "suspects": JSONValue(suspects),
+        "search": .string(search.rawValue), "search_budget": .number(searchBudget),
+        "landmarks": .integer(landmarks),
+        "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
+        "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
+        "overwrite": .bool(overwrite), "pair_features": .bool(pairFeatures),
+      ]) { _, new in new }
   }
 }
 

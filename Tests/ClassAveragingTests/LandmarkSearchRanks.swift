@@ -59,7 +59,7 @@ struct LandmarkSearchRanks {
       return try LandmarkSearch(
         posterior: posterior, statistics: scoring.rows, scoring: scoring,
         passes: passes(scoring, neighbours: neighbours, limit: limit), candidates: candidates
-      ).run(classes).table
+      ).run { classes }.table
     }
 
     /// The share of neighbours that show the same clean image.

@@ -26,6 +26,24 @@ extension CommandTests {
       }
     }
 
+    /// Every script of the section on clusters exists, and the variables for all are those the scripts tell of.
+    @Test func theJobScripts() throws {
+      let section = readme.components(separatedBy: "## On a cluster")[1]
+        .components(separatedBy: "\n## ")[0]
+      let scripts = Set(section.matches(of: /`([a-z0-9-]+\.sbatch)`/).map { String($0.1) })
+      let folder = Project.path + "/jobscripts"
+      let there = try FileManager.default.contentsOfDirectory(atPath: folder)
+      #expect(scripts == Set(there.filter { $0.hasSuffix(".sbatch") }))
+      let variables = section.matches(of: #/\n\| `([A-Z_]+)` \|/#).map { String($0.1) }
+      #expect(variables.count == 6)
+      for script in scripts {
+        let text = try String(contentsOfFile: "\(folder)/\(script)", encoding: .utf8)
+        let head = text.components(separatedBy: "# Variables;")[1].components(separatedBy: "\n\n")[
+          0]
+        for variable in variables { #expect(head.contains(variable), "\(script): \(variable)") }
+      }
+    }
+
     /// Every kindred line is run, with a small set in place of the user's and of the paper's, and with
     /// the mpirun flags of the tests.
     @Test func theMainJob() throws {

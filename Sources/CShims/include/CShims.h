@@ -1,5 +1,5 @@
 // What Swift cannot import or do: Open MPI's handles (macros that cast structure addresses), and
-// the removal of temporary files from a signal handler.
+// signal handlers.
 #ifndef KINDRED_CSHIMS_H
 #define KINDRED_CSHIMS_H
 
@@ -32,5 +32,11 @@ int kindred_temporary_add(const char *path);
 void kindred_temporary_forget(int number);
 // From now on SIGTERM, SIGINT and SIGHUP remove them before they end the process.
 void kindred_remove_temporaries_when_ended(void);
+
+// From now on SIGUSR1 and SIGTERM ask the program to stop instead of ending it: `kindred_stop_asked`
+// gives the first of them, 0 before. After SIGTERM the program has 0.6 s to end by itself: then the
+// temporary files are removed and the signal ends it. Calls `kindred_remove_temporaries_when_ended`.
+void kindred_stop_when_asked(void);
+int kindred_stop_asked(void);
 
 #endif

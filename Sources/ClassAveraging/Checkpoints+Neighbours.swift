@@ -1,0 +1,143 @@
+import MPI
+import ParticleIO
+
+extension Checkpoints {
+  /// What is known after a pass, on every rank.
+  struct Pass {
+    /// 1 for the search among single images.
+    let number: Int
+    let table: NeighbourTable
+    /// Of the passes after the first.
+    let reports: [PassReport]
+  }
+
+  /// Saves the neighbours after a pass; the parts of the pass are removed. Collective.
+  func save(_ pass: Pass) throws {
+    try comm.agree {
+      if comm.isRoot {
+        try write("pass-\(pass.number)", searchIdentity, pass)
+        // Two are kept: should the last be damaged, the one before it serves.
+        remove { name in
+          guard let number = Self.passNumber(name) else { return false }
+          return number < pass.number - 1 || name.hasPrefix("pass-\(pass.number)-")
+        }
+      }
+    }
+    try stop.throwIfAgreed()
+  }
+
+  /// The state of a pass, which starts from `table` where it is among classes.
+  func search(pass: Int, from table: NeighbourTable? = nil) -> SearchCheckpoint {
+    var identity = searchIdentity
+    if let table {
+      var checksum = Checksum()
+      table.indices.withUnsafeBytes { checksum.add($0) }
+      table.affinities.withUnsafeBytes { checksum.add($0) }
+      identity["neighbours before"] = checksum.text
+    }
+    return SearchCheckpoint(self, pass: pass, identity: identity)
+  }
+
+  /// N of `pass-N` and of `pass-N-rank-R-S`.
+  private static func passNumber(_ name: String) -> Int? {
+    let parts = name.split(separator: "-")
+    return parts.count > 1 && parts[0] == "pass" ? Int(parts[1]) : nil
+  }
+
+  /// The latest pass that was saved and can be used. Collective.
+  func restoredPass(images: Int) throws -> Pass? {
+    let numbers = try names(prefix: "pass-").filter { !$0.contains("rank") }
+      .compactMap { Self.passNumber($0) }.sorted(by: >)
+    for number in numbers where isResuming {
+      if let pass = try restored("pass-\(number)", searchIdentity, images: images) {
+        say("resuming after pass \(number)")
+        return pass
+      }
+    }
+    return nil
+  }
+
+  /// Saves the neighbours in the end. Collective.
+  func save(neighbours table: NeighbourTable, reports: [PassReport]) throws {
+    try comm.agree {
+      if comm.isRoot {
+        try write(
+          "neighbours", searchIdentity, Pass(number: 0, table: table, reports: reports))
+      }
+    }
+  }
+
+  /// The neighbours of a run that ended among its averages. Collective.
+  func restoredNeighbours(images: Int) throws -> (NeighbourTable, [PassReport])? {
+    guard isResuming, try names(prefix: "neighbours").contains("neighbours"),
+      let pass = try restored("neighbours", searchIdentity, images: images)
+    else { return nil }
+    say("resuming with all neighbours")
+    return (pass.table, pass.reports)
+  }
+
+  private func write(_ name: String, _ identity: CheckpointIdentity, _ pass: Pass) throws {
+    let writer = try self.writer(name, identity)
+    let table = pass.table
+    for number in [pass.number, table.count, table.neighboursPerImage] { try writer.add(number) }
+    try writer.add(table.indices)
+    try writer.add(table.affinities)
+    try writer.add(table.rotations)
+    try writer.add(table.reflected)
+    try writer.add(table.probabilities)
+    try writer.add(table.regressors)
+    try writer.add(pass.reports.map(\.pass))
+    try writer.add(pass.reports.flatMap { [$0.correlation, $0.weight, $0.kept] })
+    try writer.finish()
+  }
+
+  /// Rank 0 reads, all get it; nil, after a word about it, where it cannot be used.
+  private func restored(_ name: String, _ identity: CheckpointIdentity, images: Int) throws -> Pass?
+  {
+    var lines: [String] = []
+    var pass: Pass?
+    if comm.isRoot {
+      pass = try reading(name, identity, &lines) { try Self.read(&$0, images: images) }
+    }
+    try tell(lines)
+    let numbers = try comm.broadcast(
+      pass.map { [$0.number, $0.table.neighboursPerImage, $0.reports.count] } ?? [])
+    if numbers.isEmpty { return nil }
+    let table = try (pass?.table ?? NeighbourTable(count: 0, neighboursPerImage: numbers[1]))
+      .broadcast(on: comm)
+    let passes = try comm.broadcast(pass?.reports.map(\.pass) ?? [])
+    let values = try comm.broadcast(
+      pass?.reports.flatMap { [$0.correlation, $0.weight, $0.kept] } ?? [])
+    return Pass(number: numbers[0], table: table, reports: Self.reports(passes, values))
+  }
+
+  private static func read(_ reader: inout CheckpointReader, images: Int) throws -> Pass {
+    let number = try reader.int()
+    let (count, k) = (try reader.int(), try reader.int())
+    guard count == images, k > 0 else {
+      throw CheckpointDefect(path: reader.path, "is of \(count) images, not \(images)")
+    }
+    var table = NeighbourTable(count: count, neighboursPerImage: k)
+    table.indices = try reader.array()
+    table.affinities = try reader.array()
+    table.rotations = try reader.array()
+    table.reflected = try reader.array()
+    table.probabilities = try reader.array()
+    table.regressors = try reader.array()
+    let passes: [Int] = try reader.array()
+    let values: [Double] = try reader.array()
+    guard table.indices.count == count * k, table.reflected.count == count * k,
+      [0, count * k].contains(table.probabilities.count),
+      values.count == 3 * passes.count
+    else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }
+    return Pass(number: number, table: table, reports: reports(passes, values))
+  }
+
+  private static func reports(_ passes: [Int], _ values: [Double]) -> [PassReport] {
+    passes.enumerated().map { at, pass in
+      PassReport(
+        pass: pass, correlation: values[3 * at], weight: values[3 * at + 1],
+        kept: values[3 * at + 2])
+    }
+  }
+}

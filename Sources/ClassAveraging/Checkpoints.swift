@@ -1,0 +1,174 @@
+import Foundation
+import MPI
+import ParticleIO
+
+/// The checkpoints of a run of `average`, in the folder `checkpoints` of its output, from which another run
+/// can go on, on any number of ranks and threads:
+///
+/// | file | what | written by |
+/// |---|---|---|
+/// | `model` | mean, covariance and posterior | rank 0, after the model |
+/// | `statistics-A-B` | b of the images from A up to B | every rank, before `model` |
+/// | `pass-N-rank-R-S` | a part of pass N's lists of candidates | rank R, now and then (`SearchCheckpoint`) |
+/// | `pass-N` | the neighbours after pass N | rank 0 |
+/// | `neighbours` | the neighbours in the end | rank 0 |
+///
+/// Each is checked against what it was made of: the input, the options, the model it belongs to. One
+/// that does not fit or is damaged is reported and not used.
+public final class Checkpoints {
+  public static let folderName = "checkpoints"
+
+  /// The folder.
+  let path: String
+  let comm: Communicator
+  let stop: StopRequest
+  /// Seconds between two checkpoints of a pass.
+  let interval: Double
+  let isResuming: Bool
+  private let report: (String) -> Void
+  private let input: CheckpointIdentity
+  let options: AverageOptions
+  /// The checksum of the model that the passes belong to.
+  private var modelKey = ""
+
+  /// Looks at what there is; without `isResuming` removes it. Collective.
+  /// - Parameters:
+  ///   - output: the run's output folder.
+  ///   - interval: at most so many seconds of a pass are lost by a crash; 0 saves each block.
+  ///   - report: told on rank 0, a line at a time, what was found and is used, or why not.
+  /// - Throws: `ReportedError` where the input cannot be examined.
+  public convenience init(
+    output: String, of set: ParticleSet, options: AverageOptions, isResuming: Bool,
+    interval: Double, stop: StopRequest, on comm: Communicator,
+    report: @escaping (String) -> Void
+  ) throws {
+    let digest = try comm.agree { comm.isRoot ? try set.digest() : [:] }
+    self.init(
+      path: "\(output)/\(Self.folderName)", input: try Self.broadcast(digest, on: comm),
+      options: options, isResuming: isResuming, interval: interval, stop: stop, on: comm,
+      report: report)
+  }
+
+  init(
+    path: String, input: CheckpointIdentity, options: AverageOptions, isResuming: Bool,
+    interval: Double, stop: StopRequest, on comm: Communicator, report: @escaping (String) -> Void
+  ) {
+    self.path = path
+    self.input = input
+    self.options = options.withoutIrrelevant
+    self.isResuming = isResuming
+    self.interval = interval
+    self.stop = stop
+    self.comm = comm
+    self.report = report
+    if comm.isRoot {
+      // What a crash has left half written.
+      remove { !isResuming || $0.contains(".part-") }
+      if isResuming && names.isEmpty {
+        report("no checkpoints in \(path): starting from the beginning")
+      }
+    }
+  }
+
+  /// Whether a run in `output` was left unfinished.
+  public static func exist(in output: String) -> Bool {
+    let found = try? FileManager.default.contentsOfDirectory(atPath: "\(output)/\(folderName)")
+    return found.map { $0.contains { isName($0) } } ?? false
+  }
+
+  private static func isName(_ name: String) -> Bool {
+    ["model", "statistics-", "pass-", "neighbours"].contains { name.hasPrefix($0) }
+  }
+
+  private static func broadcast(_ identity: CheckpointIdentity, on comm: Communicator) throws
+    -> CheckpointIdentity
+  {
+    let pairs = identity.flatMap { [$0.key, $0.value] }
+    let all = try comm.broadcast(pairs.joined(separator: "\n")).split(
+      separator: "\n", omittingEmptySubsequences: false
+    ).map(String.init)
+    return Dictionary(
+      uniqueKeysWithValues: stride(from: 0, to: all.count - 1, by: 2).map { (all[$0], all[$0 + 1]) }
+    )
+  }
+
+  // MARK: Files
+
+  /// The checkpoints in the folder, as this rank sees it.
+  var names: [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter(Self.isName)
+      .sorted()
+  }
+
+  /// The names in the folder that begin with `prefix`, as rank 0 sees it, on every rank. Collective.
+  func names(prefix: String) throws -> [String] {
+    let mine = comm.isRoot ? names.filter { $0.hasPrefix(prefix) } : []
+    return try comm.broadcast(mine.joined(separator: "\n")).split(separator: "\n").map(String.init)
+  }
+
+  func file(_ name: String) -> String { "\(path)/\(name)" }
+
+  /// A new checkpoint; makes the folder where it is missing.
+  func writer(_ name: String, _ identity: CheckpointIdentity) throws -> CheckpointWriter {
+    if mkdir(path, 0o777) != 0 && errno != EEXIST {
+      throw OutputError(file: path, "cannot be made: \(String(cString: strerror(errno)))")
+    }
+    return try CheckpointWriter(path: file(name), identity: identity)
+  }
+
+  /// Removes checkpoints, and the folder where it is empty then.
+  func remove(where isGone: (String) -> Bool) {
+    for name in names where isGone(name) { unlink(file(name)) }
+    rmdir(path)
+  }
+
+  /// Removes all, after a run that is complete. Collective.
+  public func removeAll() throws {
+    try comm.barrier()
+    if comm.isRoot { remove { _ in true } }
+  }
+
+  /// Tells what every rank has found, in rank order, each line once. Collective.
+  func tell(_ lines: [String]) throws {
+    let all = try comm.gatherRagged(Array(lines.map { $0 + "\n" }.joined().utf8))
+    var told: Set<Substring> = []
+    for line in String(decoding: all, as: UTF8.self).split(separator: "\n")
+    where told.insert(line).inserted {
+      report(String(line))
+    }
+  }
+
+  /// Tells what rank 0 knows; not collective.
+  func say(_ line: String) {
+    if comm.isRoot { report(line) }
+  }
+
+  /// What `body` makes of a checkpoint; nil, and the reason in `lines`, where it cannot be used.
+  func reading<Result>(
+    _ name: String, _ identity: CheckpointIdentity, _ lines: inout [String],
+    _ body: (inout CheckpointReader) throws -> Result
+  ) throws -> Result? {
+    do {
+      var reader = try CheckpointReader(path: file(name), expected: identity)
+      return try body(&reader)
+    } catch let defect as CheckpointDefect {
+      lines.append("not used: \(defect)")
+      return nil
+    }
+  }
+
+  // MARK: Identities
+
+  /// Of the model: the input and the options that it depends on.
+  var modelIdentity: CheckpointIdentity {
+    input.merging(optionIdentity(options.model)) { $1 }
+  }
+
+  /// Of what follows from the model: all options, and the model.
+  var searchIdentity: CheckpointIdentity {
+    input.merging(optionIdentity(options)) { $1 }.merging(["model": modelKey]) { $1 }
+  }
+
+  /// What follows belongs to the model of this checksum.
+  func setModel(_ key: String) { modelKey = key }
+}

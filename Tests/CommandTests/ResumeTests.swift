@@ -1,0 +1,173 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension CommandTests {
+  /// Runs that end early, in any way, and go on give what one run gives.
+  @Suite struct ResumeTests {
+    private static let tables = ["neighbours", "affinity", "rotation", "reflected"]
+    private static let stopped: Int32 = 75
+
+    /// A run of three passes with few averages.
+    private func run(
+      _ folder: TemporaryFolder, _ output: String, _ options: [String] = [], ranks: Int,
+      fault: String? = nil
+    ) throws -> Command {
+      try Command.run(
+        [
+          "average", folder.file("set/particles.star"), "--output", folder.file(output),
+          "--neighbours", "5", "--averages", "3", "--passes", "3", "--checkpoint-minutes", "0",
+        ] + options, ranks: ranks, environment: fault.map { ["KINDRED_FAULT": $0] } ?? [:])
+    }
+
+    private func expectSame(
+      _ folder: TemporaryFolder, _ output: String, _ reference: String,
+      _ location: SourceLocation = #_sourceLocation
+    ) throws {
+      for name in Self.tables {
+        let same =
+          try folder.data("\(output)/\(name).npy") == folder.data("\(reference)/\(name).npy")
+        #expect(same, "\(name) differs", sourceLocation: location)
+      }
+      #expect(!folder.names(in: output).contains("checkpoints"), sourceLocation: location)
+    }
+
+    /// The run is stopped at its Nth question whether to stop, again and again, each time on other ranks.
+    @Test(arguments: ["USR1", "KILL"]) func anyNumberOfRanks(signal: String) throws {
+      let folder = try SmallSet.make()
+      #expect(try run(folder, "whole", ranks: 2).status == 0)
+      var messages = ""
+      var isDone = false
+      for (at, ranks) in [1, 3, 2, 2, 3, 1, 2, 3, 1, 2].enumerated() where !isDone {
+        let fault = "\(ranks - 1):\(signal):\([9, 11, 8, 7, 6, 9, 11, 6, 9, 8][at])"
+        let part = try run(folder, "parts", ["--resume"], ranks: ranks, fault: fault)
+        messages += part.messages
+        isDone = part.status == 0
+        if !isDone && signal == "USR1" {
+          #expect(part.status == Self.stopped, "\(fault): \(part.text)")
+          #expect(part.messages.contains("--resume continues the run"), "\(part.text)")
+        }
+        #expect(part.errors == [], "\(part.text)")
+      }
+      if !isDone {
+        let last = try run(folder, "parts", ["--resume", "--threads", "2"], ranks: 2)
+        #expect(last.status == 0, "\(last.text)")
+        messages += last.messages
+      }
+      #expect(messages.contains("resuming with the model of 300 images"), "\(messages)")
+      #expect(messages.contains("resuming in pass"), "\(messages)")
+      #expect(messages.contains("resuming after pass"), "\(messages)")
+      #expect(!messages.contains("not used"), "\(messages)")
+      try expectSame(folder, "parts", "whole")
+    }
+
+    /// SIGTERM may come too late for anything but the last checkpoint; nothing may be the worse for it.
+    @Test func terminated() throws {
+      let folder = try SmallSet.make()
+      #expect(try run(folder, "whole", ranks: 1).status == 0)
+      let part = try run(folder, "parts", ranks: 2, fault: "1:TERM:12")
+      #expect(part.status != 0)
+      #expect(folder.names(in: "parts") == ["checkpoints"])
+      let rest = try run(folder, "parts", ["--resume"], ranks: 2)
+      #expect(rest.status == 0 && !rest.messages.contains("not used"), "\(rest.text)")
+      try expectSame(folder, "parts", "whole")
+    }
+
+    @Test func theTimeIsUp() throws {
+      let folder = try SmallSet.make()
+      let part = try run(folder, "parts", ["--max-hours", "0"], ranks: 2)
+      #expect(part.status == Self.stopped, "\(part.text)")
+      #expect(part.messages.contains("stopped (--max-hours 0"), "\(part.text)")
+      #expect(part.errors == [])
+    }
+
+    /// Searches that leave no checkpoint within stages end at once, and start again from the model.
+    @Test(arguments: [
+      ["--search", "rir", "--passes", "1"], ["--search", "landmarks", "--landmarks", "80"],
+    ])
+    func otherSearches(search: [String]) throws {
+      let folder = try SmallSet.make()
+      #expect(try run(folder, "whole", search, ranks: 2).status == 0)
+      let part = try run(folder, "parts", search, ranks: 2, fault: "1:USR1:11")
+      #expect(part.status == Self.stopped, "\(part.text)")
+      let rest = try run(folder, "parts", search + ["--resume"], ranks: 2)
+      #expect(rest.messages.contains("resuming with the model"), "\(rest.text)")
+      try expectSame(folder, "parts", "whole")
+    }
+
+    /// The neighbours outlive a run that fails among its averages.
+    @Test func afterTheNeighbours() throws {
+      let folder = try SmallSet.make()
+      #expect(try run(folder, "whole", ranks: 2).status == 0)
+      #expect(try run(folder, "parts", ranks: 2, fault: "0:averages").status != 0)
+      #expect(folder.names(in: "parts") == ["checkpoints"])
+      let rest = try run(folder, "parts", ["--resume"], ranks: 3)
+      #expect(rest.messages.contains("resuming with all neighbours"), "\(rest.text)")
+      try expectSame(folder, "parts", "whole")
+      let passes = try RunOutput.record(folder, "parts")["passes"] as? [[String: Any]]
+      #expect(passes?.compactMap { $0["pass"] as? Int } == [2, 3])
+    }
+
+    /// Damaged, shortened and foreign checkpoints are named, and the run is right without them.
+    @Test func damagedCheckpoints() throws {
+      let folder = try SmallSet.make()
+      #expect(try run(folder, "whole", ranks: 2).status == 0)
+      #expect(try run(folder, "left", ranks: 2, fault: "0:USR1:14").status == Self.stopped)
+      let names = folder.names(in: "left/checkpoints")
+      #expect(
+        names.contains("model") && names.contains { $0.hasPrefix("pass-1-rank-0") }, "\(names)")
+      for prefix in ["model", "statistics-0", "pass-1-rank-1"] {
+        for isShort in [false, true] {
+          try? FileManager.default.removeItem(atPath: folder.file("parts"))
+          try FileManager.default.copyItem(
+            atPath: folder.file("left"), toPath: folder.file("parts"))
+          let name = "parts/checkpoints/\(names.first { $0.hasPrefix(prefix) }!)"
+          var content = try folder.data(name)
+          if isShort { content.removeLast(40) } else { content[content.count * 2 / 3] ^= 16 }
+          try folder.write(content, to: name)
+          let rest = try run(folder, "parts", ["--resume"], ranks: 2)
+          let reason = isShort ? "is cut short" : "is corrupt"
+          let isNamed = rest.messages.split(separator: "\n").contains {
+            $0.contains("not used: \(folder.file(name)): \(reason)")
+          }
+          #expect(rest.status == 0 && isNamed, "\(rest.text)")
+          try expectSame(folder, "parts", "whole")
+        }
+      }
+    }
+
+    @Test func foreignCheckpoints() throws {
+      let folder = try SmallSet.make()
+      #expect(try run(folder, "parts", ranks: 2, fault: "0:USR1:14").status == Self.stopped)
+      // An option of the search leaves the model as it was.
+      let options = ["--affinity", "mahalanobis", "--passes", "1"]
+      #expect(try run(folder, "whole", options, ranks: 2).status == 0)
+      let rest = try run(folder, "parts", options + ["--resume"], ranks: 2)
+      #expect(rest.messages.contains("resuming with the model"), "\(rest.text)")
+      #expect(
+        rest.messages.contains("is of another run: affinity was bayes, now it is mahalanobis"),
+        "\(rest.text)")
+      try expectSame(folder, "parts", "whole")
+
+      #expect(try run(folder, "other", ranks: 2, fault: "0:USR1:14").status == Self.stopped)
+      let star = try folder.text("set/particles.star")
+      try folder.write(star + "\n", to: "set/particles.star")
+      let again = try run(folder, "other", ["--resume"], ranks: 2)
+      #expect(again.status == 0 && again.messages.contains("is of another run: STAR file was"))
+    }
+
+    /// Nobody's work is lost by a missing word.
+    @Test func withoutResume() throws {
+      let folder = try SmallSet.make()
+      let nothing = try run(folder, "parts", ["--resume"], ranks: 1, fault: "0:USR1:14")
+      #expect(nothing.messages.contains("starting from the beginning"), "\(nothing.text)")
+      let refused = try run(folder, "parts", ranks: 1)
+      #expect(refused.status == 1 && refused.errors.count == 1, "\(refused.text)")
+      #expect(refused.errors.first?.contains("--resume goes on from them") == true)
+      #expect(folder.names(in: "parts/checkpoints").contains("model"))
+      let afresh = try run(folder, "parts", ["--overwrite"], ranks: 1)
+      #expect(afresh.status == 0 && !afresh.messages.contains("resuming"), "\(afresh.text)")
+      #expect(!folder.names(in: "parts").contains("checkpoints"))
+    }
+  }
+}
