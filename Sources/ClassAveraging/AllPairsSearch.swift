@@ -19,18 +19,10 @@ struct AllPairsSearch {
   let comm: Communicator
   let observer: any StageObserver
 
-  /// Seconds that a search will take on one core, roughly: operations on vectors of 16 per 16 pairs over the rate of
-  /// a core with 512-bit vectors.
+  /// Seconds that a search will take on one core, roughly.
   static func predictedCoreSeconds(images: Int, layout: AngularLayout) -> Double {
-    let angles = Double(PairKernel(layout: layout).angles)
-    let operations =
-      4 * Double(layout.componentCount) + angles * Double(layout.blockCount) + 12 * angles
-    let pairs = Double(images) * Double(images) / 2
-    return pairs * operations / operationRate
+    SearchCost.operations(images: images, layout: layout) / SearchCost.operationRate
   }
-
-  /// Measured: 29e9 on one core of a 2.6 GHz server.
-  private static let operationRate = 25e9
 
   /// The best candidates of this rank's images in the order of (group, index).
   struct Result {

@@ -5,8 +5,9 @@ public enum SearchCost {
     layout.componentCount == 0 ? 0 : Double(PairKernel(layout: layout).operationsPerPair)
   }
 
-  /// Angles on the grid of rotations.
-  public static func angles(_ layout: AngularLayout) -> Int { PairKernel(layout: layout).angles }
+  /// Operations a second of one core, pruned pairs included. Measured: 37e9 on a 2.6 GHz server core with
+  /// 512-bit vectors.
+  public static let operationRate = 37e9
 
   /// Operations of all unordered pairs of `images`: n (n - 1) / 2 times those of a pair.
   public static func operations(images: Int, layout: AngularLayout) -> Double {

@@ -38,7 +38,7 @@ extension Calibration {
           units[at].solvingSteps + ranks * units[at].modelSteps,
           work("covariance", at: at).shared
         )
-      })
+      } + [(1, 0, machine.momentProduct)])
     machine.momentProduct = positive(covariance.0, machine.momentProduct)
     machine.modelStep = positive(covariance.1, machine.modelStep)
 
@@ -78,6 +78,7 @@ extension Calibration {
       averages / (images[1] * units[1].classOperations(members: large.job.neighbours)),
       machine.classOperation)
 
+    // The two go nearly together: a pair of classes should cost about what a pair of images costs.
     let pass = solve(
       samples.indices.map { at in
         let job = samples[at].job
@@ -92,9 +93,13 @@ extension Calibration {
             * units[at].pairOperations,
           images[at] * members * units[at].pairOperations, work("pass 2", at: at).shared - known
         )
-      })
+      } + [(1, 0, machine.pairOperation)])
     machine.classPairOperation = positive(pass.0, machine.classPairOperation)
     machine.memberOperation = positive(pass.1, machine.memberOperation)
+
+    machine.probabilityOperation = positive(
+      work("probabilities", at: 1).shared / CostModel.probabilityOperations(large.job),
+      machine.probabilityOperation)
 
     let bytes = 4 * images[1] * units[1].pixels
     machine.writtenByte = positive(large.writing / bytes, machine.writtenByte)

@@ -17,6 +17,7 @@ import Foundation
 ///     affinity      n S w operations                                              n S candidates
 ///     pass          n^2/2 w + n M w + 26 q K w operations,                        n M candidates
 ///                   n class(M)
+///     probabilities n (M + 1) C components
 ///     lists                                                                       13 n K bytes
 ///     averages      n class(K), 2 n L^2 C' operations        L^2 C' pixels        4 n L^2 bytes
 ///     finish                                                                      bytes stored
@@ -136,6 +137,11 @@ public struct CostModel: Sendable {
     return kept * n * max(1, log2(max(2, n / kept)))
   }
 
+  /// Components of the members of all classes, and of the images themselves.
+  static func probabilityOperations(_ job: PlannedJob) -> Double {
+    Double(job.images) * Double(job.members + 1) * Double(job.componentCount)
+  }
+
   /// Pairs scored, one correlation after the other, to find that of classes.
   static func triedPairs(_ job: PlannedJob) -> Double {
     26 * Double(min(job.images, 500) * job.neighbours)
@@ -201,6 +207,13 @@ public struct CostModel: Sendable {
         stepSeconds: pass.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
       network.scoring(&pass, candidates: members, kept: members)
       stages.append(pass)
+    }
+
+    if job.hasProbabilities {
+      var probabilities = stage("probabilities")
+      probabilities.shared = Self.probabilityOperations(job) * machine.probabilityOperation
+      network.probabilities(&probabilities)
+      stages.append(probabilities)
     }
 
     var lists = stage("lists")

@@ -1,3 +1,4 @@
+import ClassAveraging
 import Foundation
 import ParticleIO
 import Report
@@ -33,6 +34,8 @@ public struct Machine: Codable, Sendable, Equatable {
   public var collectedCandidate: Double
   /// One operation of a class's statistics and their solution.
   public var classOperation: Double
+  /// One component of a member of a class whose probability is found.
+  public var probabilityOperation: Double
   /// One operation of a single-precision matrix product.
   public var productOperation: Double
   /// Making a pixel of an eigenimage, on every rank.
@@ -48,12 +51,13 @@ public struct Machine: Codable, Sendable, Equatable {
 
   /// Of one core of a 2.6 GHz server with 512-bit vectors, messages within a node.
   public static let builtIn = Machine(
-    name: "built-in constants (a 2.6 GHz server core with 512-bit vectors)", particle: 1e-5,
-    surveyStep: 2.6e-9, analysisOperation: 6e-11, momentProduct: 1e-9, modelStep: 1e-9,
-    pairOperation: 1.8e-11, classPairOperation: 2e-11, memberOperation: 1.5e-10, candidate: 1e-7,
-    scoredOperation: 1.5e-10,
-    collectedCandidate: 3e-7, classOperation: 1e-9, productOperation: 2e-11,
-    eigenimagePixel: 3e-8, writtenByte: 1e-9, storedByte: 1e-9, latency: 2e-6, bandwidth: 2e9)
+    name: "built-in constants (a 2.6 GHz server core with 512-bit vectors)", particle: 5.6e-7,
+    surveyStep: 2e-9, analysisOperation: 5e-11, momentProduct: 2.5e-9, modelStep: 1e-9,
+    pairOperation: 1 / SearchCost.operationRate, classPairOperation: 1 / SearchCost.operationRate,
+    memberOperation: 1e-9, candidate: 1.6e-7, scoredOperation: 2.8e-10,
+    collectedCandidate: 5.6e-7, classOperation: 1.5e-9, probabilityOperation: 2e-8,
+    productOperation: 1.1e-11, eigenimagePixel: 1.2e-8, writtenByte: 1.1e-9, storedByte: 4e-10,
+    latency: 2e-6, bandwidth: 2e9)
 
   /// Where `plan` looks for the constants and `--calibrate` leaves them, unless told otherwise:
   /// `kindred/machine.json` in $XDG_CONFIG_HOME or ~/.config.
@@ -113,7 +117,8 @@ public struct Machine: Codable, Sendable, Equatable {
       "class_pair_operation": classPairOperation,
       "member_operation": memberOperation, "candidate": candidate,
       "scored_operation": scoredOperation, "collected_candidate": collectedCandidate,
-      "class_operation": classOperation, "product_operation": productOperation,
+      "class_operation": classOperation, "probability_operation": probabilityOperation,
+      "product_operation": productOperation,
       "eigenimage_pixel": eigenimagePixel, "written_byte": writtenByte, "stored_byte": storedByte,
       "latency": latency,
       "bandwidth": bandwidth,

@@ -49,7 +49,7 @@ struct MemoryCost {
       return base + kept + rows * basis + components + 3 * model + 16 * groups * Double(products)
     case "all pairs": return fitted + search(capacity, selfTerms: groups)
     case "affinity": return fitted + collecting(capacity, kept: Double(job.firstLists))
-    case "lists", "finish": return fitted + 30 * n * Double(job.neighbours)
+    case "lists", "finish", "probabilities": return fitted + 30 * n * Double(job.neighbours)
     case "averages":
       return fitted + 13 * n * members
         + Double(2 * job.componentCount) * pixels + 3 * 256 * pixels

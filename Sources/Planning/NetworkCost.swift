@@ -80,6 +80,15 @@ struct NetworkCost {
     fetch(&stage, rowsPerRank: batches * min(n, 2 * pairs / p / batches), rounds: batches)
   }
 
+  /// Members of each class, and of the neighbours' classes.
+  func probabilities(_ stage: inout CostModel.Stage) {
+    guard ranks > 1 else { return }
+    let rounds = (n / p / 1024).rounded(.up)
+    fetch(
+      &stage, rowsPerRank: 2 * rounds * min(n, n / p / rounds * Double(job.members + 1)),
+      rounds: 2 * rounds)
+  }
+
   /// Members of each average, and its pixels on the way to rank 0.
   func averages(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }

@@ -21,6 +21,8 @@ public struct PlannedJob: Sendable, Equatable {
   public var neighbours = 10
   /// All passes over all pairs, the first included.
   public var passes = 4
+  /// Whether the probabilities of neighbours are found.
+  public var hasProbabilities = true
   /// Averages written.
   public var averages: Int
 
@@ -81,6 +83,7 @@ public struct PlannedJob: Sendable, Equatable {
     if case .integer(let count)? = record.options["neighbours"] { neighbours = count }
     if case .integer(let count)? = record.options["averages"] { averages = min(count, images) }
     passes = 1 + record.passes.count
+    hasProbabilities = record.stages.contains { $0.name == "probabilities" }
   }
 
   /// Keeps `count` components, at each frequency the same share of the basis.
