@@ -6,6 +6,8 @@ import MPI
 /// Every rank has one; the one with a `display` (rank 0's) also shows the progress. `finish` brings
 /// the ranks' accounts together.
 public final class StageClock: StageObserver {
+  /// Is told of all progress.
+  public var watchdog: Watchdog?
   private let display: ProgressDisplay?
   private let now: () -> Double
   private var names: [String] = []
@@ -36,6 +38,7 @@ public final class StageClock: StageObserver {
     if isOpen { stageEnded() }
     isOpen = true
     names.append(name)
+    watchdog?.entered(name)
     communication = 0
     peakBeforeReset = max(peakBeforeReset, PeakMemory.bytes())
     PeakMemory.reset()
@@ -43,14 +46,19 @@ public final class StageClock: StageObserver {
     began = now()
   }
 
-  public func stageAdvanced(to done: Int) { display?.advanced(to: done) }
+  public func stageAdvanced(to done: Int) {
+    watchdog?.advanced()
+    display?.advanced(to: done)
+  }
 
   /// Runs `body` and counts its time as communication; stretches inside one another count once.
   public func communicating<R>(_ body: () throws -> R) rethrows -> R {
     guard !isCommunicating else { return try body() }
     isCommunicating = true
+    watchdog?.communicates(true)
     let start = now()
     defer {
+      watchdog?.communicates(false)
       communication += now() - start
       isCommunicating = false
     }
@@ -60,6 +68,7 @@ public final class StageClock: StageObserver {
   public func stageEnded() {
     guard isOpen else { return }
     isOpen = false
+    watchdog?.advanced()
     measurements.append(
       StageTable.Measurement(
         wall: now() - began, communication: communication,
@@ -88,5 +97,14 @@ public final class StageClock: StageObserver {
       }
     }
     return StageTable(names: names, measurements: perRank)
+  }
+}
+
+extension StageClock {
+  /// Starts the watchdog of a run into the folder `output`, unless `KINDRED_WATCHDOG` is 0. Collective.
+  /// - Throws: `ReportedError` where `KINDRED_WATCHDOG` is not a number.
+  public func watch(_ output: String, on comm: Communicator) throws {
+    guard let seconds = try comm.agree({ try Watchdog.seconds() }) else { return }
+    watchdog = try Watchdog(output: output, seconds: seconds, on: comm)
   }
 }
