@@ -21,7 +21,8 @@ enum FaultyFiles {
     ]
   }
 
-  private static let library = Result {
+  // Only its path is read.
+  nonisolated(unsafe) private static let library = Result {
     let folder = try TemporaryFolder()
     try folder.write(source, to: "faulty.c")
     let made = try Command.runProgram([

@@ -86,6 +86,21 @@ extension CommandTests {
       #expect(folder.names(in: "run").allSatisfy { $0 == "checkpoints" }, "\(run.text)")
     }
 
+    /// Known before any work is done.
+    @Test(.enabled(if: FullDisk.canMount, "needs root and the right to mount a tmpfs"))
+    func aFolderThatIsReadOnly() throws {
+      let folder = try DamagedSet.make()
+      try FullDisk.mount(folder.file("run"), kilobytes: 64)
+      defer { FullDisk.unmount(folder.file("run")) }
+      #expect(
+        try Command.runProgram(["mount", "-o", "remount,ro", folder.file("run")]).status == 0)
+      let run = try DamagedSet.average(folder, ranks: 2)
+      #expect(run.status == 1 && run.errors.count == 1, "\(run.text)")
+      let says = "\(folder.file("run")): cannot be written to: Read-only file system"
+      #expect(run.errors.first?.contains(says) == true, "\(run.text)")
+      #expect(!run.messages.contains("begins"), "\(run.text)")
+    }
+
     private func expectUndisturbed(
       _ folder: TemporaryFolder, _ location: SourceLocation = #_sourceLocation
     ) throws {
