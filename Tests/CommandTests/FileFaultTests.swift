@@ -70,7 +70,7 @@ extension CommandTests {
     }
 
     /// A stack that is written to, or cut short, while its images are read.
-    @Test(arguments: [("TOUCH", "it was written to"), ("TRUNCATE", "bytes, now it has")], [3, 6])
+    @Test(arguments: [("TOUCH", "it was written to"), ("TRUNCATE", "bytes, now it has")], [2, 4])
     func inputChanges(change: (how: String, says: String), first: Int) throws {
       let folder = try DamagedSet.make()
       let stack = folder.file("set/particles.mrcs")
@@ -80,8 +80,10 @@ extension CommandTests {
           "pread", change.how, path: stack, first: first, rank: 1))
       #expect(run.status != 0 && !run.errors.isEmpty && run.errors.count <= 2, "\(run.text)")
       for message in run.errors {
-        #expect(message.contains("\(stack): has changed during the run"), "\(run.text)")
-        #expect(message.contains(change.says), "\(run.text)")
+        // A rank that opens the stack anew finds it too short for its header.
+        let isShort = change.how == "TRUNCATE" && message.contains("\(stack): is cut short")
+        let isChanged = message.contains("\(stack): has changed during the run: ")
+        #expect(isShort || isChanged && message.contains(change.says), "\(run.text)")
       }
       #expect(folder.names(in: "run").allSatisfy { $0 == "checkpoints" }, "\(run.text)")
     }
