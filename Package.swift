@@ -56,10 +56,15 @@ let package = Package(
       name: "Report",
       dependencies: ["MPI", "CShims", "Fourier", "ParticleIO", "ClassAveraging", "CFFTW"],
       swiftSettings: numerical),
+    .target(
+      name: "Planning",
+      dependencies: [
+        "MPI", "LinearAlgebra", "ParticleIO", "ClassAveraging", "Simulation", "Report",
+      ]),
     .executableTarget(
       name: "kindred",
       dependencies: [
-        "MPI", "ParticleIO", "ClassAveraging", "Simulation", "Report",
+        "MPI", "ParticleIO", "ClassAveraging", "Simulation", "Report", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 
@@ -78,6 +83,8 @@ let package = Package(
       name: "SimulationTests", dependencies: ["Simulation", "TestSupport"],
       swiftSettings: numerical),
     .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO", "TestSupport"]),
+    .testTarget(
+      name: "PlanningTests", dependencies: ["Planning", "Report", "ParticleIO", "TestSupport"]),
     .testTarget(
       name: "CommandTests", dependencies: ["kindred", "ParticleIO", "TestSupport"],
       swiftSettings: numerical),

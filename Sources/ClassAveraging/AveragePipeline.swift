@@ -60,6 +60,14 @@ public struct AveragePipeline {
       model: pairModel, rows: compared, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
+    try comm.agree {
+      if options.isLengthAutomatic && search != .allPairs {
+        throw OptionError(
+          "--neighbours auto goes by probabilities, which only all pairs have, and those take more "
+            + "than --search-budget \(options.searchBudget): raise it, or give a number of neighbours"
+        )
+      }
+    }
     let saved = try checkpoints?.restoredNeighbours(images: images)
     let (table, passes) =
       try saved
@@ -83,7 +91,7 @@ public struct AveragePipeline {
     case .landmarks:
       let found = try stoppable.compareWithLandmarks(
         model.posterior, scoring.observed(by: stoppable.observer), statistics)
-      return (try calibrated(found.table, model, scoring), found.reports)
+      return (found.table.prefix(options.neighbours), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(

@@ -192,7 +192,10 @@ struct ClassPasses {
     let values = try observer.communicating { try classes.fetch(images) }
     var place: [Int32: Int] = [:]
     for (at, image) in images.enumerated() { place[image] = at }
-    let evidence = try Self.correlations.map { correlation -> Double in
+    // The ranks share the correlations, not the pairs: sums in one order whatever their number.
+    let mine = stride(from: comm.rank, to: Self.correlations.count, by: comm.size)
+    let own = try mine.map { at -> Double in
+      let correlation = Self.correlations[at]
       let model = try PairModel(
         layout: posterior.layout, information: [common], affinity: .bayes, correlation: correlation)
       let scorer = PairScorer(model: model)
@@ -213,6 +216,15 @@ struct ClassPasses {
       }
       scorer.flush { _, score in sum += Double(score.affinity) }
       return sum
+    }
+    let gathered = try comm.allgatherRagged(own)
+    var evidence = [Double](repeating: 0, count: Self.correlations.count)
+    var next = 0
+    for rank in 0..<comm.size {
+      for at in stride(from: rank, to: evidence.count, by: comm.size) {
+        evidence[at] = gathered[next]
+        next += 1
+      }
     }
     let best = evidence.indices.max { (evidence[$0], -$0) < (evidence[$1], -$1) }!
     return Self.correlations[best]

@@ -40,22 +40,24 @@ public struct ImageSynthesis: Sendable {
       let meanRadial = basis.realRadial(block: 0, at: r, bessel: bessel[0])
       let meanValue = zip(meanRadial, posterior.mean).reduce(0) { $0 + $1.0 * $1.1 }
       for pixel in members { mean[pixel] = Float(meanValue) }
+      let directions = members.map { pixel in
+        atan2(Double(pixel / size - size / 2), Double(pixel % size - size / 2))
+      }
       var row = 0
       for (block, k) in layout.frequencies.enumerated() {
         let radial = basis.realRadial(block: k, at: r, bessel: bessel[k])
         let vectors = posterior.synthesis[block]
+        let cosines = directions.map { cos(Double(k) * $0) }
+        let sines = directions.map { sin(Double(k) * $0) }
         for s in 0..<vectors.columns {
           var value = 0.0
           for q in 0..<vectors.rows { value += vectors[q, s] * radial[q] }
-          for pixel in members {
+          for (at, pixel) in members.enumerated() {
             if k == 0 {
               images[row * pixels + pixel] = Float(value)
             } else {
-              let phi =
-                Double(k)
-                * atan2(Double(pixel / size - size / 2), Double(pixel % size - size / 2))
-              images[row * pixels + pixel] = Float(2.0.squareRoot() * value * cos(phi))
-              images[(row + 1) * pixels + pixel] = Float(2.0.squareRoot() * value * sin(phi))
+              images[row * pixels + pixel] = Float(2.0.squareRoot() * value * cosines[at])
+              images[(row + 1) * pixels + pixel] = Float(2.0.squareRoot() * value * sines[at])
             }
           }
           row += k == 0 ? 1 : 2

@@ -112,10 +112,10 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--neighbours is \(neighbours), but each of \(images) images has only \(images - 1) others")
     }
-    if isLengthAutomatic && (affinity != .bayes || search == .rir || search == .vdm) {
+    if isLengthAutomatic && (affinity != .bayes || (search != .auto && search != .allPairs)) {
       throw OptionError(
-        "--neighbours auto goes by probabilities, which only all pairs and landmarks by the Bayes factor "
-          + "have: use --search auto --affinity bayes, or a number of neighbours")
+        "--neighbours auto goes by probabilities, which only all pairs by the Bayes factor have: use "
+          + "--search all-pairs --affinity bayes, or a number of neighbours")
     }
     // Written so that NaN fails as well.
     if !(confidence >= 0 && confidence <= 1) {

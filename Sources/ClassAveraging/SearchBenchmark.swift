@@ -130,8 +130,9 @@ public struct SearchBenchmark {
     }
   }
 
-  /// Operations per second of a core, all cores at work: the median of the ranks.
-  private func matrixProductRate(on comm: Communicator) throws -> Double {
+  /// Operations per second of a core in single-precision matrix products, all cores at work: the median of
+  /// the ranks. Collective.
+  public func matrixProductRate(on comm: Communicator) throws -> Double {
     let order = 1024
     let a = [Float](repeating: 0.5, count: order * order)
     var c = a

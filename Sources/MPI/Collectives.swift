@@ -12,10 +12,12 @@ extension Communicator {
     var start = 0
     while start < values.count {
       let length = min(piece, values.count - start)
-      try check(
+      try traffic.check(
+        traffic.now(),
         MPI_Allreduce(
           kindred_in_place(), values.baseAddress! + start, count32(length), T.mpiDatatype,
-          operation.raw, raw), "MPI_Allreduce")
+          operation.raw, raw),
+        "MPI_Allreduce", bytes: size > 1 ? length * MemoryLayout<T>.stride : 0)
       start += length
     }
   }
@@ -46,9 +48,11 @@ extension Communicator {
     var start = 0
     while start < values.count {
       let length = min(piece, values.count - start)
-      try check(
+      let copies = rank == root ? size - 1 : 0
+      try traffic.check(
+        traffic.now(),
         MPI_Bcast(values.baseAddress! + start, count32(length), T.mpiDatatype, Int32(root), raw),
-        "MPI_Bcast")
+        "MPI_Bcast", bytes: copies * length * MemoryLayout<T>.stride)
       start += length
     }
   }
@@ -82,10 +86,12 @@ extension Communicator {
   /// The ranks' equally long arrays one after the other, on every rank.
   public func allgather<T: MPIDatatype>(_ values: [T]) throws(MPIError) -> [T] {
     try Array(unsafeCapacity: values.count * size) { (buffer) throws(MPIError) in
-      try check(
+      try traffic.check(
+        traffic.now(),
         MPI_Allgather(
-          values, count32(values.count), T.mpiDatatype, buffer.baseAddress, count32(values.count),
-          T.mpiDatatype, raw), "MPI_Allgather")
+          values, count32(values.count), T.mpiDatatype, buffer.baseAddress,
+          count32(values.count), T.mpiDatatype, raw),
+        "MPI_Allgather", bytes: size > 1 ? values.count * MemoryLayout<T>.stride : 0)
     }
   }
 
@@ -93,10 +99,12 @@ extension Communicator {
   public func allgatherRagged<T: MPIDatatype>(_ values: [T]) throws(MPIError) -> [T] {
     let layout = Ragged(counts: try allgather([values.count]))
     return try Array(unsafeCapacity: layout.total) { (buffer) throws(MPIError) in
-      try check(
+      try traffic.check(
+        traffic.now(),
         MPI_Allgatherv(
           values, count32(values.count), T.mpiDatatype, buffer.baseAddress, layout.counts,
-          layout.offsets, T.mpiDatatype, raw), "MPI_Allgatherv")
+          layout.offsets, T.mpiDatatype, raw),
+        "MPI_Allgatherv", bytes: size > 1 ? values.count * MemoryLayout<T>.stride : 0)
     }
   }
 
@@ -104,10 +112,12 @@ extension Communicator {
   public func gatherRagged<T: MPIDatatype>(_ values: [T], root: Int = 0) throws(MPIError) -> [T] {
     let layout = Ragged(counts: try allgather([values.count]))
     return try Array(unsafeCapacity: rank == root ? layout.total : 0) { (buffer) throws(MPIError) in
-      try check(
+      try traffic.check(
+        traffic.now(),
         MPI_Gatherv(
           values, count32(values.count), T.mpiDatatype, buffer.baseAddress, layout.counts,
-          layout.offsets, T.mpiDatatype, Int32(root), raw), "MPI_Gatherv")
+          layout.offsets, T.mpiDatatype, Int32(root), raw),
+        "MPI_Gatherv", bytes: rank == root ? 0 : values.count * MemoryLayout<T>.stride)
     }
   }
 
@@ -118,10 +128,13 @@ extension Communicator {
     let layout = Ragged(counts: counts)
     precondition(rank != root || values.count == layout.total, "scatter: counts do not add up")
     return try Array(unsafeCapacity: counts[rank]) { (buffer) throws(MPIError) in
-      try check(
+      let sent = rank == root ? layout.total - counts[root] : 0
+      try traffic.check(
+        traffic.now(),
         MPI_Scatterv(
           values, layout.counts, layout.offsets, T.mpiDatatype, buffer.baseAddress,
-          count32(counts[rank]), T.mpiDatatype, Int32(root), raw), "MPI_Scatterv")
+          count32(counts[rank]), T.mpiDatatype, Int32(root), raw),
+        "MPI_Scatterv", bytes: sent * MemoryLayout<T>.stride)
     }
   }
 
@@ -132,17 +145,20 @@ extension Communicator {
   {
     precondition(counts.count == size && counts.reduce(0, +) == values.count)
     let incoming = try Array<Int>(unsafeCapacity: size) { (buffer) throws(MPIError) in
-      try check(
+      try traffic.check(
+        traffic.now(),
         MPI_Alltoall(counts, 1, Int.mpiDatatype, buffer.baseAddress, 1, Int.mpiDatatype, raw),
-        "MPI_Alltoall")
+        "MPI_Alltoall", bytes: (size - 1) * MemoryLayout<Int>.stride)
     }
     let send = Ragged(counts: counts)
     let receive = Ragged(counts: incoming)
     let received = try Array<T>(unsafeCapacity: receive.total) { (buffer) throws(MPIError) in
-      try check(
+      try traffic.check(
+        traffic.now(),
         MPI_Alltoallv(
           values, send.counts, send.offsets, T.mpiDatatype, buffer.baseAddress, receive.counts,
-          receive.offsets, T.mpiDatatype, raw), "MPI_Alltoallv")
+          receive.offsets, T.mpiDatatype, raw),
+        "MPI_Alltoallv", bytes: (values.count - counts[rank]) * MemoryLayout<T>.stride)
     }
     return (received, incoming)
   }

@@ -12,8 +12,10 @@ public struct Communicator {
   public let rank: Int
   /// The number of ranks in the group.
   public let size: Int
+  /// What this rank has sent through this communicator, those split from it and the one it was split from.
+  public let traffic: Traffic
 
-  init(_ raw: MPI_Comm) throws(MPIError) {
+  init(_ raw: MPI_Comm, traffic: Traffic = Traffic()) throws(MPIError) {
     var rank: Int32 = 0
     var size: Int32 = 0
     try check(MPI_Comm_rank(raw, &rank), "MPI_Comm_rank")
@@ -21,6 +23,7 @@ public struct Communicator {
     self.raw = raw
     self.rank = Int(rank)
     self.size = Int(size)
+    self.traffic = traffic
   }
 
   /// Whether this is rank 0, which collects and writes.
@@ -28,7 +31,10 @@ public struct Communicator {
 
   /// Waits until every rank is here.
   public func barrier() throws(MPIError) {
-    try check(MPI_Barrier(raw), "MPI_Barrier")
+    try traffic.check(
+      traffic.now(),
+      MPI_Barrier(raw),
+      "MPI_Barrier", bytes: 0)
   }
 
   /// The ranks of this group that share this node's memory (`MPI_Comm_split_type`).
@@ -38,14 +44,14 @@ public struct Communicator {
       MPI_Comm_split_type(
         raw, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), kindred_info_null(), &node),
       "MPI_Comm_split_type")
-    return try Communicator(node!)
+    return try Communicator(node!, traffic: traffic)
   }
 
   /// The ranks that give the same `colour`, ordered by `key`.
   public func split(colour: Int, key: Int) throws(MPIError) -> Communicator {
     var part: MPI_Comm? = kindred_comm_null()
     try check(MPI_Comm_split(raw, count32(colour), count32(key), &part), "MPI_Comm_split")
-    return try Communicator(part!)
+    return try Communicator(part!, traffic: traffic)
   }
 
   /// Which rank this is, and where, for messages: `rank 3 of 8 on node7`.

@@ -18,13 +18,8 @@ public struct MPIError: Error, CustomStringConvertible, Sendable {
 }
 
 /// The funnel through which every MPI call of this module goes.
-///
-/// While `call` runs, `MPIActivity.current` is its `function`.
-func check(_ call: @autoclosure () -> Int32, _ function: StaticString) throws(MPIError) {
-  MPIActivity.began(function)
-  let code = call()
-  MPIActivity.ended()
-  if code != MPI_SUCCESS { throw MPIError(function: "\(function)", code: code) }
+func check(_ code: Int32, _ function: String) throws(MPIError) {
+  if code != MPI_SUCCESS { throw MPIError(function: function, code: code) }
 }
 
 /// MPI counts are 32-bit; a larger count is a broken invariant of the caller, who sends in pieces.

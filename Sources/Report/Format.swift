@@ -1,9 +1,9 @@
 import Foundation
 
 /// Texts for people: durations, times of day, numbers.
-enum Format {
+public enum Format {
   /// Seconds as `0.42 s`, `12.3 s`, `3 min 05 s` or `2 h 07 min`.
-  static func duration(_ seconds: Double) -> String {
+  public static func duration(_ seconds: Double) -> String {
     if seconds < 9.995 { return fixed(max(seconds, 0), 2) + " s" }
     if seconds < 59.95 { return fixed(seconds, 1) + " s" }
     let whole = Int(seconds.rounded())
@@ -13,20 +13,20 @@ enum Format {
   }
 
   /// Time left in coarse words, `1 min 20 s`: an estimate needs no fractions of a second.
-  static func timeLeft(_ seconds: Double) -> String {
+  public static func timeLeft(_ seconds: Double) -> String {
     seconds < 59.5 ? "\(Int(max(seconds, 0).rounded())) s" : duration(seconds)
   }
 
   /// A number with `digits` digits after the point.
-  static func fixed(_ value: Double, _ digits: Int) -> String {
+  public static func fixed(_ value: Double, _ digits: Int) -> String {
     String(format: "%.\(digits)f", value)
   }
 
   /// A fraction as `12.3 %`.
-  static func percent(_ fraction: Double) -> String { fixed(100 * fraction, 1) + " %" }
+  public static func percent(_ fraction: Double) -> String { fixed(100 * fraction, 1) + " %" }
 
   /// A count with separators, `100,000`.
-  static func count(_ value: Int) -> String {
+  public static func count(_ value: Int) -> String {
     var digits = String(abs(value))
     var position = digits.count - 3
     while position > 0 {
@@ -37,15 +37,15 @@ enum Format {
   }
 
   /// A moment in ISO 8601, in UTC: `2026-01-02T03:04:05Z`.
-  static func timeStamp(_ date: Date) -> String { date.formatted(.iso8601) }
+  public static func timeStamp(_ date: Date) -> String { date.formatted(.iso8601) }
 
   /// `text` with spaces before it up to `width` characters.
-  static func right(_ text: String, _ width: Int) -> String {
+  public static func right(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(0, width - text.count)) + text
   }
 
   /// `text` with spaces after it up to `width` characters.
-  static func left(_ text: String, _ width: Int) -> String {
+  public static func left(_ text: String, _ width: Int) -> String {
     text + String(repeating: " ", count: max(0, width - text.count))
   }
 

@@ -46,6 +46,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var start: Date
   /// Nil until the run has ended.
   public var end: Date?
+  /// Wall time of the whole run but for its start and this record, in seconds; nil until it has ended.
+  public var seconds: Double?
   /// Every option in force, by its name on the command line without dashes.
   public var options: [String: JSONValue]
   /// The variance of the noise of a pixel, in squared units of the input.
@@ -55,6 +57,10 @@ public struct RunRecord: Codable, Sendable, Equatable {
   /// The particle's radius in pixels.
   public var radius: Double?
   public var imagesUsed: Int?
+  /// The edge of the images in pixels.
+  public var boxSize: Int?
+  /// Defocus groups that there are.
+  public var defocusGroups: Int?
   public var imagesLeftOut: [LeftOut]
   /// The number of components kept at each angular frequency, from 0.
   public var covarianceRanks: [Int]
@@ -73,11 +79,14 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case threads
     case start
     case end
+    case seconds
     case options
     case noiseVariance = "noise_variance"
     case bandLimit = "band_limit"
     case radius
     case imagesUsed = "images_used"
+    case boxSize = "box_size"
+    case defocusGroups = "defocus_groups"
     case imagesLeftOut = "images_left_out"
     case covarianceRanks = "covariance_ranks"
     case search

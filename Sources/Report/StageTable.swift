@@ -15,6 +15,16 @@ public struct StageSummary: Codable, Sendable, Hashable {
   public var peakBytes: Int
   /// The largest memory of each rank during the stage, in bytes.
   public var rankPeakBytes: [Int] = []
+  /// The processor time of each rank's work, all its threads together, in seconds: without communication
+  /// and waiting, and without what other programs on the same processors take.
+  public var rankProcessorSeconds: [Double] = []
+  /// Calls of MPI that sent something, over all ranks; see `Traffic`.
+  public var messages = 0
+  /// Bytes that the ranks handed to MPI, over all ranks.
+  public var messageBytes = 0
+
+  /// The processor time of the work of all ranks.
+  public var processorSeconds: Double { rankProcessorSeconds.reduce(0, +) }
 
   enum CodingKeys: String, CodingKey {
     case name
@@ -25,6 +35,9 @@ public struct StageSummary: Codable, Sendable, Hashable {
     case communicationShare = "communication_share"
     case peakBytes = "peak_bytes"
     case rankPeakBytes = "rank_peak_bytes"
+    case rankProcessorSeconds = "rank_processor_seconds"
+    case messages
+    case messageBytes = "message_bytes"
   }
 }
 
@@ -38,6 +51,10 @@ public struct StageTable: Codable, Sendable, Hashable {
     var wall: Double
     var communication: Double
     var peakBytes: Double
+    /// Processor seconds of work.
+    var processor = 0.0
+    var messages = 0.0
+    var messageBytes = 0.0
   }
 
   /// Sums up `measurements[rank][stage]`.
@@ -61,7 +78,10 @@ public struct StageTable: Codable, Sendable, Hashable {
         imbalance: meanWork > 0 ? maximum(stage, work) / meanWork - 1 : 0,
         communicationShare: wall > 0 ? mean(stage, \.communication) / wall : 0,
         peakBytes: Int(maximum(stage, \.peakBytes)),
-        rankPeakBytes: measurements.map { Int($0[stage].peakBytes) })
+        rankPeakBytes: measurements.map { Int($0[stage].peakBytes) },
+        rankProcessorSeconds: measurements.map { $0[stage].processor },
+        messages: Int(measurements.reduce(0) { $0 + $1[stage].messages }),
+        messageBytes: Int(measurements.reduce(0) { $0 + $1[stage].messageBytes }))
     }
   }
 

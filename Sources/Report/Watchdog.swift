@@ -106,10 +106,10 @@ public final class Watchdog: Sendable {
       )
       write(own)
       // Silence takes a few beats to be told from a slow disk.
-      guard own.idle >= next - 5 * period else { continue }
+      guard own.idle >= next - 6 * period else { continue }
       for rank in hosts.indices { others.heard(read(rank), of: rank, at: Self.now) }
       guard own.idle >= next else { continue }
-      let alive = hosts.indices.map { others.isAlive($0, at: Self.now, within: 3 * period) }
+      let alive = hosts.indices.map { others.isAlive($0, at: Self.now, within: 5 * period) }
       if hosts.indices.contains(where: { alive[$0] && others.states[$0]!.idle < limit / 2 }) {
         continue
       }
@@ -126,7 +126,7 @@ public final class Watchdog: Sendable {
   }
 
   private var activity: RankState.Activity {
-    if let call = MPIActivity.current { return .waiting(call) }
+    if let call = MPIActivity.current { return .waiting("MPI: \(call)") }
     if isCommunicating.load(ordering: .relaxed) { return .waiting("communication") }
     let status = FileManager.default.contents(atPath: "/proc/self/stat") ?? Data()
     // The state follows the name, which is in brackets.

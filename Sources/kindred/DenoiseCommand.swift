@@ -32,6 +32,7 @@ struct DenoiseCommand: ParsableCommand {
       }
       try clock.watch(output, on: comm)
       defer { clock.watchdog?.stop() }
+      clock.stageBegan("input", items: 0)
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try model.options(for: set) }
       var record = try RunRecord.begin(

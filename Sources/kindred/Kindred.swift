@@ -8,7 +8,7 @@ struct Kindred: ParsableCommand {
     abstract: "Class averages of cryo-EM particle images by the Mahalanobis affinity, over MPI.",
     subcommands: [
       AverageCommand.self, DenoiseCommand.self, SimulateCommand.self, Evaluate.self,
-      BenchmarkCommand.self,
+      BenchmarkCommand.self, PlanCommand.self, ScaleCommand.self,
     ])
 
   static func main() {

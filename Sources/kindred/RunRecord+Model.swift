@@ -15,14 +15,20 @@ extension RunRecord {
     _ folder: RunFolder?, _ model: FittedModel, _ synthesis: ImageSynthesis, clock: StageClock,
     on comm: Communicator, summary: String
   ) throws {
-    let table = try clock.finish(comm)
-    stages = table.stages
     let particles = model.survey.particles
-    var record = self
+    clock.stageBegan("eigenimages", items: 0)
     try comm.agree {
       try folder?.write(synthesis, posterior: model.posterior, pixelSize: particles.pixelSize)
-      record.end = Date()
-      try folder?.finish { try record.write(to: folder!.file("run.json")) }
+    }
+    let table = try clock.finish(comm)
+    stages = table.stages
+    var record = self
+    try comm.agree {
+      try folder?.finish {
+        record.end = Date()
+        record.seconds = clock.elapsedSeconds
+        try record.write(to: folder!.file("run.json"))
+      }
     }
     self = record
     if comm.isRoot {
@@ -48,6 +54,8 @@ extension RunRecord {
     bandLimit = model.survey.bandLimit
     radius = model.survey.radius
     imagesUsed = model.partition.total
+    boxSize = model.basis.size
+    defocusGroups = model.groups.count
     imagesLeftOut = model.survey.leftOut.map {
       LeftOut(particle: $0.particle + 1, reason: $0.defect.description)
     }

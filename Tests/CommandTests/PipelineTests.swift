@@ -64,9 +64,9 @@ extension CommandTests {
 
       let record = try RunOutput.record(folder, "run")
       let keys = [
-        "band_limit", "command", "covariance_ranks", "end", "hosts", "images_left_out",
-        "images_used", "noise_variance", "options", "passes", "radius", "ranks", "search", "stages",
-        "start", "threads", "versions", "working_directory",
+        "band_limit", "box_size", "command", "covariance_ranks", "defocus_groups", "end", "hosts",
+        "images_left_out", "images_used", "noise_variance", "options", "passes", "radius", "ranks",
+        "search", "seconds", "stages", "start", "threads", "versions", "working_directory",
       ]
       #expect(record.keys.sorted() == keys)
       #expect((record["command"] as? [String])?.dropFirst().first == "average")
@@ -77,7 +77,8 @@ extension CommandTests {
       let stages = try #require(record["stages"] as? [[String: Any]])
       #expect(
         stages.compactMap { $0["name"] as? String } == [
-          "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2", "averages",
+          "input", "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2",
+          "probabilities", "lists", "averages", "eigenimages",
         ])
       for stage in stages {
         let peaks = try #require(stage["rank_peak_bytes"] as? [Int])

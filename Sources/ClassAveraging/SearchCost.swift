@@ -1,0 +1,23 @@
+/// What a comparison of all pairs costs: the formula that `--search auto` and `kindred plan` share.
+public enum SearchCost {
+  /// Floating-point operations of one pair, both reflections and all rotations; see `PairKernel`.
+  public static func operationsPerPair(_ layout: AngularLayout) -> Double {
+    layout.componentCount == 0 ? 0 : Double(PairKernel(layout: layout).operationsPerPair)
+  }
+
+  /// Angles on the grid of rotations.
+  public static func angles(_ layout: AngularLayout) -> Int { PairKernel(layout: layout).angles }
+
+  /// Operations of all unordered pairs of `images`: n (n - 1) / 2 times those of a pair.
+  public static func operations(images: Int, layout: AngularLayout) -> Double {
+    Double(images) * Double(images - 1) / 2 * operationsPerPair(layout)
+  }
+}
+
+/// How large classes are.
+public enum ClassSize {
+  /// How many neighbours make a class among `images`: a small part of all views, at most 50.
+  public static func members(images: Int, neighbours: Int) -> Int {
+    ClassPasses.members(images: images, neighbours: neighbours)
+  }
+}

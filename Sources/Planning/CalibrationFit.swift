@@ -1,0 +1,123 @@
+import Report
+
+/// How the constants follow from the stages' processor times.
+extension Calibration {
+  /// The constants under which the model gives the times of two runs of different size. A constant that the
+  /// runs do not determine (its part is lost in the others' noise) gets a small value.
+  static func fit(_ small: Sample, _ large: Sample, matrixProductRate: Double) -> Machine {
+    var machine = Machine.builtIn
+    let samples = [small, large]
+    let units = samples.map { CostModel.Units($0.job) }
+    let images = units.map(\.n)
+    let ranks = Double(large.table.ranks)
+    /// Processor seconds of the work that the ranks share, and of what rank 0 does beyond.
+    func work(_ name: String, at: Int) -> (shared: Double, root: Double) {
+      let seconds = samples[at].stage(name)?.rankProcessorSeconds ?? []
+      let all = seconds.reduce(0, +)
+      guard seconds.count > 1 else { return (all, 0) }
+      let others = (all - seconds[0]) / Double(seconds.count - 1)
+      let root = max(0, seconds[0] - others)
+      return (all - root, root)
+    }
+
+    func positive(_ value: Double, _ usual: Double) -> Double {
+      value > usual * 1e-3 && value.isFinite ? value : usual * 1e-3
+    }
+    let input = samples[1].stage("input")?.rankProcessorSeconds.first ?? 0
+    machine.particle = positive(input / images[1], machine.particle)
+    machine.surveyStep = positive(
+      work("survey", at: 1).shared / (images[1] * units[1].surveySteps), machine.surveyStep)
+    machine.analysisOperation = positive(
+      work("coefficients", at: 1).shared / (images[1] * units[1].analysisOperations),
+      machine.analysisOperation)
+
+    let covariance = solve(
+      samples.indices.map { at in
+        (
+          images[at] * units[at].momentProducts,
+          units[at].solvingSteps + ranks * units[at].modelSteps,
+          work("covariance", at: at).shared
+        )
+      })
+    machine.momentProduct = positive(covariance.0, machine.momentProduct)
+    machine.modelStep = positive(covariance.1, machine.modelStep)
+
+    let search = solve(
+      samples.indices.map { at in
+        (
+          CostModel.comparedPairs(samples[at].job, ranks: samples[at].table.ranks)
+            * units[at].pairOperations,
+          CostModel.candidates(samples[at].job), work("all pairs", at: at).shared
+        )
+      })
+    machine.pairOperation = positive(search.0, machine.pairOperation)
+    machine.candidate = positive(search.1, machine.candidate)
+
+    // On one rank what rank 0 does alone cannot be told apart: its usual share is taken.
+    var affinity = work("affinity", at: 1)
+    let scored = images[1] * Double(samples[1].job.capacity)
+    let (usualShared, usualRoot) = (
+      scored * units[1].pairOperations * machine.scoredOperation,
+      scored * machine.collectedCandidate
+    )
+    if large.table.ranks == 1 {
+      let share = usualRoot / (usualShared + usualRoot)
+      affinity = (affinity.shared * (1 - share), affinity.shared * share)
+    }
+    machine.scoredOperation = positive(
+      affinity.shared / (scored * units[1].pairOperations), machine.scoredOperation)
+    machine.collectedCandidate = positive(affinity.root / scored, machine.collectedCandidate)
+
+    machine.productOperation = 1 / matrixProductRate
+    let pixels = units[1].pixels * units[1].realComponents
+    machine.eigenimagePixel = positive(large.eigenimages / pixels, machine.eigenimagePixel)
+    let averages =
+      work("averages", at: 1).shared - ranks * large.eigenimages
+      - 2 * images[1] * pixels * machine.productOperation - (ranks == 1 ? large.writing : 0)
+    machine.classOperation = positive(
+      averages / (images[1] * units[1].classOperations(members: large.job.neighbours)),
+      machine.classOperation)
+
+    let pass = solve(
+      samples.indices.map { at in
+        let job = samples[at].job
+        let members = Double(job.members)
+        let known =
+          images[at] * units[at].classOperations(members: job.members) * machine.classOperation
+          + CostModel.triedPairs(job) * units[at].pairOperations * machine.scoredOperation
+          + (samples[at].table.ranks == 1
+            ? images[at] * members * machine.collectedCandidate : 0)
+        return (
+          CostModel.comparedClasses(job, ranks: samples[at].table.ranks)
+            * units[at].pairOperations,
+          images[at] * members * units[at].pairOperations, work("pass 2", at: at).shared - known
+        )
+      })
+    machine.classPairOperation = positive(pass.0, machine.classPairOperation)
+    machine.memberOperation = positive(pass.1, machine.memberOperation)
+
+    let bytes = 4 * images[1] * units[1].pixels
+    machine.writtenByte = positive(large.writing / bytes, machine.writtenByte)
+    machine.storedByte = positive(large.storing / bytes, machine.storedByte)
+    return machine
+  }
+
+  /// x, y >= 0 with the least squares of relative errors of a x + b y = c over the rows (a, b, c).
+  static func solve(_ rows: [(Double, Double, Double)]) -> (Double, Double) {
+    let scaled = rows.filter { $0.2 > 0 }.map { ($0.0 / $0.2, $0.1 / $0.2) }
+    func sum(_ value: ((Double, Double)) -> Double) -> Double {
+      scaled.reduce(0) { $0 + value($1) }
+    }
+    let (aa, ab, bb) = (sum { $0.0 * $0.0 }, sum { $0.0 * $0.1 }, sum { $0.1 * $0.1 })
+    let (a, b) = (sum(\.0), sum(\.1))
+    let determinant = aa * bb - ab * ab
+    let x = (a * bb - b * ab) / determinant
+    let y = (b * aa - a * ab) / determinant
+    if determinant > 1e-9 * aa * bb, x >= 0, y >= 0 { return (x, y) }
+    // One of them alone, the one that explains more.
+    let (alone, other) = (aa > 0 ? a / aa : 0, bb > 0 ? b / bb : 0)
+    let errorAlone = scaled.reduce(0) { $0 + ($1.0 * alone - 1) * ($1.0 * alone - 1) }
+    let errorOther = scaled.reduce(0) { $0 + ($1.1 * other - 1) * ($1.1 * other - 1) }
+    return errorAlone <= errorOther ? (alone, 0) : (0, other)
+  }
+}

@@ -1,0 +1,227 @@
+import ClassAveraging
+import Foundation
+
+/// What each stage of `kindred average --search all-pairs` costs, in formulas: n images of L x L pixels, P
+/// functions of the Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have
+/// any, G defocus groups, K neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of
+/// w operations (`SearchCost`), p ranks of t threads.
+///
+///     stage         shared by all cores                      on every rank        rank 0 alone
+///     input                                                                       n lines
+///     survey        n L^2 log2 L^2 steps
+///     coefficients  n (T + polar sums) operations
+///     covariance    n sum p_k^2 / 2 products, n sum p_k r_k  G sum p_k^2 shells
+///                   G sum p_k^3 steps
+///     all pairs     n^2/2 w operations, n S log2(n/S)
+///                   candidates
+///     affinity      n S w operations                                              n S candidates
+///     pass          n^2/2 w + n M w + 26 q K w operations,                        n M candidates
+///                   n class(M)
+///     lists                                                                       13 n K bytes
+///     averages      n class(K), 2 n L^2 C' operations        L^2 C' pixels        4 n L^2 bytes
+///     finish                                                                      bytes stored
+///
+/// with q = min(n, 500) images that 26 correlations are tried on, T = 10 L'^2 log2 L' for a transform of twice the edge, L' = 2 L; C' = 2 C - r_0 real components; and
+/// class(M) = (M + 1) (8 C + 60 B) + 500 B + sum_k ((min(G, M + 1) + 4) r_k^2 / 2 + r_k^3 / 3) operations:
+/// turned members added, with a sine and a cosine at each frequency, and small systems solved.
+///
+/// Two losses grow with the ranks. Images are compared in groups of 16 of one defocus group, and about half a
+/// group is empty at each end of a group or rank: n above becomes n + 8 (G + p) for the first pass. And a
+/// rank's block is cut into tiles of 64 rows, more than which its threads cannot use.
+public struct CostModel: Sendable {
+  public let machine: Machine
+
+  public init(machine: Machine) { self.machine = machine }
+
+  /// One stage of a job on some ranks.
+  public struct Stage: Sendable, Equatable {
+    public var name: String
+    /// Processor seconds that all cores share.
+    public var shared = 0.0
+    /// Processor seconds that every rank spends alike.
+    public var repeated = 0.0
+    /// Seconds that rank 0 works while the others wait.
+    public var root = 0.0
+    /// Seconds of communication that no work hides.
+    public var communication = 0.0
+    /// Bytes that the ranks hand to MPI, and messages, over all ranks.
+    public var bytes = 0.0
+    public var messages = 0.0
+    /// Cores of a rank that have work.
+    public var usableThreads: Double
+    /// The largest memory of a rank, in bytes.
+    public var memory = 0.0
+
+    /// Wall time of the stage on `ranks`.
+    public func seconds(ranks: Int) -> Double {
+      shared / (Double(ranks) * usableThreads) + repeated + root + communication
+    }
+  }
+
+  /// Quantities of a job that several stages share, in the units of `Machine`.
+  struct Units {
+    let n: Double
+    let pixels: Double
+    let coefficients: Double
+    let components: Double
+    let pairOperations: Double
+    let blockCount: Double
+    let surveySteps: Double
+    let analysisOperations: Double
+    let momentProducts: Double
+    let modelSteps: Double
+    let solvingSteps: Double
+    let realComponents: Double
+    private let ranksSquared: Double
+    private let ranksCubed: Double
+    private let groups: Double
+
+    init(_ job: PlannedJob) {
+      n = Double(job.images)
+      pixels = Double(job.box * job.box)
+      coefficients = Double(job.basisCount)
+      components = Double(job.componentCount)
+      pairOperations = SearchCost.operationsPerPair(job.layout)
+      blockCount = Double(job.layout.blockCount)
+      groups = Double(job.groups)
+      surveySteps = pixels * log2(max(2, pixels))
+      // As `SteerableAnalysis` chooses them.
+      let corner = Double(job.box) / 2.squareRoot() + 1
+      let rings = 2 * job.bandLimit * (corner + job.radius) + 12
+      let half =
+        (2 * .pi * job.bandLimit * corner + Double(job.basis.count) + 30) / 2
+      let edge = 2 * Double(job.box)
+      let transform = 10 * edge * edge * log2(edge)
+      let interpolation = rings * half * 8 * 8 * 4
+      let angularSums = rings * half * Double(job.basis.count) * 2
+      analysisOperations = transform + interpolation + angularSums + 4 * rings * coefficients
+      func sum(_ counts: [Int], _ power: Double) -> Double {
+        counts.reduce(0) { $0 + pow(Double($1), power) }
+      }
+      let projections = zip(job.basis, job.components).reduce(0.0) {
+        $0 + Double($1.0) * Double($1.1)
+      }
+      momentProducts = sum(job.basis, 2) / 2 + projections
+      // Distinct radii of a grid: about three for each four squares up to the band limit's.
+      let shells = 0.3 * pow(job.bandLimit * Double(job.box), 2)
+      modelSteps = groups * sum(job.basis, 2) * shells
+      solvingSteps = 60 * groups * sum(job.basis, 3)
+      realComponents = 2 * components - Double(job.components.first ?? 0)
+      ranksSquared = sum(job.components, 2)
+      ranksCubed = sum(job.components, 3)
+    }
+
+    /// Operations of a class of `members` and the image itself.
+    func classOperations(members: Int) -> Double {
+      Double(members + 1) * (8 * components + 60 * blockCount) + 500 * blockCount
+        + (min(groups, Double(members + 1)) + 4) * ranksSquared / 2 + ranksCubed / 3
+    }
+  }
+
+  /// Pairs that the kernel compares, those with the empty places of lane groups included.
+  static func comparedPairs(_ job: PlannedJob, ranks: Int) -> Double {
+    let padded = Double(job.images) + 8 * Double(job.groups + ranks)
+    return padded * padded / 2
+  }
+
+  /// The same among classes, which have one group.
+  static func comparedClasses(_ job: PlannedJob, ranks: Int) -> Double {
+    let padded = Double(job.images) + 8 * Double(1 + ranks)
+    return padded * padded / 2
+  }
+
+  /// Candidates that enter a list while it is found, S log2 (n / S) for each image.
+  static func candidates(_ job: PlannedJob) -> Double {
+    let (n, kept) = (Double(job.images), Double(job.capacity))
+    return kept * n * max(1, log2(max(2, n / kept)))
+  }
+
+  /// Pairs scored, one correlation after the other, to find that of classes.
+  static func triedPairs(_ job: PlannedJob) -> Double {
+    26 * Double(min(job.images, 500) * job.neighbours)
+  }
+
+  /// The stages of a job, in their order.
+  public func stages(_ job: PlannedJob, ranks: Int, threads: Int = 1) -> [Stage] {
+    let units = Units(job)
+    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
+    let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
+    let (n, cores) = (units.n, Double(threads))
+    let rows = n / Double(ranks)
+    let comparing = min(cores, max(1, (rows / 64).rounded(.up)))
+    let capacity = Double(job.capacity)
+    func stage(_ name: String, threads: Double = cores) -> Stage {
+      var stage = Stage(name: name, usableThreads: threads)
+      stage.memory = memory.bytes(of: name)
+      return stage
+    }
+
+    var input = stage("input")
+    input.root = n * machine.particle
+    network.input(&input)
+
+    var survey = stage("survey")
+    survey.shared = n * units.surveySteps * machine.surveyStep
+
+    var coefficients = stage("coefficients")
+    coefficients.shared = n * units.analysisOperations * machine.analysisOperation
+
+    var covariance = stage("covariance", threads: 1)
+    covariance.shared =
+      n * units.momentProducts * machine.momentProduct + units.solvingSteps * machine.modelStep
+    covariance.repeated = units.modelSteps * machine.modelStep
+    network.covariance(&covariance)
+
+    var search = stage("all pairs", threads: comparing)
+    search.shared =
+      Self.comparedPairs(job, ranks: ranks) * units.pairOperations * machine.pairOperation
+      + Self.candidates(job) * machine.candidate
+    network.search(
+      &search, capacity: capacity,
+      stepSeconds: search.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
+
+    var affinity = stage("affinity")
+    affinity.shared = n * capacity * units.pairOperations * machine.scoredOperation
+    affinity.root = n * capacity * machine.collectedCandidate
+    network.scoring(&affinity, candidates: capacity, kept: Double(job.firstLists))
+
+    var stages = [input, survey, coefficients, covariance, search, affinity]
+    let members = Double(job.members)
+    for number in 2..<max(2, job.passes + 1) {
+      var pass = stage("pass \(number)", threads: comparing)
+      pass.shared =
+        Self.comparedClasses(job, ranks: ranks) * units.pairOperations
+        * machine.classPairOperation
+        + n * members * units.pairOperations * machine.memberOperation
+        + Self.triedPairs(job) * units.pairOperations * machine.scoredOperation
+        + n * units.classOperations(members: job.members) * machine.classOperation
+      pass.root = n * members * machine.collectedCandidate
+      network.search(
+        &pass, capacity: members,
+        stepSeconds: pass.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
+      network.scoring(&pass, candidates: members, kept: members)
+      stages.append(pass)
+    }
+
+    var lists = stage("lists")
+    lists.root = 13 * n * Double(job.neighbours) * machine.writtenByte
+    stages.append(lists)
+
+    var averages = stage("averages")
+    let written = Double(job.averages)
+    averages.shared =
+      written
+      * (units.classOperations(members: job.neighbours) * machine.classOperation + 2
+        * units.pixels * units.realComponents * machine.productOperation)
+    averages.repeated = units.pixels * units.realComponents * machine.eigenimagePixel
+    averages.root = 4 * written * units.pixels * machine.writtenByte
+    network.averages(&averages)
+    stages.append(averages)
+
+    var finish = stage("finish")
+    finish.root =
+      (4 * written * units.pixels + 13 * n * Double(job.neighbours)) * machine.storedByte
+    stages.append(finish)
+    return stages
+  }
+}

@@ -1,0 +1,122 @@
+import Foundation
+import ParticleIO
+import Report
+
+/// How fast a machine is: the constants of the cost model, as `kindred plan --calibrate` measures them.
+///
+/// All but the last two are processor seconds of one core for one unit of work; the units are explained in
+/// `CostModel`.
+public struct Machine: Codable, Sendable, Equatable {
+  /// The host that was measured, or what the constants are.
+  public var name: String
+  /// Reading a particle's line of the STAR file.
+  public var particle: Double
+  /// One step of the survey's transforms.
+  public var surveyStep: Double
+  /// One operation of the polar transform and the sums over angles and rings.
+  public var analysisOperation: Double
+  /// One product of two coefficients of an image.
+  public var momentProduct: Double
+  /// One step of the defocus groups' matrices, the covariance and the posteriors, done on every rank.
+  public var modelStep: Double
+  /// One operation of a pair, images compared.
+  public var pairOperation: Double
+  /// One operation of a pair, classes compared: without the groups' changes and with fuller lists.
+  public var classPairOperation: Double
+  /// One operation of a pair of an image and a member of its class: fetched, added, found again, scored.
+  public var memberOperation: Double
+  /// One candidate that a search keeps.
+  public var candidate: Double
+  /// One operation of a pair that is scored exactly.
+  public var scoredOperation: Double
+  /// One candidate that rank 0 collects, sorts and enters into the table.
+  public var collectedCandidate: Double
+  /// One operation of a class's statistics and their solution.
+  public var classOperation: Double
+  /// One operation of a single-precision matrix product.
+  public var productOperation: Double
+  /// Making a pixel of an eigenimage, on every rank.
+  public var eigenimagePixel: Double
+  /// One byte that rank 0 writes.
+  public var writtenByte: Double
+  /// One byte that is brought to the disk at the end.
+  public var storedByte: Double
+  /// Seconds until a short message has come.
+  public var latency: Double
+  /// Bytes a second from one rank to another while all ranks send.
+  public var bandwidth: Double
+
+  /// Of one core of a 2.6 GHz server with 512-bit vectors, messages within a node.
+  public static let builtIn = Machine(
+    name: "built-in constants (a 2.6 GHz server core with 512-bit vectors)", particle: 1e-5,
+    surveyStep: 2.6e-9, analysisOperation: 6e-11, momentProduct: 1e-9, modelStep: 1e-9,
+    pairOperation: 1.8e-11, classPairOperation: 2e-11, memberOperation: 1.5e-10, candidate: 1e-7,
+    scoredOperation: 1.5e-10,
+    collectedCandidate: 3e-7, classOperation: 1e-9, productOperation: 2e-11,
+    eigenimagePixel: 3e-8, writtenByte: 1e-9, storedByte: 1e-9, latency: 2e-6, bandwidth: 2e9)
+
+  /// Where `plan` looks for the constants and `--calibrate` leaves them, unless told otherwise:
+  /// `kindred/machine.json` in $XDG_CONFIG_HOME or ~/.config.
+  public static var defaultPath: String {
+    let environment = ProcessInfo.processInfo.environment
+    let base =
+      environment["XDG_CONFIG_HOME"].flatMap { $0.isEmpty ? nil : $0 }
+      ?? (environment["HOME"] ?? NSHomeDirectory()) + "/.config"
+    return base + "/kindred/machine.json"
+  }
+
+  /// Reads constants.
+  /// - Throws: `InputError` where the file is missing, is something else, or a constant is not a positive
+  ///   number.
+  public static func read(from path: String) throws -> Machine {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw InputError(file: path, "no such file; kindred plan --calibrate makes one")
+    }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    do {
+      let machine = try decoder.decode(Machine.self, from: data)
+      if let (name, value) = machine.constants.first(where: { !($0.value > 0 && $0.value.isFinite) }
+      ) {
+        throw InputError(file: path, "\(name) is \(value); a positive number is needed")
+      }
+      return machine
+    } catch let error as DecodingError {
+      throw InputError(file: path, "not a file of kindred plan --calibrate: \(error)")
+    }
+  }
+
+  /// Writes the constants under a temporary name, then under theirs; makes the folder where it is missing.
+  /// - Throws: `OutputError`.
+  public func write(to path: String) throws {
+    let folder = (path as NSString).deletingLastPathComponent
+    if !folder.isEmpty {
+      do {
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      } catch {
+        throw OutputError(file: folder, "cannot be made a folder: \(error.localizedDescription)")
+      }
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let file = try OutputFile(path: path)
+    try file.append(String(decoding: try encoder.encode(self), as: UTF8.self) + "\n")
+    try file.finish()
+  }
+
+  /// The constants by name.
+  var constants: KeyValuePairs<String, Double> {
+    [
+      "particle": particle, "survey_step": surveyStep, "analysis_operation": analysisOperation,
+      "moment_product": momentProduct, "model_step": modelStep, "pair_operation": pairOperation,
+      "class_pair_operation": classPairOperation,
+      "member_operation": memberOperation, "candidate": candidate,
+      "scored_operation": scoredOperation, "collected_candidate": collectedCandidate,
+      "class_operation": classOperation, "product_operation": productOperation,
+      "eigenimage_pixel": eigenimagePixel, "written_byte": writtenByte, "stored_byte": storedByte,
+      "latency": latency,
+      "bandwidth": bandwidth,
+    ]
+  }
+}

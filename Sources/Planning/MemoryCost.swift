@@ -1,0 +1,62 @@
+/// The largest memory of a rank in each stage, rank 0's where it holds more than the others, in bytes.
+///
+/// A rank holds the program and its libraries (42 MiB), 130 bytes of every particle (its line, its group, its
+/// old number) and, from their stages on, its images' coefficients (8 P, only until the covariance is known)
+/// and components (8 C); what the survey freed, 1 kB an image, the system's allocator keeps. The search adds
+/// its block of the components, the visitor's and the arriving one, self terms of both sides, and lists of
+/// 9 bytes a candidate: its own and, for each thread, those of both sides. The table of all lists is on every
+/// rank, 13 bytes an entry.
+struct MemoryCost {
+  let job: PlannedJob
+  let ranks: Int
+  let threads: Int
+
+  private static let program = 42.0 * 1_048_576
+
+  func bytes(of stage: String) -> Double {
+    let (n, t) = (Double(job.images), Double(threads))
+    let rows = (n / Double(ranks)).rounded(.up)
+    let components = 8 * rows * Double(job.componentCount)
+    let pixels = 4 * Double(job.box * job.box)
+    let basis = 8 * Double(job.basisCount)
+    let products = job.basis.reduce(0) { $0 + $1 * ($1 + 1) / 2 }
+    let groups = Double(job.groups)
+    let members = Double(job.members)
+    let capacity = Double(job.capacity)
+    let model = 8 * groups * Double(job.basis.reduce(0) { $0 + $1 * $1 })
+    let base = Self.program + 130 * n
+    let kept = 1000 * rows
+    let fitted = base + model + components
+    let blocks = min(3, 1 + Double(ranks / 2))
+    /// Of a search whose images have `selfTerms` each.
+    func search(_ candidates: Double, selfTerms: Double) -> Double {
+      blocks * (components + 8 * rows) + 8 * rows * selfTerms
+        + (1 + 2 * t) * 9 * rows * candidates + 8 * rows * candidates
+    }
+    /// On rank 0: lists, pairs and scores of all images, and the images of a batch of pairs.
+    func collecting(_ candidates: Double, kept: Double) -> Double {
+      let fetched = min(n, 262_144) * (16 * Double(job.componentCount) + 4 * groups + 60)
+      return n * candidates * (4 + 8 + 0.7 * (8 + 9 + 12)) + 13 * n * kept + fetched
+    }
+    switch stage {
+    case "input": return Self.program + 600 * n
+    case "survey":
+      // Three arrays of an image's shells, and their copies on the way to the sums.
+      let profile = 3.3 * (24 * Double(job.box / 2 + 1) + 150)
+      return base + rows * profile + 64 * t * pixels
+    case "coefficients": return base + kept + rows * basis + 208 * t * pixels
+    case "covariance":
+      return base + kept + rows * basis + components + 3 * model + 16 * groups * Double(products)
+    case "all pairs": return fitted + search(capacity, selfTerms: groups)
+    case "affinity": return fitted + collecting(capacity, kept: Double(job.firstLists))
+    case "lists", "finish": return fitted + 30 * n * Double(job.neighbours)
+    case "averages":
+      return fitted + 13 * n * members
+        + Double(2 * job.componentCount) * pixels + 3 * 256 * pixels
+    default:
+      let searching = components + search(members, selfTerms: 1)
+      let scoring = components + collecting(members, kept: members)
+      return fitted + 13 * n * members + max(searching, scoring)
+    }
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+
+/// What the stages send, and what of it no work hides.
+///
+/// A broadcast or a sum of b bytes over p ranks takes 2 b / bandwidth and log2 p latencies (pipelined trees);
+/// what rank 0 gathers or scatters comes through its one connection; an exchange in which every rank sends b
+/// takes b / bandwidth and p latencies. On one rank nothing is sent.
+struct NetworkCost {
+  let machine: Machine
+  let job: PlannedJob
+  let ranks: Int
+
+  private var p: Double { Double(ranks) }
+  private var n: Double { Double(job.images) }
+  /// Bytes of an image's components.
+  private var row: Double { 8 * Double(job.componentCount) }
+  /// The part of what rank 0 gathers that other ranks send.
+  private var foreign: Double { (p - 1) / p }
+
+  private func tree(_ stage: inout CostModel.Stage, bytes: Double) {
+    stage.communication += 2 * bytes / machine.bandwidth + log2(p).rounded(.up) * machine.latency
+    stage.bytes += (p - 1) * bytes
+    stage.messages += p
+  }
+
+  /// Between rank 0 and all others.
+  private func root(_ stage: inout CostModel.Stage, bytes: Double) {
+    stage.communication += foreign * bytes / machine.bandwidth + p * machine.latency
+    stage.bytes += bytes
+    stage.messages += p
+  }
+
+  /// Every rank fetches `rowsPerRank` images, of which most lie elsewhere.
+  private func fetch(_ stage: inout CostModel.Stage, rowsPerRank: Double, rounds: Double) {
+    let bytes = rowsPerRank * (row + 4)
+    stage.communication += foreign * bytes / machine.bandwidth + 3 * rounds * p * machine.latency
+    stage.bytes += p * bytes
+    stage.messages += 3 * rounds * p
+  }
+
+  /// 104 bytes a particle.
+  func input(_ stage: inout CostModel.Stage) {
+    if ranks > 1 { tree(&stage, bytes: 104 * n) }
+  }
+
+  /// The moments' sums, 8 bytes for each product of a group.
+  func covariance(_ stage: inout CostModel.Stage) {
+    guard ranks > 1 else { return }
+    let products = job.basis.reduce(0) { $0 + $1 * ($1 + 1) / 2 }
+    tree(&stage, bytes: 8 * Double(job.groups) * Double(products))
+    stage.communication += Double(job.basis.count) * log2(p).rounded(.up) * machine.latency
+    stage.messages += Double(job.basis.count) * p
+  }
+
+  /// Blocks travel half the ring while others are compared; lists of `capacity` candidates go back, 8 bytes
+  /// each, and 4 bytes of thresholds come with each image.
+  /// - Parameter stepSeconds: the work between two arrivals, behind which a block hides.
+  func search(_ stage: inout CostModel.Stage, capacity: Double, stepSeconds: Double) {
+    guard ranks > 1 else { return }
+    fetch(&stage, rowsPerRank: n / p, rounds: (n / p / 4096).rounded(.up))
+    let steps = (p / 2).rounded(.down)
+    let block = n / p * (row + 8)
+    let back = n / p * (8 * capacity + 4)
+    let late = max(0, block / machine.bandwidth - stepSeconds)
+    stage.communication += steps * (late + back / machine.bandwidth + 4 * machine.latency)
+    stage.bytes += p * steps * (block + back)
+    stage.messages += p * steps * 3
+  }
+
+  /// Rank 0 gathers lists, deals out the pairs (8 bytes), gathers scores (9 bytes), and sends the table to all
+  /// (13 bytes an entry); ranks fetch what they score, in batches.
+  func scoring(_ stage: inout CostModel.Stage, candidates: Double, kept: Double) {
+    guard ranks > 1 else { return }
+    let pairs = 0.7 * n * candidates
+    root(&stage, bytes: 4 * n * candidates)
+    root(&stage, bytes: 8 * pairs)
+    root(&stage, bytes: 9 * pairs)
+    tree(&stage, bytes: 13 * n * kept)
+    let batches = max(1, (pairs / p / 131_072).rounded(.up))
+    fetch(&stage, rowsPerRank: batches * min(n, 2 * pairs / p / batches), rounds: batches)
+  }
+
+  /// Members of each average, and its pixels on the way to rank 0.
+  func averages(_ stage: inout CostModel.Stage) {
+    guard ranks > 1 else { return }
+    let written = Double(job.averages)
+    fetch(
+      &stage, rowsPerRank: written / p * Double(job.neighbours + 1),
+      rounds: (written / p / 256).rounded(.up))
+    root(&stage, bytes: 4 * written * Double(job.box * job.box))
+  }
+}

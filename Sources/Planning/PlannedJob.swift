@@ -1,0 +1,120 @@
+import ClassAveraging
+import Report
+
+/// What decides how long a run of `kindred average` takes, apart from the machine.
+public struct PlannedJob: Sendable, Equatable {
+  /// Images, n.
+  public var images: Int
+  /// Edge of an image in pixels, L.
+  public var box: Int
+  /// c, cycles per pixel.
+  public var bandLimit: Double
+  /// R, pixels.
+  public var radius: Double
+  /// Fourier-Bessel functions at each angular frequency from 0, p_k.
+  public var basis: [Int]
+  /// Components kept at each angular frequency from 0, r_k.
+  public var components: [Int]
+  /// Defocus groups, G.
+  public var groups = 20
+  /// K.
+  public var neighbours = 10
+  /// All passes over all pairs, the first included.
+  public var passes = 4
+  /// Averages written.
+  public var averages: Int
+
+  /// Candidates that the search keeps beyond the lists that it is asked for.
+  static let margin = 10
+
+  /// Neighbours in a class, M.
+  public var members: Int { ClassSize.members(images: images, neighbours: neighbours) }
+  /// Length of the first search's lists after they have been scored.
+  var firstLists: Int { passes > 1 ? members : neighbours }
+  /// Candidates that the first search keeps of each image.
+  var capacity: Int { max(1, min(images - 1, firstLists + Self.margin)) }
+
+  /// Complex coefficients of an image in the Fourier-Bessel basis, P.
+  public var basisCount: Int { basis.reduce(0, +) }
+  /// Complex principal coordinates of an image, C.
+  public var componentCount: Int { components.reduce(0, +) }
+  /// The frequencies that have components, as the pairs' kernel lays them out.
+  public var layout: AngularLayout {
+    let kept = components.indices.filter { components[$0] > 0 }
+    return AngularLayout(frequencies: kept, counts: kept.map { components[$0] })
+  }
+
+  /// A job of which little is known: the band limit is 0.2 cycles per pixel, the radius half the box, and half
+  /// of the basis rises above the noise, unless told otherwise.
+  /// - Parameter components: C; spread over the frequencies as the basis is.
+  public init(
+    images: Int, box: Int, bandLimit: Double = 0.2, radius: Double? = nil, components: Int? = nil
+  ) {
+    self.images = images
+    self.box = box
+    self.bandLimit = bandLimit
+    self.radius = radius ?? Double(box / 2)
+    averages = images
+    let layout = FourierBesselBasis(size: box, bandLimit: bandLimit, radius: self.radius).layout
+    basis = (0..<layout.blockCount).map { layout.components(ofBlock: $0).count }
+    self.components = Self.spread(components ?? (layout.componentCount + 1) / 2, over: basis)
+  }
+
+  /// The job that a run was.
+  /// - Throws: `PlanError` where the record is not of a complete run of `average` over all pairs.
+  public init(_ record: RunRecord, file: String) throws {
+    func missing(_ what: String) -> PlanError {
+      PlanError("\(file): has no \(what): the record of a whole run of `average` is needed")
+    }
+    guard let images = record.imagesUsed else { throw missing("images_used") }
+    guard let box = record.boxSize else { throw missing("box_size") }
+    guard let bandLimit = record.bandLimit, let radius = record.radius else {
+      throw missing("band_limit and radius")
+    }
+    guard record.search == SuspectSearch.allPairs.rawValue else {
+      throw PlanError(
+        "\(file): the search was '\(record.search ?? "none")'; the model is of all-pairs only")
+    }
+    self.init(images: images, box: box, bandLimit: bandLimit, radius: radius)
+    components = record.covarianceRanks
+    groups = record.defocusGroups ?? groups
+    if case .integer(let count)? = record.options["neighbours"] { neighbours = count }
+    if case .integer(let count)? = record.options["averages"] { averages = min(count, images) }
+    passes = 1 + record.passes.count
+  }
+
+  /// Keeps `count` components, at each frequency the same share of the basis.
+  public mutating func spread(_ count: Int) { components = Self.spread(count, over: basis) }
+
+  /// - Throws: `PlanError` for numbers that do not fit together.
+  public func validate() throws {
+    if neighbours >= images {
+      throw PlanError("\(neighbours) neighbours of \(images) images: each has \(images - 1) others")
+    }
+    if basisCount == 0 || componentCount == 0 {
+      throw PlanError(
+        "a band limit of \(bandLimit) cycles per pixel and a radius of \(radius) pixels leave no "
+          + "coefficients")
+    }
+  }
+
+  /// `total` components, at each frequency the same share of the basis as far as whole numbers allow, the
+  /// lower frequencies first.
+  static func spread(_ total: Int, over basis: [Int]) -> [Int] {
+    let all = max(1, basis.reduce(0, +))
+    var left = min(total, all)
+    var counts = basis.map { $0 * min(total, all) / all }
+    left -= counts.reduce(0, +)
+    for k in basis.indices where left > 0 && counts[k] < basis[k] {
+      counts[k] += 1
+      left -= 1
+    }
+    return counts
+  }
+}
+
+/// A plan or an experiment that cannot be made as it was asked for.
+public struct PlanError: Error, CustomStringConvertible, Sendable {
+  public let description: String
+  public init(_ description: String) { self.description = description }
+}

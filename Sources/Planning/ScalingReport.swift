@@ -1,0 +1,164 @@
+import Foundation
+import ParticleIO
+import Report
+
+/// What `kindred scale` writes and prints: the measured runs beside the model's line.
+public struct ScalingReport: Sendable {
+  public let study: ScalingStudy
+  /// Empty where the model does not cover the runs.
+  public let line: [ModelPoint]
+  /// What the line's constants are.
+  public let machineName: String
+
+  /// The model, scaled to the base run's time.
+  public struct ModelPoint: Codable, Sendable, Equatable {
+    public var cores: Int
+    public var images: Int
+    public var seconds: Double
+    public var speedUp: Double
+    public var efficiency: Double
+  }
+
+  /// The model's line goes to so many ranks.
+  public static let largestRanks = 4096
+
+  public init(_ study: ScalingStudy, model: CostModel) {
+    self.study = study
+    machineName = model.machine.name
+    line = Self.line(study, model: model)
+  }
+
+  /// The model's speed-ups at powers of two and at the runs' cores, from the base run on; where images grow,
+  /// those of the runs between, and beyond the last as they did from the first to it.
+  private static func line(_ study: ScalingStudy, model: CostModel) -> [ModelPoint] {
+    let base = study.base
+    guard let job = try? PlannedJob(base.record, file: base.folder) else { return [] }
+    let threads = base.record.threads
+    let last = study.runs[study.runs.count - 1]
+    // images ~ cores^growth
+    let growth =
+      last.cores > base.cores && study.kind == .weak
+      ? log(Double(last.images) / Double(base.images))
+        / log(Double(last.cores) / Double(base.cores)) : 0
+    func seconds(cores: Int, images: Int) -> Double? {
+      var job = job
+      job.images = images
+      job.averages = job.averages == base.images ? images : min(job.averages, images)
+      let ranks = max(1, cores / threads)
+      return try? Plan(job, model: model, ranks: ranks, threads: threads).seconds
+    }
+    guard let start = seconds(cores: base.cores, images: base.images) else { return [] }
+    var counts = Set(study.runs.map(\.cores))
+    var cores = base.cores
+    while cores <= largestRanks * threads {
+      counts.insert(cores)
+      cores *= 2
+    }
+    return counts.sorted().compactMap { cores in
+      let ratio = Double(cores) / Double(base.cores)
+      let images =
+        study.runs.first { $0.cores == cores }?.images
+        ?? Int((Double(base.images) * pow(ratio, growth)).rounded())
+      guard let time = seconds(cores: cores, images: images) else { return nil }
+      let efficiency = study.kind == .strong ? start / time / ratio : start / time
+      return ModelPoint(
+        cores: cores, images: images, seconds: base.seconds * (time / start),
+        speedUp: efficiency * Double(cores), efficiency: efficiency)
+    }
+  }
+
+  /// The table as lines for people. Ends with a newline.
+  public var text: String {
+    let rows = study.runs.map { run -> [String] in
+      let model = line.first { $0.cores == run.cores }
+      return [
+        "\(run.ranks)", "\(run.record.threads)", Format.count(run.images),
+        Format.duration(run.seconds), Format.fixed(study.speedUp(run), 2),
+        Format.percent(study.efficiency(run)),
+        model.map { Format.percent($0.efficiency) } ?? "", Format.percent(run.communicationShare),
+        run.ranks > 1 ? Format.percent(run.rootSeconds / run.seconds) : "",
+        Format.duration(run.processorSeconds),
+      ]
+    }
+    let table = TextTable(
+      header: [
+        "Ranks", "Threads", "Images", "Time", "Speed-up", "Efficiency", "Model", "Communication",
+        "Rank 0 alone", "Processor",
+      ], rows: rows)
+    return "\(study.kind == .strong ? "Strong" : "Weak") scaling\n" + table.text
+  }
+
+  /// One line for each stage of each run, and one for the run: `total`. With a header.
+  public var csv: String {
+    var lines = [
+      "ranks,threads,images,stage,seconds,maximum_seconds,processor_seconds,communication_share,"
+        + "imbalance,messages,message_bytes,speed_up,efficiency,model_seconds"
+    ]
+    func number(_ value: Double) -> String { String(format: "%.6g", value) }
+    for run in study.runs {
+      let head = "\(run.ranks),\(run.record.threads),\(run.images)"
+      for stage in run.record.stages {
+        lines.append(
+          "\(head),\(stage.name),\(number(stage.meanSeconds)),\(number(stage.maximumSeconds)),"
+            + "\(number(stage.processorSeconds)),\(number(stage.communicationShare)),"
+            + "\(number(stage.imbalance)),\(stage.messages),\(stage.messageBytes),,,")
+      }
+      let stages = run.record.stages
+      let model = line.first { $0.cores == run.cores }.map { number($0.seconds) } ?? ""
+      lines.append(
+        "\(head),total,\(number(run.seconds)),,\(number(run.processorSeconds)),"
+          + "\(number(run.communicationShare)),,\(stages.reduce(0) { $0 + $1.messages }),"
+          + "\(stages.reduce(0) { $0 + $1.messageBytes }),\(number(study.speedUp(run))),"
+          + "\(number(study.efficiency(run))),\(model)")
+    }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// Everything as one JSON document, keys sorted and with underscores, a newline at the end.
+  public func json() throws -> String {
+    struct Entry: Codable {
+      let folder: String
+      let ranks: Int
+      let threads: Int
+      let images: Int
+      let seconds: Double
+      let processorSeconds: Double
+      let speedUp: Double
+      let efficiency: Double
+      let communicationShare: Double
+      let rootSeconds: Double
+      let stages: [StageSummary]
+    }
+    struct Document: Codable {
+      let kind: ScalingStudy.Kind
+      let runs: [Entry]
+      let model: [ModelPoint]
+      let modelConstants: String
+    }
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+    encoder.keyEncodingStrategy = .convertToSnakeCase
+    let document = Document(
+      kind: study.kind,
+      runs: study.runs.map {
+        Entry(
+          folder: $0.folder, ranks: $0.ranks, threads: $0.record.threads, images: $0.images,
+          seconds: $0.seconds, processorSeconds: $0.processorSeconds, speedUp: study.speedUp($0),
+          efficiency: study.efficiency($0), communicationShare: $0.communicationShare,
+          rootSeconds: $0.rootSeconds, stages: $0.record.stages)
+      }, model: line, modelConstants: machineName)
+    return String(decoding: try encoder.encode(document), as: UTF8.self) + "\n"
+  }
+
+  /// Writes scaling.csv, scaling.json and scaling.svg to `folder`, each under a temporary name first.
+  /// - Throws: `OutputError`.
+  public func write(to folder: String) throws {
+    for (name, content) in [
+      ("scaling.csv", csv), ("scaling.json", try json()), ("scaling.svg", ScalingFigure(self).svg),
+    ] {
+      let file = try OutputFile(path: "\(folder)/\(name)")
+      try file.append(content)
+      try file.finish()
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import Foundation
+import ParticleIO
+import TestSupport
+import Testing
+
+@testable import Planning
+
+@Suite struct PlanTests {
+  private let model = CostModel(machine: .builtIn)
+
+  private func job(images: Int) -> PlannedJob {
+    PlannedJob(images: images, box: 65, bandLimit: 0.2, components: 100)
+  }
+
+  private func stage(_ name: String, _ job: PlannedJob, ranks: Int = 1, threads: Int = 1) throws
+    -> CostModel.Stage
+  {
+    try #require(model.stages(job, ranks: ranks, threads: threads).first { $0.name == name })
+  }
+
+  /// Pairs by hand: 100 components at 20 frequencies on a grid of 64 angles, 8 x 100 + 16 (8 x 20 + 24)
+  /// operations each.
+  @Test func pairTimeIsThatOfTheOperations() throws {
+    var job = job(images: 100_000)
+    job.components = [Int](repeating: 5, count: 20)
+    let operations = 8.0 * 100 + 16 * (8 * 20 + 24)
+    let images = 100_000.0 + 8 * (20 + 1)
+    let pairs = images * images / 2 * operations * Machine.builtIn.pairOperation
+    let capacity = 60.0
+    let lists = capacity * 1e5 * log2(1e5 / capacity) * Machine.builtIn.candidate
+    #expect(abs(try stage("all pairs", job).shared / (pairs + lists) - 1) < 1e-12)
+  }
+
+  @Test func doublingTheImagesQuadruplesThePairsAndDoublesTheRest() throws {
+    let (one, two) = (job(images: 1_000_000), job(images: 2_000_000))
+    for name in ["all pairs", "pass 2"] {
+      let ratio = try stage(name, two).shared / stage(name, one).shared
+      #expect(ratio > 3.9 && ratio < 4.001, "\(name) \(ratio)")
+    }
+    for name in ["survey", "coefficients"] {
+      let ratio = try stage(name, two).shared / stage(name, one).shared
+      #expect(abs(ratio - 2) < 1e-12, "\(name)")
+    }
+    // What rank 0 does alone grows no faster than the images.
+    for name in ["input", "affinity", "pass 2", "lists", "averages", "finish"] {
+      let ratio = try stage(name, two).root / stage(name, one).root
+      #expect(abs(ratio - 2) < 1e-12, "\(name)")
+    }
+  }
+
+  @Test func timeGrowsWithTheJobAndFallsWithTheRanks() throws {
+    let base = job(images: 50_000)
+    let seconds = try Plan(base, model: model, ranks: 4).seconds
+    var jobs: [PlannedJob] = [
+      job(images: 60_000), PlannedJob(images: 50_000, box: 97, components: 100),
+      PlannedJob(images: 50_000, box: 65, components: 200),
+    ]
+    jobs += [base, base]
+    jobs[3].passes += 1
+    jobs[4].groups *= 2
+    for other in jobs {
+      let time = try Plan(other, model: model, ranks: 4).seconds
+      #expect(time > seconds)
+    }
+    let times = try (0...7).map { try Plan(base, model: model, ranks: 1 << $0).seconds }
+    #expect(zip(times, times.dropFirst()).allSatisfy { $0 > $1 })
+    let efficiencies = try (0...12).map { try Plan(base, model: model, ranks: 1 << $0).efficiency }
+    #expect(efficiencies[0] == 1)
+    #expect(zip(efficiencies, efficiencies.dropFirst()).allSatisfy { $0 > $1 })
+  }
+
+  @Test func memoryOfARankFallsWithTheRanksAndGrowsWithTheImages() throws {
+    let job = job(images: 100_000)
+    let bytes = try (0...5).map { try stage("all pairs", job, ranks: 1 << $0).memory }
+    #expect(zip(bytes, bytes.dropFirst()).allSatisfy { $0 > $1 })
+    // The rows 8 C of half the images, of which two ranks hold a visitor too.
+    #expect(bytes[0] - bytes[1] > 50_000 * 800)
+    #expect(try stage("all pairs", self.job(images: 200_000)).memory > bytes[0])
+    // Threads have lists of their own.
+    #expect(try stage("all pairs", job, threads: 2).memory > bytes[0])
+  }
+
+  @Test func nothingIsSentOnOneRank() throws {
+    let job = job(images: 10_000)
+    for stage in model.stages(job, ranks: 1) {
+      #expect(stage.communication == 0 && stage.bytes == 0 && stage.messages == 0, "\(stage.name)")
+    }
+    // Each block visits half of the ring: 2 ranks send 2 blocks of 5,000 rows once, and lists back.
+    let row = 8.0 * 100
+    let bytes = try stage("all pairs", job, ranks: 2).bytes
+    let (least, most) = (10_000 * 2 * row, 10_000 * (2 * row + 8 * 60 + 100))
+    #expect(bytes > least && bytes < most)
+  }
+
+  @Test func ranksThatPayAreThoseAboveHalfEfficiency() throws {
+    let job = job(images: 20_000)
+    let ranks = Plan.payingRanks(job, model: model)
+    #expect(try Plan(job, model: model, ranks: ranks).efficiency >= 0.5)
+    #expect(try Plan(job, model: model, ranks: ranks * 33 / 32 + 2).efficiency < 0.5)
+    #expect(Plan.payingRanks(self.job(images: 200_000), model: model) > ranks)
+  }
+
+  @Test func advicePicksWhatFitsTheMemory() throws {
+    let job = job(images: 100_000)
+    let free = try #require(
+      Plan.best(job, model: model, nodes: 1, coresPerNode: 16, memoryPerNode: nil))
+    #expect(free.cores == 16)
+    let tight = try #require(
+      Plan.best(
+        job, model: model, nodes: 1, coresPerNode: 16, memoryPerNode: free.nodeMemory * 0.6))
+    #expect(tight.cores == 16 && tight.threads > free.threads)
+    #expect(tight.nodeMemory <= free.nodeMemory * 0.6)
+    #expect(Plan.best(job, model: model, nodes: 1, coresPerNode: 16, memoryPerNode: 1e6) == nil)
+    let report = PlanReport(
+      try Plan(job, model: model, ranks: 16), coresPerNode: 16, memoryPerNode: 1e6)
+    #expect(report.text.contains("No number of ranks and threads fits"))
+  }
+
+  @Test func constantsAreFoundAgain() {
+    // Two runs of known cost, 3 a + 5 b.
+    let rows = [(1.0, 10.0), (100.0, 20.0)].map { ($0.0, $0.1, 3 * $0.0 + 5 * $0.1) }
+    let (x, y) = Calibration.solve(rows)
+    #expect(abs(x - 3) < 1e-9 && abs(y - 5) < 1e-9)
+    // Noise that would make one negative: the other alone, in between.
+    let (alone, none) = Calibration.solve([(1, 1, 1), (2, 1, 3)])
+    #expect(none == 0 && alone > 1 && alone < 1.5)
+  }
+
+  @Test func theMachinesFileReadsBack() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.file("new/machine.json")
+    var machine = Machine.builtIn
+    machine.pairOperation = 1.25e-11
+    try machine.write(to: path)
+    #expect(try Machine.read(from: path) == machine)
+    machine.latency = -1
+    try machine.write(to: path)
+    let error = #expect(throws: InputError.self) { try Machine.read(from: path) }
+    #expect(error?.description.contains("latency is -1.0") == true)
+    #expect(throws: InputError.self) { try Machine.read(from: folder.file("none.json")) }
+  }
+
+  @Test func componentsAreSpreadLikeTheBasis() {
+    #expect(PlannedJob.spread(6, over: [4, 4, 2, 2]) == [2, 2, 1, 1])
+    #expect(PlannedJob.spread(7, over: [4, 4, 2, 2]) == [3, 2, 1, 1])
+    #expect(PlannedJob.spread(100, over: [4, 1]) == [4, 1])
+  }
+}
