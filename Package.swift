@@ -53,7 +53,8 @@ let package = Package(
       name: "Simulation", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging"],
       swiftSettings: numerical),
     .target(
-      name: "Report", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging", "CFFTW"],
+      name: "Report",
+      dependencies: ["MPI", "CShims", "Fourier", "ParticleIO", "ClassAveraging", "CFFTW"],
       swiftSettings: numerical),
     .target(
       name: "Planning",

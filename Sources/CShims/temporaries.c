@@ -28,10 +28,15 @@ void kindred_temporary_forget(int slot) {
   if (slot >= 0) atomic_store(&states[slot], vacant);
 }
 
-static void remove_and_end(int number) {
+void kindred_remove_temporaries(void) {
   for (int slot = 0; slot < slots; slot++) {
-    if (atomic_load(&states[slot]) == taken) unlink(paths[slot]);
+    // A folder goes when it is empty.
+    if (atomic_load(&states[slot]) == taken && unlink(paths[slot]) != 0) rmdir(paths[slot]);
   }
+}
+
+static void remove_and_end(int number) {
+  kindred_remove_temporaries();
   // Open MPI kills all ranks of a node as soon as the first has gone: give those time that have files to
   // remove and no processor yet.
   nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);

@@ -34,6 +34,10 @@ public final class RunFolder {
     } catch {
       throw InputError(file: path, "cannot be made a folder: \(error.localizedDescription)")
     }
+    // Now, not after hours of work.
+    if access(path, W_OK | X_OK) != 0 {
+      throw InputError(file: path, "cannot be written to: \(String(cString: strerror(errno)))")
+    }
   }
 
   /// The path of a file in the folder.

@@ -54,6 +54,9 @@ public struct Communicator {
     return try Communicator(part!, traffic: traffic)
   }
 
+  /// Which rank this is, and where, for messages: `rank 3 of 8 on node7`.
+  public var place: String { "rank \(rank) of \(size) on \(Self.hostName)" }
+
   /// The host this rank runs on.
   public static var hostName: String {
     var text = [CChar](repeating: 0, count: Int(MPI_MAX_PROCESSOR_NAME) + 1)

@@ -23,7 +23,11 @@ public final class Traffic {
     fileprivate let processor = ProcessorTime.thread()
   }
 
-  func now() -> Moment { Moment() }
+  /// The moment before a call of MPI; until `check` this process counts as inside `caller` (`MPIActivity`).
+  func now(_ caller: StaticString = #function) -> Moment {
+    MPIActivity.began(caller)
+    return Moment()
+  }
 
   /// Counts a call of MPI that began at `start` and has returned `code`; arguments are evaluated in their
   /// order. Not a closure round the call: optimised, one hid from the compiler that MPI fills the buffer.
@@ -31,6 +35,7 @@ public final class Traffic {
   func check(_ start: Moment, _ code: Int32, _ function: String, bytes: Int? = nil)
     throws(MPIError)
   {
+    MPIActivity.ended()
     seconds += Communicator.wallTime() - start.wall
     processorSeconds += ProcessorTime.thread() - start.processor
     if let bytes {

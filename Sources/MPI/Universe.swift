@@ -53,11 +53,16 @@ public enum Universe {
   /// - Any other error is printed with this rank's number and ends the whole job at once
   ///   (`MPI_Abort`), so that no rank waits in a collective for one that has gone.
   /// - An `Interruption` ends the job with its own status.
+  /// - A rank that a trap or another fault ends (a signal such as SIGILL or SIGSEGV) says so with its number
+  ///   and host; `mpirun` then ends the others. Ranks whose `mpirun` has died end by themselves (on Linux).
   /// - Ranks that are ended so, or by SIGTERM, SIGINT or SIGHUP, remove their temporary files first.
   public static func run(_ body: (Communicator) throws -> Void) {
     kindred_remove_temporaries_when_ended()
     do {
       let world = try world()
+      kindred_name_failures(world.place)
+      // Only what mpirun has started: another parent may be a shell that a user leaves.
+      if world.size > 1 && getenv("OMPI_COMM_WORLD_SIZE") != nil { kindred_end_with_parent() }
       do { try body(world) } catch { end(error) }
       try finalize()
     } catch {
@@ -80,9 +85,10 @@ extension Universe {
       (isAgreed, status) = (end.isAgreed, Interruption.status)
       if rank == 0 || !isAgreed { writeToStandardError("kindred: \(end)\n") }
     default:
-      let place = size > 1 ? " (rank \(rank) of \(size))" : ""
+      let place = size > 1 ? " (\(world?.place ?? "rank \(rank)"))" : ""
       writeToStandardError("kindred: error: \(error)\(place)\n")
     }
+    kindred_remove_temporaries()
     if !isAgreed && size > 1 { MPI_Abort(kindred_comm_world(), status) }
     MPI_Finalize()
     exit(status)

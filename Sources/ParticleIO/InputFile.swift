@@ -5,11 +5,14 @@ final class InputFile: Sendable {
   let path: String
   /// The size in bytes when the file was opened.
   let byteCount: Int
+  /// What the file was when it was opened.
+  let version: FileVersion
   private let descriptor: Int32
 
   /// Opens a regular file; throws `InputError` with the system's reason.
   init(path: String) throws {
-    let opened = open(path, O_RDONLY | O_CLOEXEC)
+    var opened: Int32
+    repeat { opened = open(path, O_RDONLY | O_CLOEXEC) } while opened < 0 && errno == EINTR
     if opened < 0 { throw InputError(file: path, "cannot be opened: \(systemMessage())") }
     var status = stat()
     if fstat(opened, &status) != 0 || status.st_mode & S_IFMT == S_IFDIR {
@@ -18,12 +21,14 @@ final class InputFile: Sendable {
     }
     self.path = path
     descriptor = opened
-    byteCount = Int(status.st_size)
+    version = FileVersion(status)
+    byteCount = version.byteCount
   }
 
   deinit { close(descriptor) }
 
-  /// Fills `bytes` from `offset` on; throws `InputError` where the file ends before.
+  /// Fills `bytes` from `offset` on; throws `InputError` where the file ends before, or where it has been
+  /// written to since it was opened.
   func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < bytes.count {
@@ -34,10 +39,23 @@ final class InputFile: Sendable {
         throw InputError(file: path, "cannot be read: \(systemMessage())")
       }
       if count == 0 {
+        try checkVersion()
         throw InputError(
           file: path, "ends after \(offset + done) bytes; \(offset + bytes.count) expected")
       }
       done += count
+    }
+    try checkVersion()
+  }
+
+  /// - Throws: `InputError` where the file is no longer what it was when it was opened.
+  private func checkVersion() throws {
+    var status = stat()
+    if fstat(descriptor, &status) != 0 {
+      throw InputError(file: path, "cannot be read: \(systemMessage())")
+    }
+    if let change = version.change(to: FileVersion(status)) {
+      throw InputError(file: path, change)
     }
   }
 }

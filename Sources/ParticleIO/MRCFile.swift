@@ -6,6 +6,9 @@ public final class MRCFile: Sendable {
   public let header: MRCHeader
   private let file: InputFile
 
+  /// What the file was when it was opened.
+  var version: FileVersion { file.version }
+
   /// Columns of a section, in pixels.
   public var width: Int { header.width }
   /// Rows of a section, in pixels.

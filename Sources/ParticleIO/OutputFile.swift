@@ -89,6 +89,9 @@ public final class OutputFile {
         if errno == EINTR { continue }
         throw OutputError(file: path, "cannot be written: \(systemMessage())")
       }
+      if count == 0 && bytes.count > 0 {
+        throw OutputError(file: path, "cannot be written: the system takes no more bytes")
+      }
       done += count
     }
   }
@@ -96,14 +99,17 @@ public final class OutputFile {
   /// Flushes the file to the disk and gives it its final name, replacing a file that is there.
   public func finish() throws {
     try flush()
-    if fsync(descriptor) != 0 {
+    var synchronised: Int32
+    repeat { synchronised = fsync(descriptor) } while synchronised != 0 && errno == EINTR
+    if synchronised != 0 {
       throw OutputError(file: path, "cannot be written: \(systemMessage())")
     }
     // Some network file systems report a full disk only here.
     let closed = close(descriptor)
     let reason = errno
     descriptor = -1
-    if closed != 0 {
+    // After EINTR the descriptor is gone, and fsync has written everything.
+    if closed != 0 && reason != EINTR {
       removeTemporary()
       throw OutputError(file: path, "cannot be written: \(systemMessage(reason))")
     }

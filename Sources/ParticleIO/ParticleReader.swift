@@ -42,6 +42,9 @@ public final class ParticleReader {
       file = entry.file
     } else {
       file = try MRCFile(path: set.stacks[Int(stack)])
+      if let change = set.versions.change(of: stack, to: file.version) {
+        throw InputError(file: file.path, change)
+      }
       if open.count == Self.openLimit { open.removeFirst() }
       open.append((stack, file))
     }

@@ -17,6 +17,8 @@ public struct ParticleSet: Sendable {
   public let pixelSize: Double
   /// Whether the STAR file gives a pixel size. It may lack one only when the CTF is ignored.
   public let isPixelSizeKnown: Bool
+  /// What the stacks were when their images were first read.
+  private(set) var versions = StackVersions()
 
   public init(
     starFile: String, stacks: [String], opticsGroups: [OpticsGroup], particles: [Particle],
@@ -63,10 +65,12 @@ public struct ParticleSet: Sendable {
 
   /// The set with only the particles at `indices`, in that order.
   public func selecting(_ indices: [Int]) -> ParticleSet {
-    ParticleSet(
+    var part = ParticleSet(
       starFile: starFile, stacks: stacks, opticsGroups: opticsGroups,
       particles: indices.map { particles[$0] }, hasCTF: hasCTF, boxSize: boxSize,
       pixelSize: pixelSize, isPixelSizeKnown: isPixelSizeKnown)
+    part.versions = versions
+    return part
   }
 
   /// An error about one particle, naming its line, its image and what is the matter.

@@ -7,6 +7,8 @@ import MPI
 /// Every rank has one; the one with a `display` (rank 0's) also shows the progress. `finish` brings
 /// the ranks' accounts together.
 public final class StageClock: StageObserver {
+  /// Is told of all progress.
+  public var watchdog: Watchdog?
   private let display: ProgressDisplay?
   private let now: () -> Double
   /// What the rank sends; nil where only stretches of `communicating` count.
@@ -58,6 +60,7 @@ public final class StageClock: StageObserver {
     if isOpen { stageEnded() }
     isOpen = true
     names.append(name)
+    watchdog?.entered(name)
     communication = 0
     communicationProcessor = 0
     inside = TrafficCount()
@@ -69,14 +72,19 @@ public final class StageClock: StageObserver {
     began = now()
   }
 
-  public func stageAdvanced(to done: Int) { display?.advanced(to: done) }
+  public func stageAdvanced(to done: Int) {
+    watchdog?.advanced()
+    display?.advanced(to: done)
+  }
 
   /// Runs `body` and counts its time as communication; stretches inside one another count once.
   public func communicating<R>(_ body: () throws -> R) rethrows -> R {
     guard !isCommunicating else { return try body() }
     isCommunicating = true
+    watchdog?.communicates(true)
     let (start, processor, before) = (now(), ProcessorTime.thread(), TrafficCount(traffic))
     defer {
+      watchdog?.communicates(false)
       communication += now() - start
       communicationProcessor += ProcessorTime.thread() - processor
       inside += TrafficCount(traffic) - before
@@ -88,6 +96,7 @@ public final class StageClock: StageObserver {
   public func stageEnded() {
     guard isOpen else { return }
     isOpen = false
+    watchdog?.advanced()
     let wall = now() - began
     let processor = ProcessorTime.process() - processorAtBegin
     let all = TrafficCount(traffic) - atBegin
@@ -160,5 +169,14 @@ private struct TrafficCount {
     left.bytes += right.bytes
     left.seconds += right.seconds
     left.processorSeconds += right.processorSeconds
+  }
+}
+
+extension StageClock {
+  /// Starts the watchdog of a run into the folder `output`, unless `KINDRED_WATCHDOG` is 0. Collective.
+  /// - Throws: `ReportedError` where `KINDRED_WATCHDOG` is not a number.
+  public func watch(_ output: String, on comm: Communicator) throws {
+    guard let seconds = try comm.agree({ try Watchdog.seconds() }) else { return }
+    watchdog = try Watchdog(output: output, seconds: seconds, on: comm)
   }
 }

@@ -95,11 +95,13 @@ struct AverageCommand: ParsableCommand {
     Universe.run { comm in
       let clock = StageClock(comm)
       let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
-      InjectedFault.signalIfAsked(by: stop, on: comm)
+      InjectedFault.happenIfAsked(by: stop, on: comm)
       let folder = try comm.agree {
         if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
         return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
       }
+      try clock.watch(output, on: comm)
+      defer { clock.watchdog?.stop() }
       clock.stageBegan("input", items: 0)
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try self.options(for: set) }

@@ -30,6 +30,8 @@ struct DenoiseCommand: ParsableCommand {
       let folder = try comm.agree {
         comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
       }
+      try clock.watch(output, on: comm)
+      defer { clock.watchdog?.stop() }
       clock.stageBegan("input", items: 0)
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try model.options(for: set) }

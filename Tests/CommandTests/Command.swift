@@ -40,9 +40,10 @@ struct Command {
     (try? runProgram(["which", program]))?.status == 0
   }
 
-  /// Runs `kindred` on so many ranks; without mpirun where `ranks` is nil.
+  /// Runs `kindred` on so many ranks; without mpirun where `ranks` is nil. `meanwhile` is called once it runs.
   static func run(
-    _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:]
+    _ arguments: [String], ranks: Int? = nil, environment: [String: String] = [:],
+    meanwhile: (RunningCommand) throws -> Void = { _ in }
   ) throws -> Command {
     var line = [kindred] + arguments
     if let ranks {
@@ -52,11 +53,14 @@ struct Command {
           "none", "--mca", "mpi_yield_when_idle", "1",
         ] + line
     }
-    return try runProgram(line, environment: environment)
+    return try runProgram(line, environment: environment, meanwhile: meanwhile)
   }
 
   /// Runs any program, found by PATH; ends it after two minutes, which only a hang needs.
-  static func runProgram(_ line: [String], environment: [String: String] = [:]) throws -> Command {
+  static func runProgram(
+    _ line: [String], environment: [String: String] = [:],
+    meanwhile: (RunningCommand) throws -> Void = { _ in }
+  ) throws -> Command {
     let folder = try TemporaryFolder()
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
@@ -78,6 +82,7 @@ struct Command {
     try process.run()
     let watchdog = DispatchWorkItem { [id = process.processIdentifier] in kill(id, SIGTERM) }
     DispatchQueue.global().asyncAfter(deadline: .now() + 120, execute: watchdog)
+    try meanwhile(RunningCommand(process: process.processIdentifier, folder: folder))
     process.waitUntilExit()
     watchdog.cancel()
     return Command(

@@ -30,6 +30,8 @@ static inline MPI_Status *kindred_status_ignore(void) { return MPI_STATUS_IGNORE
 // has failed. `add` gives a number for `forget`, or -1 where the table is full and the file would stay.
 int kindred_temporary_add(const char *path);
 void kindred_temporary_forget(int number);
+// Removes them; may be called by a signal handler.
+void kindred_remove_temporaries(void);
 // From now on SIGTERM, SIGINT and SIGHUP remove them before they end the process.
 void kindred_remove_temporaries_when_ended(void);
 
@@ -38,5 +40,13 @@ void kindred_remove_temporaries_when_ended(void);
 // temporary files are removed and the signal ends it. Calls `kindred_remove_temporaries_when_ended`.
 void kindred_stop_when_asked(void);
 int kindred_stop_asked(void);
+
+// From now on a signal that tells of a fault of the program (SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS,
+// SIGFPE) writes one line to standard error, "kindred: error: WHO stopped by ...", and removes the temporary
+// files before it ends the process. In place of Swift's own handlers, which print a backtrace of each rank.
+void kindred_name_failures(const char *who);
+
+// From now on the process gets SIGTERM when its parent dies (Linux only).
+void kindred_end_with_parent(void);
 
 #endif
