@@ -51,12 +51,16 @@ extension CommandTests {
         } else {
           faults += 1
           let files = folder.names(in: "parts").filter { !$0.contains(".part-") }
-          #expect(files.allSatisfy { $0 == "checkpoints" }, "\(seeds)\n\(run.text)")
+          #expect(
+            files.allSatisfy { ["checkpoints", ".progress"].contains($0) }, "\(seeds)\n\(run.text)")
         }
       }
       let rest = try faulty.start(ranks: 2)
       #expect(rest.status == 0, "\(seeds)\n\(rest.text)")
       try faulty.expectUndisturbed()
+      #expect(
+        folder.names(in: "parts").filter { !$0.contains(".part-") } == RunOutput.fileNames,
+        "\(seeds)")
     }
   }
 }
