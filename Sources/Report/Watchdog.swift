@@ -85,7 +85,7 @@ public final class Watchdog: Sendable {
   private static var now: Double { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   private func watch() {
-    mkdir(folder, 0o777)
+    if rank == 0 { removeOthers() }
     // A signal that ends the rank removes them as well, the file first.
     let temporaries = [kindred_temporary_add(file(rank)), kindred_temporary_add(folder)]
     defer {
@@ -138,11 +138,19 @@ public final class Watchdog: Sendable {
 
   /// A failure is no error: the file matters only to a run that is in trouble.
   private func write(_ state: RankState) {
+    mkdir(folder, 0o777)
     let descriptor = open(file(rank), O_WRONLY | O_CREAT | O_CLOEXEC, 0o666)
     if descriptor < 0 { return }
     // Closed each time: then a network file system shows it to the other nodes.
     defer { close(descriptor) }
     state.bytes.withUnsafeBytes { _ = pwrite(descriptor, $0.baseAddress, $0.count, 0) }
+  }
+
+  /// Removes what the ranks of a larger run left that were killed.
+  private func removeOthers() {
+    let own = Set(hosts.indices.map { "rank-\($0)" })
+    for name in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    where !own.contains(name) { unlink("\(folder)/\(name)") }
   }
 
   private func read(_ rank: Int) -> RankState? {

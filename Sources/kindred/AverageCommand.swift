@@ -98,7 +98,10 @@ struct AverageCommand: ParsableCommand {
       InjectedFault.happenIfAsked(by: stop, on: comm)
       let folder = try comm.agree {
         if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
-        return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
+        // Files beside checkpoints are of a run that was killed while it gave them their names, or are to be
+        // replaced by the run that goes on.
+        let goesOn = checkpoint.resume && Checkpoints.exist(in: output)
+        return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite || goesOn) : nil
       }
       try clock.watch(output, on: comm)
       defer { clock.watchdog?.stop() }
