@@ -50,7 +50,7 @@ struct AllPairsSearch {
     let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
     var lists = SearchLists(places[rank], capacity: capacity)
-    var ownSide = side(of: own)
+    var ownSide = PairTile.Side(own, model: model, threads: threads)
     let known = try checkpoint?.restore(into: &lists, shares: rows.partition) ?? PairCoverage()
     ownSide.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
     var progress = Progress(observer: observer)
@@ -91,7 +91,7 @@ struct AllPairsSearch {
           meeting, ownSide, ownSide, isLeftOut: isLeftOut, pool, &progress, between)
         lists.add(meeting, done: done, found: found)
       } else if owner != rank {
-        var visitorSide = side(of: visitor)
+        var visitorSide = PairTile.Side(visitor, model: model, threads: threads)
         let heir = (rank + step) % size
         // What the visitor's owner has found by now prunes here.
         visitorSide.thresholds = try exchange(
@@ -153,23 +153,6 @@ struct AllPairsSearch {
       done += pairs
       observer.stageAdvanced(to: done)
     }
-  }
-
-  private func side(of block: PairBlock) -> PairTile.Side {
-    let groupCount = model.groupCount
-    var terms = [Float](repeating: 0, count: block.count * groupCount)
-    terms.withUnsafeMutableBufferPointer { terms in
-      nonisolated(unsafe) let terms = terms
-      parallelFor(block.laneGroupCount, threads: threads, state: { 0 }) { _, at in
-        let own = model.selfTerms(of: block.coefficients(at), group: block.group(at))
-        for h in 0..<groupCount {
-          for lane in 0..<16 { terms[(at * 16 + lane) * groupCount + h] = own[h][lane] }
-        }
-      }
-    }
-    return PairTile.Side(
-      block: block, selfTerms: terms,
-      thresholds: [Float](repeating: -.infinity, count: block.count))
   }
 
   /// Compares a meeting's rows, of `first`, with all of `second`, tile by tile on all threads.

@@ -272,13 +272,9 @@ extension MeanAndCovariance {
 extension SteerableCoefficients {
   /// Some images' rows of pairs (re, im), one after the other.
   fileprivate func rows(_ images: Range<Int>) -> [Float] {
-    let width = layout.componentCount * 2
     var result: [Float] = []
-    result.reserveCapacity(images.count * width)
-    for image in images {
-      let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
-      for i in group * width..<(group + 1) * width { result.append(lanes[i][lane]) }
-    }
+    result.reserveCapacity(images.count * layout.componentCount * 2)
+    for image in images { appendRow(image, to: &result) }
     return result
   }
 }

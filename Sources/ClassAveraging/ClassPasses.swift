@@ -50,8 +50,6 @@ struct ClassPasses {
   /// The first pass that may be the last one where the passes stop by themselves.
   var fewest = 2
 
-  /// A neighbour's weight in a class, if it is surely one.
-  static let surenessWeight = 0.5
   /// Correlations that are tried.
   private static let correlations =
     stride(from: 0.5, through: 0.96, by: 0.02).map { $0 } + [0.98, 0.99]
@@ -128,15 +126,14 @@ struct ClassPasses {
   ) {
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
-    // A neighbour's probability, times what a sure one weighs.
-    let odds = priorLogOdds
+    let neighbourWeights = NeighbourWeights(self)
     let firstEntry = own.lowerBound * k
     let weights = (firstEntry..<own.upperBound * k).map { entry in
       table.indices[entry] < 0
-        ? 0 : Self.surenessWeight / (1 + exp(odds - Double(table.affinities[entry])))
+        ? 0 : neighbourWeights.weight(ofAffinity: table.affinities[entry])
     }
     var sum = FixedPointSum(
-      count: 1, bound: Double(members) * Self.surenessWeight, terms: groups.count)
+      count: 1, bound: Double(members) * NeighbourWeights.sureness, terms: groups.count)
     for start in stride(from: 0, to: weights.count, by: k) {
       sum.add([weights[start..<start + min(members, k)].reduce(0, +)])
     }

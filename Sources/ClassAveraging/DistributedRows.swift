@@ -32,9 +32,7 @@ public struct DistributedRows {
     var reply: [Float] = []
     reply.reserveCapacity(asked.values.count * width)
     for image in asked.values {
-      let (group, lane) = (Int(image) - first).quotientAndRemainder(
-        dividingBy: SteerableCoefficients.groupSize)
-      for i in group * width..<(group + 1) * width { reply.append(local.lanes[i][lane]) }
+      local.appendRow(Int(image) - first, to: &reply)
     }
     // Ascending indices come back in rank order, that is ascending.
     return try comm.alltoallRagged(reply, counts: asked.counts.map { $0 * width }).values

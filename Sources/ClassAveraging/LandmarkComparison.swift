@@ -26,7 +26,7 @@ struct LandmarkComparison {
   func run(after done: Int = 0) throws -> BestLandmarks {
     let own = rows.partition.range(of: comm.rank)
     let model = try classes.pairModel(posterior)
-    let landmarks = side(of: landmarkBlock(), model, threshold: .infinity)
+    let landmarks = PairTile.Side(landmarkBlock(), model: model, threshold: .infinity)
     let tiles = stride(from: 0, to: landmarks.block.count, by: PairTile.rowsPerTile).map {
       PairBlock.Run(
         group: model.groupCount - 1,
@@ -46,8 +46,8 @@ struct LandmarkComparison {
       found.withUnsafeMutableBufferPointer { found in
         nonisolated(unsafe) let found = found
         pool.forEach(count) { tile, at in
-          let images = side(
-            of: block(of: parts[at], from: own.lowerBound), model, threshold: -.infinity)
+          let images = PairTile.Side(
+            block(of: parts[at], from: own.lowerBound), model: model)
           let lists = TileLists(
             rows: BestCandidates(rows: landmarks.block.count, capacity: 1),
             columns: BestCandidates(rows: images.block.count, capacity: capacity + 1))
@@ -116,19 +116,5 @@ struct LandmarkComparison {
       }
     }
     return block
-  }
-
-  /// - Parameter threshold: what a row's candidates must reach; none reaches infinity.
-  private func side(of block: PairBlock, _ model: PairModel, threshold: Float) -> PairTile.Side {
-    let groupCount = model.groupCount
-    var terms = [Float](repeating: 0, count: block.count * groupCount)
-    for at in 0..<block.laneGroupCount {
-      let own = model.selfTerms(of: block.coefficients(at), group: block.group(at))
-      for lane in 0..<16 {
-        for h in 0..<groupCount { terms[(at * 16 + lane) * groupCount + h] = own[h][lane] }
-      }
-    }
-    return PairTile.Side(
-      block: block, selfTerms: terms, thresholds: .init(repeating: threshold, count: block.count))
   }
 }

@@ -62,7 +62,7 @@ struct LandmarkRefinement {
     for (at, image) in needed.enumerated() { place[image] = at }
     var means = [Float](repeating: 0, count: part.count * width)
     var weights = [Double](repeating: 0, count: part.count)
-    let odds = passes.priorLogOdds
+    let neighbourWeights = NeighbourWeights(passes)
     let failures = FailureBox()
     values.withUnsafeBufferPointer { values in
       classes.statistics.withUnsafeBufferPointer { statistics in
@@ -86,8 +86,7 @@ struct LandmarkRefinement {
                 let b = values.baseAddress! + place[member]! * width
                 let group = Int(groups[Int(member)])
                 let score = state.value.1.align(b, group: group, to: statistic)
-                let weight =
-                  ClassPasses.surenessWeight / (1 + exp(odds - Double(score.affinity)))
+                let weight = neighbourWeights.weight(ofAffinity: score.affinity)
                 weights[at] += weight
                 state.value.0.add(
                   b, group: group, rotation: score.rotation, reflected: score.reflected == 1,

@@ -46,10 +46,10 @@ struct LandmarkSearch {
     // The first classes share their members because they share their candidates.
     passes.fewest = 3
     passes.searchAmong = { [passes] classes, model, before in
-      let odds = passes.priorLogOdds
+      let weights = NeighbourWeights(passes)
       let proposal = CandidateProposal(
         among: before, longest: Self.links, count: candidates, threads: threads
-      ) { 1 / (1 + exp(odds - Double(before.affinities[$0]))) }
+      ) { weights.probability(ofAffinity: before.affinities[$0]) }
       return try SuspectScoring(
         model: model, rows: classes, groups: .init(repeating: 0, count: images),
         threads: threads, comm: comm, observer: observer

@@ -8,10 +8,15 @@ struct NeighbourWeights {
   init(_ passes: ClassPasses) { priorLogOdds = passes.priorLogOdds }
 
   /// What a neighbour weighs that is surely one.
-  static var sureness: Double { ClassPasses.surenessWeight }
+  static let sureness = 0.5
+
+  /// Of being alike, 0 to 1.
+  func probability(ofAffinity affinity: Float) -> Double {
+    1 / (1 + exp(priorLogOdds - Double(affinity)))
+  }
 
   /// 0 to `sureness`.
   func weight(ofAffinity affinity: Float) -> Double {
-    Self.sureness / (1 + exp(priorLogOdds - Double(affinity)))
+    Self.sureness * probability(ofAffinity: affinity)
   }
 }

@@ -39,6 +39,24 @@ final class PairTile {
     let block: PairBlock
     let selfTerms: [Float]
     var thresholds: [Float]
+
+    /// - Parameter threshold: what every row's candidates must reach; none reaches infinity.
+    init(_ block: PairBlock, model: PairModel, threshold: Float = -.infinity, threads: Int = 1) {
+      let groupCount = model.groupCount
+      var terms = [Float](repeating: 0, count: block.count * groupCount)
+      terms.withUnsafeMutableBufferPointer { terms in
+        nonisolated(unsafe) let terms = terms
+        parallelFor(block.laneGroupCount, threads: threads, state: { 0 }) { _, at in
+          let own = model.selfTerms(of: block.coefficients(at), group: block.group(at))
+          for h in 0..<groupCount {
+            for lane in 0..<16 { terms[(at * 16 + lane) * groupCount + h] = own[h][lane] }
+          }
+        }
+      }
+      self.block = block
+      selfTerms = terms
+      thresholds = [Float](repeating: threshold, count: block.count)
+    }
   }
 
   /// Compares rows `rows` (of one group) of `first` with all of `second`; with `isTriangle` the two are the

@@ -59,11 +59,11 @@ public struct SearchBenchmark {
     let rows = DistributedRows(statistics, partition: partition, on: comm)
     let clock = CommunicationClock()
     try comm.barrier()
-    let start = ContinuousClock.now
+    let start = Communicator.wallTime()
     _ = try AllPairsSearch(
       model: model, capacity: 20, threads: threads, comm: comm, observer: clock
     ).run(rows, groups: groups)
-    let ownSeconds = Self.seconds(since: start)
+    let ownSeconds = Communicator.wallTime() - start
     let seconds = try comm.allreduce(ownSeconds, .maximum)
     let busy = try comm.allgatherRagged([ownSeconds - clock.seconds])
     let kernel = PairKernel(layout: layout)
@@ -150,18 +150,13 @@ public struct SearchBenchmark {
     product()
     try comm.barrier()
     let times = (0..<20).map { _ in
-      let start = ContinuousClock.now
+      let start = Communicator.wallTime()
       product()
-      return Self.seconds(since: start)
+      return Communicator.wallTime() - start
     }.sorted()
     let rate = 2 * Double(order * order * order) / times[times.count / 2] / Double(threads)
     let rates = try comm.allgatherRagged([rate]).sorted()
     return rates[rates.count / 2]
-  }
-
-  private static func seconds(since start: ContinuousClock.Instant) -> Double {
-    let (whole, atto) = (ContinuousClock.now - start).components
-    return Double(whole) + Double(atto) * 1e-18
   }
 }
 
@@ -174,11 +169,8 @@ private final class CommunicationClock: StageObserver {
   func stageEnded() {}
 
   func communicating<R>(_ body: () throws -> R) rethrows -> R {
-    let start = ContinuousClock.now
-    defer {
-      let (whole, atto) = (ContinuousClock.now - start).components
-      seconds += Double(whole) + Double(atto) * 1e-18
-    }
+    let start = Communicator.wallTime()
+    defer { seconds += Communicator.wallTime() - start }
     return try body()
   }
 }

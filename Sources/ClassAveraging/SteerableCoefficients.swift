@@ -65,6 +65,13 @@ public struct SteerableCoefficients: Sendable {
     rows.withUnsafeBufferPointer { setRows($0, from: 0) }
   }
 
+  /// Appends the pairs (re, im) of one image of the slice, component by component.
+  func appendRow(_ image: Int, to row: inout [Float]) {
+    let width = layout.componentCount * 2
+    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
+    for i in group * width..<(group + 1) * width { row.append(lanes[i][lane]) }
+  }
+
   /// Sets rows of `componentCount` pairs (re, im), from image `first` of the slice on.
   mutating func setRows(_ rows: UnsafeBufferPointer<Float>, from first: Int) {
     let width = layout.componentCount * 2
