@@ -140,9 +140,8 @@ public struct AveragePipeline {
       : try scoring.neighbours(
         of: model.partition.range(of: comm.rank).map { Int32($0) }, suspects: found.suspects,
         neighboursPerImage: options.neighbours)
-    let everywhere = try observer.communicating { try table.broadcast(on: comm) }
     observer.stageEnded()
-    return everywhere
+    return table
   }
 
   /// All pairs of images, then of classes: the table of the last pass, not cut to the neighbours asked for.
@@ -169,9 +168,8 @@ public struct AveragePipeline {
     ).run(rows, groups: scoring.groups, checkpoint: checkpoints?.search(pass: 1))
     observer.stageEnded()
     observer.stageBegan("affinity", items: found.suspects.count / 2)
-    var table = try scoring.neighbours(
+    let table = try scoring.neighbours(
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
-    table = try observer.communicating { try table.broadcast(on: comm) }
     try checkpoints?.save(.init(number: 1, table: table, reports: []))
     observer.stageEnded()
     return table

@@ -26,24 +26,11 @@ extension SuspectScoring {
       }
       let values = try observer.communicating { try rows.fetch(needed) }
       for (pair, score) in zip(pairs, scoreBatch(pairs, images: needed, values: values)) {
-        let (image, candidate) = Self.unpack(pair)
+        let (image, candidate) = PairSharing.unpack(pair)
         table.offer(candidate, score, to: Int(image) - own.lowerBound)
       }
       observer.stageAdvanced(to: part.upperBound * proposal.count)
     }
     return try observer.communicating { try table.gathered(on: comm) }
-  }
-}
-
-extension NeighbourTable {
-  /// The tables of the ranks' slices one after the other, on every rank. Collective.
-  fileprivate func gathered(on comm: Communicator) throws -> NeighbourTable {
-    var whole = NeighbourTable(
-      count: try comm.allreduce(count), neighboursPerImage: neighboursPerImage)
-    whole.indices = try comm.allgatherRagged(indices)
-    whole.affinities = try comm.allgatherRagged(affinities)
-    whole.rotations = try comm.allgatherRagged(rotations)
-    whole.reflected = try comm.allgatherRagged(reflected)
-    return whole
   }
 }

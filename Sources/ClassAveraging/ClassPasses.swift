@@ -87,7 +87,7 @@ struct ClassPasses {
       let next =
         try searchAmong?(classes, model, table)
         ?? search(classes, model, checkpoint: checkpoints?.search(pass: pass, from: table))
-      let kept = keptShare(table, next)
+      let kept = try keptShare(table, next)
       reports.append(
         PassReport(pass: pass, correlation: correlation, weight: weight, kept: kept))
       table = next
@@ -235,18 +235,17 @@ struct ClassPasses {
     let found = try AllPairsSearch(
       model: model, capacity: members, threads: threads, comm: comm, observer: observer
     ).run(classes, groups: one, checkpoint: checkpoint)
-    let table = try SuspectScoring(
+    return try SuspectScoring(
       model: model, rows: classes, groups: one, threads: threads, comm: comm,
       observer: SilentObserver()
     ).neighbours(of: found.images, suspects: found.suspects, neighboursPerImage: members)
-    return try observer.communicating { try table.broadcast(on: comm) }
   }
 
-  /// The share of the best neighbours in `new` that were among the best in `old`.
-  private func keptShare(_ old: NeighbourTable, _ new: NeighbourTable) -> Double {
+  /// The share of the best neighbours in `new` that were among the best in `old`. Collective.
+  private func keptShare(_ old: NeighbourTable, _ new: NeighbourTable) throws -> Double {
     let count = min(neighbours, old.neighboursPerImage, new.neighboursPerImage)
     var kept = 0
-    for image in 0..<groups.count {
+    for image in rows.partition.range(of: comm.rank) {
       let start = image * old.neighboursPerImage
       let before = old.indices[start..<start + count]
       for entry in 0..<count
@@ -254,6 +253,6 @@ struct ClassPasses {
         kept += 1
       }
     }
-    return Double(kept) / Double(max(1, count * groups.count))
+    return Double(try comm.allreduce(kept)) / Double(max(1, count * groups.count))
   }
 }

@@ -102,6 +102,18 @@ public struct NeighbourTable: Sendable {
     return result
   }
 
+  /// The tables of the ranks' slices one after the other, on every rank; probabilities and regressors are left
+  /// out. Collective.
+  func gathered(on comm: Communicator) throws -> NeighbourTable {
+    var whole = NeighbourTable(count: 0, neighboursPerImage: neighboursPerImage)
+    whole.count = try comm.allreduce(count)
+    whole.indices = try comm.allgatherRagged(indices)
+    whole.affinities = try comm.allgatherRagged(affinities)
+    whole.rotations = try comm.allgatherRagged(rotations)
+    whole.reflected = try comm.allgatherRagged(reflected)
+    return whole
+  }
+
   /// Rank 0's table on every rank. Collective.
   func broadcast(on comm: Communicator) throws -> NeighbourTable {
     var table = NeighbourTable(count: 0, neighboursPerImage: neighboursPerImage)

@@ -1,8 +1,8 @@
 import MPI
 
-/// Ranks suspects by the affinity: rank 0 gathers the suspect lists, makes each unordered pair one item,
-/// orders the items for locality and gives every rank an equal share; the ranks fetch the coefficients
-/// they need in bulk and score in parallel; rank 0 collects.
+/// Ranks suspects by the affinity: each unordered pair is one item, and every rank has an equal share of them
+/// (`PairSharing`), ordered for locality; the ranks fetch the coefficients they need in bulk, score in parallel,
+/// and hand the scores to the ranks that own the images.
 struct SuspectScoring {
   let model: PairModel
   let rows: DistributedRows
@@ -21,41 +21,30 @@ struct SuspectScoring {
       model: model, rows: rows, groups: groups, threads: threads, comm: comm, observer: other)
   }
 
-  /// The K best neighbours of every image, on rank 0 (empty elsewhere). A scored pair counts for both
-  /// of its images. Collective.
+  /// The K best neighbours of every image, on every rank. A scored pair counts for both of its images.
+  /// Collective.
   /// - Parameters:
   ///   - images: the images that this rank has found suspects of.
   ///   - suspects: global indices, S for each of them; -1 for none.
   func neighbours(of images: [Int32], suspects: [Int32], neighboursPerImage: Int) throws
     -> NeighbourTable
   {
-    let (owners, gathered) = try observer.communicating {
-      (try comm.gatherRagged(images), try comm.gatherRagged(suspects))
-    }
-    let pairs = comm.isRoot ? Self.pairs(of: owners, suspects: gathered) : []
-    let total = try comm.broadcast([pairs.count])[0]
-    let shares = Partition(of: total, among: comm.size)
-    let mine = try observer.communicating {
-      try comm.scatterRagged(pairs, counts: (0..<comm.size).map { shares.range(of: $0).count })
-    }
-    let scores = try score(mine, rounds: (shares.range(of: 0).count + Self.batch - 1) / Self.batch)
-    let affinities = try observer.communicating { try comm.gatherRagged(scores.map(\.affinity)) }
-    let rotations = try comm.gatherRagged(scores.map(\.rotation))
-    let reflected = try comm.gatherRagged(scores.map(\.reflected))
+    let sharing = PairSharing(partition: rows.partition, comm: comm, observer: observer)
+    let pairs = try sharing.share(PairSharing.pairs(of: images, suspects: suspects))
     var table = NeighbourTable(
-      count: comm.isRoot ? groups.count : 0, neighboursPerImage: neighboursPerImage)
-    for (at, pair) in pairs.enumerated() {
-      let (first, second) = Self.unpack(pair)
-      let score = PairScore(
-        affinity: affinities[at], rotation: rotations[at], reflected: reflected[at])
-      table.offer(second, score, to: Int(first))
-      table.offer(first, score.inverse, to: Int(second))
+      count: rows.partition.range(of: comm.rank).count, neighboursPerImage: neighboursPerImage)
+    let most = try comm.allreduce(pairs.count, .maximum)
+    // Scores of a part of the pairs at a time, so that no rank holds all of its own.
+    for start in stride(from: 0, to: most, by: Self.batch) {
+      let part = pairs[min(start, pairs.count)..<min(start + Self.batch, pairs.count)]
+      try sharing.offer(score(part), of: part, to: &table)
+      observer.stageAdvanced(to: part.endIndex)
     }
-    return table
+    return try observer.communicating { try table.gathered(on: comm) }
   }
 
   /// The first K suspects in the search's own order and with its reflections, aligned by the affinity's
-  /// best rotation; the affinity reported is the search's score. On rank 0 (empty elsewhere). Collective.
+  /// best rotation; the affinity reported is the search's score. On every rank. Collective.
   func aligned(_ found: some OrderedSuspects, neighboursPerImage k: Int) throws -> NeighbourTable {
     let own = rows.partition.range(of: comm.rank)
     var table = NeighbourTable(count: found.count, neighboursPerImage: k)
@@ -96,58 +85,23 @@ struct SuspectScoring {
         }
       }
     }
-    var whole = NeighbourTable(
-      count: comm.isRoot ? groups.count : 0, neighboursPerImage: k)
-    whole.indices = try comm.gatherRagged(table.indices)
-    whole.affinities = try comm.gatherRagged(table.affinities)
-    whole.rotations = try comm.gatherRagged(table.rotations)
-    whole.reflected = try comm.gatherRagged(table.reflected)
-    return whole
+    return try observer.communicating { try table.gathered(on: comm) }
   }
 
-  /// Unordered pairs without repetition, ascending: first image in the upper half of the word.
-  static func pairs(of images: [Int32], suspects: [Int32]) -> [Int64] {
-    let suspectsPerImage = images.isEmpty ? 1 : suspects.count / images.count
-    var pairs: [Int64] = []
-    pairs.reserveCapacity(suspects.count)
-    for (at, suspect) in suspects.enumerated() where suspect >= 0 {
-      let image = images[at / suspectsPerImage]
-      pairs.append(Int64(min(image, suspect)) << 32 | Int64(max(image, suspect)))
+  /// The scores of some of this rank's pairs, in their order. Collective.
+  private func score(_ pairs: ArraySlice<Int64>) throws -> [PairScore] {
+    var needed: [Int32] = []
+    needed.reserveCapacity(2 * pairs.count)
+    for pair in pairs {
+      let (a, b) = PairSharing.unpack(pair)
+      if needed.last != a { needed.append(a) }
+      needed.append(b)
     }
-    pairs.sort()
-    var unique: [Int64] = []
-    unique.reserveCapacity(pairs.count)
-    for pair in pairs where unique.last != pair { unique.append(pair) }
-    return unique
-  }
-
-  static func unpack(_ pair: Int64) -> (Int32, Int32) {
-    (Int32(pair >> 32), Int32(pair & 0xffff_ffff))
-  }
-
-  /// The scores of this rank's pairs, in their order. Collective: every rank takes part in `rounds`
-  /// exchanges.
-  private func score(_ pairs: [Int64], rounds: Int) throws -> [PairScore] {
-    var scores: [PairScore] = []
-    scores.reserveCapacity(pairs.count)
-    for round in 0..<rounds {
-      let start = min(round * Self.batch, pairs.count)
-      let part = pairs[start..<min(start + Self.batch, pairs.count)]
-      var needed: [Int32] = []
-      needed.reserveCapacity(2 * part.count)
-      for pair in part {
-        let (a, b) = Self.unpack(pair)
-        if needed.last != a { needed.append(a) }
-        needed.append(b)
-      }
-      needed.sort()
-      var images: [Int32] = []
-      for image in needed where images.last != image { images.append(image) }
-      let values = try observer.communicating { try rows.fetch(images) }
-      scores += scoreBatch(Array(part), images: images, values: values)
-      observer.stageAdvanced(to: scores.count)
-    }
-    return scores
+    needed.sort()
+    var images: [Int32] = []
+    for image in needed where images.last != image { images.append(image) }
+    let values = try observer.communicating { try rows.fetch(images) }
+    return scoreBatch(Array(pairs), images: images, values: values)
   }
 
   /// Scores pairs among fetched images, in runs of one first image.
@@ -160,7 +114,7 @@ struct SuspectScoring {
     // Of the groups that an image's partners have, a few of all where most images have few.
     var selfTerms = [Float](repeating: .nan, count: images.count * groupCount)
     for pair in pairs {
-      let (first, second) = Self.unpack(pair)
+      let (first, second) = PairSharing.unpack(pair)
       selfTerms[place[first]! * groupCount + Int(groups[Int(second)])] = 0
       selfTerms[place[second]! * groupCount + Int(groups[Int(first)])] = 0
     }
@@ -192,7 +146,7 @@ struct SuspectScoring {
           var known = [Bool](repeating: false, count: groupCount)
           var start = part * chunk
           for at in start..<min(start + chunk, pairs.count) {
-            let (first, second) = Self.unpack(pairs[at])
+            let (first, second) = PairSharing.unpack(pairs[at])
             let (i, j) = (place[first]!, place[second]!)
             let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
             if first != current {

@@ -149,8 +149,7 @@ public struct VectorDiffusionMap {
     observer.stageEnded()
     observer.stageBegan("alignment", items: 0)
     let nearest = try scoring.aligned(found, neighboursPerImage: neighboursPerImage)
-    let everywhere = try observer.communicating { try nearest.broadcast(on: comm) }
     observer.stageEnded()
-    return everywhere
+    return nearest
   }
 }
