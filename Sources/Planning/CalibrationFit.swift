@@ -10,14 +10,13 @@ extension Calibration {
     let units = samples.map { CostModel.Units($0.job) }
     let images = units.map(\.n)
     let ranks = Double(large.table.ranks)
-    /// Processor seconds of the work that the ranks share, and of what rank 0 does beyond.
-    func work(_ name: String, at: Int) -> (shared: Double, root: Double) {
+    /// Processor seconds of the work that the ranks share, without what rank 0 does beyond.
+    func work(_ name: String, at: Int) -> Double {
       let seconds = samples[at].stage(name)?.rankProcessorSeconds ?? []
       let all = seconds.reduce(0, +)
-      guard seconds.count > 1 else { return (all, 0) }
+      guard seconds.count > 1 else { return all }
       let others = (all - seconds[0]) / Double(seconds.count - 1)
-      let root = max(0, seconds[0] - others)
-      return (all - root, root)
+      return all - max(0, seconds[0] - others)
     }
 
     func positive(_ value: Double, _ usual: Double) -> Double {
@@ -26,9 +25,9 @@ extension Calibration {
     let input = samples[1].stage("input")?.rankProcessorSeconds.first ?? 0
     machine.particle = positive(input / images[1], machine.particle)
     machine.surveyStep = positive(
-      work("survey", at: 1).shared / (images[1] * units[1].surveySteps), machine.surveyStep)
+      work("survey", at: 1) / (images[1] * units[1].surveySteps), machine.surveyStep)
     machine.analysisOperation = positive(
-      work("coefficients", at: 1).shared / (images[1] * units[1].analysisOperations),
+      work("coefficients", at: 1) / (images[1] * units[1].analysisOperations),
       machine.analysisOperation)
 
     let covariance = solve(
@@ -36,7 +35,7 @@ extension Calibration {
         (
           images[at] * units[at].momentProducts,
           units[at].solvingSteps + ranks * units[at].modelSteps,
-          work("covariance", at: at).shared
+          work("covariance", at: at)
         )
       } + [(1, 0, machine.momentProduct)])
     machine.momentProduct = positive(covariance.0, machine.momentProduct)
@@ -47,32 +46,25 @@ extension Calibration {
         (
           CostModel.comparedPairs(samples[at].job, ranks: samples[at].table.ranks)
             * units[at].pairOperations,
-          CostModel.candidates(samples[at].job), work("all pairs", at: at).shared
+          CostModel.candidates(samples[at].job), work("all pairs", at: at)
         )
       })
     machine.pairOperation = positive(search.0, machine.pairOperation)
     machine.candidate = positive(search.1, machine.candidate)
 
-    // On one rank what rank 0 does alone cannot be told apart: its usual share is taken.
-    var affinity = work("affinity", at: 1)
+    // Pairs of one number of operations do not tell scoring from collecting: each takes its usual share.
     let scored = images[1] * Double(samples[1].job.capacity)
-    let (usualShared, usualRoot) = (
-      scored * units[1].pairOperations * machine.scoredOperation,
-      scored * machine.collectedCandidate
-    )
-    if large.table.ranks == 1 {
-      let share = usualRoot / (usualShared + usualRoot)
-      affinity = (affinity.shared * (1 - share), affinity.shared * share)
-    }
-    machine.scoredOperation = positive(
-      affinity.shared / (scored * units[1].pairOperations), machine.scoredOperation)
-    machine.collectedCandidate = positive(affinity.root / scored, machine.collectedCandidate)
+    let usual =
+      scored * (units[1].pairOperations * machine.scoredOperation + machine.collectedCandidate)
+    let pace = positive(work("affinity", at: 1) / usual, 1)
+    machine.scoredOperation *= pace
+    machine.collectedCandidate *= pace
 
     machine.productOperation = 1 / matrixProductRate
     let pixels = units[1].pixels * units[1].realComponents
     machine.eigenimagePixel = positive(large.eigenimages / pixels, machine.eigenimagePixel)
     let averages =
-      work("averages", at: 1).shared - ranks * large.eigenimages
+      work("averages", at: 1) - ranks * large.eigenimages
       - 2 * images[1] * pixels * machine.productOperation - (ranks == 1 ? large.writing : 0)
     machine.classOperation = positive(
       averages / (images[1] * units[1].classOperations(members: large.job.neighbours)),
@@ -86,19 +78,18 @@ extension Calibration {
         let known =
           images[at] * units[at].classOperations(members: job.members) * machine.classOperation
           + CostModel.triedPairs(job) * units[at].pairOperations * machine.scoredOperation
-          + (samples[at].table.ranks == 1
-            ? images[at] * members * machine.collectedCandidate : 0)
+          + images[at] * members * machine.collectedCandidate
         return (
           CostModel.comparedClasses(job, ranks: samples[at].table.ranks)
             * units[at].pairOperations,
-          images[at] * members * units[at].pairOperations, work("pass 2", at: at).shared - known
+          images[at] * members * units[at].pairOperations, work("pass 2", at: at) - known
         )
       } + [(1, 0, machine.pairOperation)])
     machine.classPairOperation = positive(pass.0, machine.classPairOperation)
     machine.memberOperation = positive(pass.1, machine.memberOperation)
 
     machine.probabilityOperation = positive(
-      work("probabilities", at: 1).shared / CostModel.probabilityOperations(large.job),
+      work("probabilities", at: 1) / CostModel.probabilityOperations(large.job),
       machine.probabilityOperation)
 
     let bytes = 4 * images[1] * units[1].pixels

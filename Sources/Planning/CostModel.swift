@@ -14,9 +14,9 @@ import Foundation
 ///                   G sum p_k^3 steps
 ///     all pairs     n^2/2 w operations, n S log2(n/S)
 ///                   candidates
-///     affinity      n S w operations                                              n S candidates
-///     pass          n^2/2 w + n M w + 26 q K w operations,                        n M candidates
-///                   n class(M)
+///     affinity      n S w operations, n S candidates                              13 n M bytes saved
+///     pass          n^2/2 w + n M w + 26 q K w operations,                        13 n M bytes saved
+///                   n class(M), n M candidates
 ///     probabilities n (M + 1) C components
 ///     lists                                                                       13 n K bytes
 ///     averages      n class(K), 2 n L^2 C' operations        L^2 C' pixels        4 n L^2 bytes
@@ -161,6 +161,10 @@ public struct CostModel: Sendable {
       stage.memory = memory.bytes(of: name)
       return stage
     }
+    /// Seconds that rank 0 takes to save the lists after a pass.
+    func saving(neighbours: Double) -> Double {
+      13 * n * neighbours * (machine.writtenByte + machine.storedByte)
+    }
 
     var input = stage("input")
     input.root = n * machine.particle
@@ -187,8 +191,10 @@ public struct CostModel: Sendable {
       stepSeconds: search.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
 
     var affinity = stage("affinity")
-    affinity.shared = n * capacity * units.pairOperations * machine.scoredOperation
-    affinity.root = n * capacity * machine.collectedCandidate
+    affinity.shared =
+      n * capacity
+      * (units.pairOperations * machine.scoredOperation + machine.collectedCandidate)
+    affinity.root = saving(neighbours: Double(job.firstLists))
     network.scoring(&affinity, candidates: capacity, kept: Double(job.firstLists))
 
     var stages = [input, survey, coefficients, covariance, search, affinity]
@@ -201,7 +207,8 @@ public struct CostModel: Sendable {
         + n * members * units.pairOperations * machine.memberOperation
         + Self.triedPairs(job) * units.pairOperations * machine.scoredOperation
         + n * units.classOperations(members: job.members) * machine.classOperation
-      pass.root = n * members * machine.collectedCandidate
+        + n * members * machine.collectedCandidate
+      pass.root = saving(neighbours: members)
       network.search(
         &pass, capacity: members,
         stepSeconds: pass.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))

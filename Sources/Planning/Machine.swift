@@ -30,7 +30,7 @@ public struct Machine: Codable, Sendable, Equatable {
   public var candidate: Double
   /// One operation of a pair that is scored exactly.
   public var scoredOperation: Double
-  /// One candidate that rank 0 collects, sorts and enters into the table.
+  /// One candidate that is sent to its pair's rank, sorted, made one with its like, and entered into two lists.
   public var collectedCandidate: Double
   /// One operation of a class's statistics and their solution.
   public var classOperation: Double

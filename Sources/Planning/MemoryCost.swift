@@ -1,11 +1,12 @@
-/// The largest memory of a rank in each stage, rank 0's where it holds more than the others, in bytes.
+/// The largest memory of a rank in each stage, rank 0's where it holds more than the others (input), in bytes.
 ///
 /// A rank holds the program and its libraries (42 MiB), 130 bytes of every particle (its line, its group, its
 /// old number) and, from their stages on, its images' coefficients (8 P, only until the covariance is known)
 /// and components (8 C); what the survey freed, 1 kB an image, the system's allocator keeps. The search adds
 /// its block of the components, the visitor's and the arriving one, self terms of both sides, and lists of
-/// 9 bytes a candidate: its own and, for each thread, those of both sides. The table of all lists is on every
-/// rank, 13 bytes an entry.
+/// 9 bytes a candidate: its own and, for each thread, those of both sides. When candidates are scored, pairs are
+/// held three times, 8 bytes each, while they find their ranks; then batches of at most 131,072, of which each
+/// has the images that it needs. The table of all lists is on every rank, 13 bytes an entry.
 struct MemoryCost {
   let job: PlannedJob
   let ranks: Int
@@ -33,10 +34,12 @@ struct MemoryCost {
       blocks * (components + 8 * rows) + 8 * rows * selfTerms
         + (1 + 2 * t) * 9 * rows * candidates + 8 * rows * candidates
     }
-    /// On rank 0: lists, pairs and scores of all images, and the images of a batch of pairs.
-    func collecting(_ candidates: Double, kept: Double) -> Double {
-      let fetched = min(n, 262_144) * (16 * Double(job.componentCount) + 4 * groups + 60)
-      return n * candidates * (4 + 8 + 0.7 * (8 + 9 + 12)) + 13 * n * kept + fetched
+    /// Lists, pairs, the scores of a batch of pairs on their way, its images, and the lists of all.
+    func scoring(_ candidates: Double, kept: Double) -> Double {
+      let pairs = rows * candidates
+      let batch = min(131_072, 0.7 * pairs)
+      let fetched = min(n, 2 * batch) * (16 * Double(job.componentCount) + 4 * groups + 60)
+      return pairs * 9 + max(pairs * 24, pairs * 6 + batch * 92 + fetched) + 13 * n * kept
     }
     switch stage {
     case "input": return Self.program + 600 * n
@@ -48,15 +51,15 @@ struct MemoryCost {
     case "covariance":
       return base + kept + rows * basis + components + 3 * model + 16 * groups * Double(products)
     case "all pairs": return fitted + search(capacity, selfTerms: groups)
-    case "affinity": return fitted + collecting(capacity, kept: Double(job.firstLists))
+    case "affinity": return fitted + scoring(capacity, kept: Double(job.firstLists))
     case "lists", "finish", "probabilities": return fitted + 30 * n * Double(job.neighbours)
     case "averages":
       return fitted + 13 * n * members
         + Double(2 * job.componentCount) * pixels + 3 * 256 * pixels
     default:
       let searching = components + search(members, selfTerms: 1)
-      let scoring = components + collecting(members, kept: members)
-      return fitted + 13 * n * members + max(searching, scoring)
+      let collecting = components + scoring(members, kept: members)
+      return fitted + 13 * n * members + max(searching, collecting)
     }
   }
 }

@@ -30,6 +30,20 @@ struct NetworkCost {
     stage.messages += p
   }
 
+  /// All ranks send parts of `bytes` to all others, in a number of exchanges, each of which begins with counts.
+  private func exchange(_ stage: inout CostModel.Stage, bytes: Double, times: Double) {
+    stage.communication += foreign * bytes / p / machine.bandwidth + 2 * times * p * machine.latency
+    stage.bytes += foreign * bytes
+    stage.messages += 2 * times * p
+  }
+
+  /// Every rank gets the parts of all ranks, four columns of them, each after its counts.
+  private func toAll(_ stage: inout CostModel.Stage, bytes: Double) {
+    stage.communication += foreign * bytes / machine.bandwidth + 8 * p * machine.latency
+    stage.bytes += bytes
+    stage.messages += 8 * p
+  }
+
   /// Every rank fetches `rowsPerRank` images, of which most lie elsewhere.
   private func fetch(_ stage: inout CostModel.Stage, rowsPerRank: Double, rounds: Double) {
     let bytes = rowsPerRank * (row + 4)
@@ -67,17 +81,18 @@ struct NetworkCost {
     stage.messages += p * steps * 3
   }
 
-  /// Rank 0 gathers lists, deals out the pairs (8 bytes), gathers scores (9 bytes), and sends the table to all
-  /// (13 bytes an entry); ranks fetch what they score, in batches.
+  /// Pairs go to their homes (8 bytes) and to the ranks that score them, of which most lie there already;
+  /// ranks fetch what they score, in batches, and send each score to two ranks (16 bytes); the lists go to all
+  /// (13 bytes an entry). What homes there are follows from n sums.
   func scoring(_ stage: inout CostModel.Stage, candidates: Double, kept: Double) {
     guard ranks > 1 else { return }
     let pairs = 0.7 * n * candidates
-    root(&stage, bytes: 4 * n * candidates)
-    root(&stage, bytes: 8 * pairs)
-    root(&stage, bytes: 9 * pairs)
-    tree(&stage, bytes: 13 * n * kept)
     let batches = max(1, (pairs / p / 131_072).rounded(.up))
+    tree(&stage, bytes: 8 * n)
+    exchange(&stage, bytes: 8 * n * candidates, times: 2)
     fetch(&stage, rowsPerRank: batches * min(n, 2 * pairs / p / batches), rounds: batches)
+    exchange(&stage, bytes: 32 * pairs, times: batches)
+    toAll(&stage, bytes: 13 * n * kept)
   }
 
   /// Members of each class, and of the neighbours' classes.

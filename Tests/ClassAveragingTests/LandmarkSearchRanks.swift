@@ -53,7 +53,7 @@ struct LandmarkSearchRanks {
         of: own.map { Int32($0) },
         suspects: own.flatMap { i in (0..<Int32(landmarks)).filter { $0 != i } },
         neighboursPerImage: neighbours
-      ).broadcast(on: comm)
+      )
       let classes = try LandmarkClasses(
         of: images, passes(ofSample, neighbours: neighbours, limit: 1), table: table)
       return try LandmarkSearch(

@@ -54,10 +54,9 @@ struct SuspectScoringRanks {
     let k = 4
     let scoring = try setting.scoring(affinity, threads: 2, on: world)
     let own = scoring.rows.partition.range(of: world.rank)
-    let found = try scoring.neighbours(
+    let table = try scoring.neighbours(
       of: own.map { Int32($0) }, suspects: own.flatMap(suspects), neighboursPerImage: k)
-    #expect(found.count == (world.isRoot ? images : 0))
-    let table = try found.broadcast(on: world)
+    #expect(table.count == images)
 
     // A pair counts for both of its images, whoever suspected the other.
     for image in 0..<images {
@@ -108,12 +107,11 @@ struct SuspectScoringRanks {
     let scoring = try setting.scoring(.mahalanobis, threads: 1, on: world)
     let own = scoring.rows.partition.range(of: world.rank)
     let order: [Int32] = [30, 12, 3, 25, 9, 1]
-    let found = try scoring.neighbours(
+    let table = try scoring.neighbours(
       of: own.map { Int32($0) },
       suspects: own.flatMap { image in
         image == 0 ? order : [Int32](repeating: -1, count: suspectCount)
       }, neighboursPerImage: 4)
-    let table = try found.broadcast(on: world)
     #expect(table.indices[..<4] == [1, 3, 9, 12])
     #expect(Set(table.affinities[..<4]).count == 1)
     // The other way round, and lists that stay short.
@@ -125,7 +123,7 @@ struct SuspectScoringRanks {
       suspects: own.flatMap { image in
         (0..<suspectCount).map { image == 3 && $0 == 0 ? Int32(7) : -1 }
       }, neighboursPerImage: 1
-    ).broadcast(on: world)
+    )
     #expect(single.indices == (0..<images).map { $0 == 3 ? 7 : $0 == 7 ? 3 : Int32(-1) })
   }
 
@@ -143,11 +141,10 @@ struct SuspectScoringRanks {
       groups: (0..<total).map { Int32($0 % 3) })
     let scoring = try setting.scoring(.mahalanobis, threads: 1, on: world)
     let own = scoring.rows.partition.range(of: world.rank)
-    let found = try scoring.neighbours(
+    let table = try scoring.neighbours(
       of: own.map { Int32($0) },
       suspects: own.flatMap { image in (0..<total).filter { $0 != image }.map { Int32($0) } },
       neighboursPerImage: 2)
-    let table = try found.broadcast(on: world)
     for image in [0, 259, 260, 519] {
       let scores = (0..<total).filter { $0 != image }.map { other -> (Float, Int) in
         let (first, second) = (min(image, other), max(image, other))
@@ -183,7 +180,7 @@ struct SuspectScoringRanks {
       found, neighboursPerImage: k)
     let together = try setting.scoring(.mahalanobis, threads: 1, on: world).aligned(
       search(on: world), neighboursPerImage: k
-    ).broadcast(on: world)
+    )
     #expect(together.indices == lonely.indices && together.affinities == lonely.affinities)
     #expect(together.rotations == lonely.rotations && together.reflected == lonely.reflected)
 
