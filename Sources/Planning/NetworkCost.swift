@@ -47,9 +47,9 @@ struct NetworkCost {
   /// Every rank fetches `rowsPerRank` images, of which most lie elsewhere.
   private func fetch(_ stage: inout CostModel.Stage, rowsPerRank: Double, rounds: Double) {
     let bytes = rowsPerRank * (row + 4)
-    stage.communication += foreign * bytes / machine.bandwidth + 3 * rounds * p * machine.latency
-    stage.bytes += p * bytes
-    stage.messages += 3 * rounds * p
+    stage.communication += foreign * bytes / machine.bandwidth + 4 * rounds * p * machine.latency
+    stage.bytes += foreign * p * bytes
+    stage.messages += 4 * rounds * p
   }
 
   /// 104 bytes a particle.
