@@ -57,7 +57,7 @@ extension Checkpoints {
       return nil
     }
     say("resuming with the model of \(partition.total) images")
-    setBLASThreads(1)
+    try comm.agree { try reserveBLASMemory(threads: options.model.threads) }
     return FittedModel(
       model, statistics: statistics, of: set, options: options.model, partition: partition)
   }

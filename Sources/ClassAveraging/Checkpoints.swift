@@ -26,7 +26,8 @@ public final class Checkpoints {
   let interval: Double
   let isResuming: Bool
   private let report: (String) -> Void
-  private let input: CheckpointIdentity
+  /// The digest of the particles.
+  public let input: CheckpointIdentity
   let options: AverageOptions
   /// The checksum of the model that the passes belong to.
   private var modelKey = ""

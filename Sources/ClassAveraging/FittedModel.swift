@@ -33,8 +33,8 @@ public struct FittedModel {
     _ set: ParticleSet, options: ModelOptions, on comm: Communicator,
     observer: any StageObserver, stop: StopRequest? = nil
   ) throws {
-    // By itself OpenBLAS takes all cores for each of a node's ranks.
-    setBLASThreads(1)
+    // Leaves it one thread: by itself OpenBLAS takes all cores for each of a node's ranks.
+    try comm.agree { try reserveBLASMemory(threads: options.threads) }
     let survey = try ImageSurvey(
       of: set, options: options, on: comm, observer: observer, stop: stop)
     self.survey = survey

@@ -81,23 +81,27 @@ public struct NeighbourTable: Sendable {
   }
 
   /// The neighbours whose probability is at least `confidence`, closed up and padded with -1, which have
-  /// the affinity and probability NaN.
+  /// the affinity, the probability and the regressors NaN.
   func confident(_ confidence: Double) -> NeighbourTable {
-    var result = NeighbourTable(count: count, neighboursPerImage: neighboursPerImage)
-    for entry in result.affinities.indices { result.affinities[entry] = .nan }
-    result.probabilities = result.affinities
-    for image in 0..<count {
-      let start = image * neighboursPerImage
-      var at = start
-      for entry in start..<start + neighboursPerImage
-      where indices[entry] >= 0 && Double(probabilities[entry]) >= confidence {
-        result.indices[at] = indices[entry]
-        result.affinities[at] = affinities[entry]
-        result.rotations[at] = rotations[entry]
-        result.reflected[at] = reflected[entry]
-        result.probabilities[at] = probabilities[entry]
-        at += 1
+    let kept = (0..<count).map { image in
+      (image * neighboursPerImage..<(image + 1) * neighboursPerImage).filter {
+        indices[$0] >= 0 && Double(probabilities[$0]) >= confidence
       }
+    }
+    func closed<T>(_ column: [T], _ missing: T, width: Int = 1) -> [T] {
+      kept.flatMap { entries in
+        entries.flatMap { column[$0 * width..<($0 + 1) * width] }
+          + [T](repeating: missing, count: (neighboursPerImage - entries.count) * width)
+      }
+    }
+    var result = self
+    result.indices = closed(indices, -1)
+    result.affinities = closed(affinities, .nan)
+    result.rotations = closed(rotations, 0)
+    result.reflected = closed(reflected, 0)
+    result.probabilities = closed(probabilities, .nan)
+    if !regressors.isEmpty {
+      result.regressors = closed(regressors, .nan, width: regressors.count / indices.count)
     }
     return result
   }
@@ -124,6 +128,7 @@ public struct NeighbourTable: Sendable {
     table.rotations = try comm.broadcast(rotations)
     table.reflected = try comm.broadcast(reflected)
     table.probabilities = try comm.broadcast(probabilities)
+    table.regressors = try comm.broadcast(regressors)
     return table
   }
 }

@@ -131,6 +131,7 @@ public struct AverageOptions: Sendable {
         "--passes is \(passes), but classes are compared by the Bayes factor: use --search "
           + "all-pairs or landmarks with --affinity bayes, or one pass")
     }
+    if landmarks < 1 { throw OptionError("--landmarks is \(landmarks); at least 1 is needed") }
     if search == .landmarks && landmarks <= neighbours {
       throw OptionError(
         "--landmarks is \(landmarks); more than the \(neighbours) neighbours are needed")

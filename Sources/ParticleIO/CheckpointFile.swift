@@ -4,6 +4,16 @@ import Foundation
 /// belong to one run.
 public typealias CheckpointIdentity = [String: String]
 
+extension CheckpointIdentity {
+  /// The first name whose value is not that in `present`, in words: "neighbours was 10, now it is 5"; nil where
+  /// none differs.
+  public func difference(from present: CheckpointIdentity) -> String? {
+    let names = Set(keys).union(present.keys).sorted()
+    guard let name = names.first(where: { self[$0] != present[$0] }) else { return nil }
+    return "\(name) was \(self[name] ?? "not known"), now it is \(present[name] ?? "not known")"
+  }
+}
+
 /// The layout of a checkpoint file, little-endian as the machine is:
 ///
 ///     mark (8 bytes) | version (8) | identity: length (8), "name\tvalue\n" ... | content |
@@ -139,21 +149,15 @@ public struct CheckpointReader {
       let parts = line.split(separator: "\t", maxSplits: 1, omittingEmptySubsequences: false)
       identity[String(parts[0])] = parts.count > 1 ? String(parts[1]) : ""
     }
-    if let difference = Self.difference(identity, expected) { throw defect(difference) }
+    if let difference = identity.difference(from: expected) {
+      throw defect("is of another run: \(difference)")
+    }
     self.path = path
     self.identity = identity
     self.content = content
     self.bytes = bytes
     self.end = end
     cursor = head
-  }
-
-  /// The first name whose values differ, in words; nil where none does.
-  static func difference(_ found: CheckpointIdentity, _ expected: CheckpointIdentity) -> String? {
-    let names = Set(found.keys).union(expected.keys).sorted()
-    guard let name = names.first(where: { found[$0] != expected[$0] }) else { return nil }
-    return "is of another run: \(name) was \(found[name] ?? "not known"), now it is "
-      + "\(expected[name] ?? "not known")"
   }
 
   private mutating func take(_ count: Int) throws -> Range<Int> {

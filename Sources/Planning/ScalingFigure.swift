@@ -17,21 +17,42 @@ struct ScalingFigure {
   var svg: String {
     let panel = SIMD2(860.0, 340.0)
     let charts = [speedUp, efficiency, communication]
-    var picture = SVGPicture(width: panel.x, height: panel.y * Double(charts.count) + 30)
+    let foot = panel.y * Double(charts.count)
+    var picture = SVGPicture(
+      width: panel.x, height: foot + 12 + 16 * Double(caption.count))
     for (at, chart) in charts.enumerated() {
       chart.draw(into: &picture, corner: SIMD2(10, 10 + panel.y * Double(at)), size: panel)
     }
-    picture.write(
-      report.line.isEmpty
-        ? "No model: it is of --search all-pairs."
-        : "Model through the first run, with \(report.machineName).",
-      at: SIMD2(75, panel.y * Double(charts.count) + 18), size: 11)
+    for (at, line) in caption.enumerated() {
+      picture.write(line, at: SIMD2(75, foot + 18 + 16 * Double(at)), size: 11)
+    }
     return picture.document
+  }
+
+  /// What was run, and what the dashed line is.
+  private var caption: [String] {
+    let (base, last) = (study.base, study.runs[study.runs.count - 1])
+    let size = base.record.boxSize.map { " of \($0) × \($0) pixels" } ?? ""
+    let images =
+      Format.count(base.images) + (study.kind == .weak ? " to \(Format.count(last.images))" : "")
+    var lines = [
+      "\(images) images\(size). The run on the fewest cores (\(base.cores)) took "
+        + "\(Format.duration(base.seconds)); the others are compared with it."
+    ]
+    guard let end = report.line.last else {
+      return lines + ["No model: it is of --search all-pairs."]
+    }
+    lines.append("Model through the first run, with \(report.machineName).")
+    if end.cores < ScalingReport.largestRanks * base.record.threads {
+      lines.append(
+        "It ends at \(Format.count(end.cores)) cores: a rank has one image at least.")
+    }
+    return lines
   }
 
   private var cores: ChartAxis {
     ChartAxis(
-      "Cores (ranks x threads)", scale: .binary,
+      "Cores (ranks × threads)", scale: .binary,
       holding: study.runs.map { Double($0.cores) } + report.line.map { Double($0.cores) })
   }
 
@@ -100,14 +121,16 @@ struct ScalingFigure {
     }
     let shown = Set(names.sorted { seconds($0) > seconds($1) }.prefix(Self.stageLimit))
     let whole = measured(\.communicationShare)
+    let black = "#000000"
+    let colours = LineChart.colours.filter { $0 != black }
     let series =
-      [LineChart.Series("whole run", style: .points, colour: "#000000", values: whole)]
+      [LineChart.Series("whole run", style: .points, colour: black, values: whole)]
       + names.filter(shown.contains).enumerated().map { at, name in
         .init(
-          name, style: .points, colour: LineChart.colours[at % LineChart.colours.count],
+          name, style: .points, colour: colours[at % colours.count],
           values: values(name))
       }
-    let axis = ChartAxis("Cores (ranks x threads)", scale: .binary, holding: whole.map(\.x))
+    let axis = ChartAxis("Cores (ranks × threads)", scale: .binary, holding: whole.map(\.x))
     return LineChart(
       title: "Communication and waiting, share of each stage's time", x: axis,
       y: ChartAxis(

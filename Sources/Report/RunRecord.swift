@@ -50,6 +50,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var seconds: Double?
   /// Every option in force, by its name on the command line without dashes.
   public var options: [String: JSONValue]
+  /// What the run was made of, for another run that is to be the same; nil where that is not asked.
+  public var identity: [String: String]?
   /// The variance of the noise of a pixel, in squared units of the input.
   public var noiseVariance: Double?
   /// The band limit in cycles per pixel.
@@ -81,6 +83,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case end
     case seconds
     case options
+    case identity
     case noiseVariance = "noise_variance"
     case bandLimit = "band_limit"
     case radius

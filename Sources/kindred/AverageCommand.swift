@@ -96,8 +96,16 @@ struct AverageCommand: ParsableCommand {
       let clock = StageClock(comm)
       let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
       InjectedFault.happenIfAsked(by: stop, on: comm)
-      let folder = try comm.agree {
+      try comm.agree {
         if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
+      }
+      if try checkpoint.isDone(output: output, overwrite: overwrite, on: comm) {
+        let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
+        let options = try comm.agree { try self.options(for: set) }
+        try checkpoint.tellDone(output: output, of: set, options: options, on: comm)
+        return
+      }
+      let folder = try comm.agree {
         // Files beside checkpoints are of a run that was killed while it gave them their names, or are to be
         // replaced by the run that goes on.
         let goesOn = checkpoint.resume && Checkpoints.exist(in: output)
@@ -112,6 +120,7 @@ struct AverageCommand: ParsableCommand {
         threads: model.threads, options: recordedOptions, on: comm)
       let checkpoints = try checkpoint.checkpoints(
         output: output, of: set, options: options, stop: stop, on: comm)
+      record.identity = options.identity(of: checkpoints.input, images: set.particles.count)
       let pipeline = AveragePipeline(
         options: options, on: comm, observer: clock, checkpoints: checkpoints)
       try InjectedFault.throwIfAsked(at: .model, on: comm)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClassAveraging
+import Foundation
 import MPI
 import ParticleIO
 import Report
@@ -9,7 +10,7 @@ struct CheckpointArguments: ParsableArguments {
   @Flag(
     help: """
       Go on from the checkpoints in the output folder, on any number of ranks and threads; from the \
-      beginning where none fits.
+      beginning where none fits. A run that is complete is left as it is.
       """)
   var resume = false
 
@@ -39,6 +40,36 @@ struct CheckpointArguments: ParsableArguments {
         file: output,
         "holds the checkpoints of an unfinished run; --resume goes on from them, --overwrite "
           + "removes them")
+    }
+  }
+
+  /// Whether the run that is to go on has ended before: its record is there, and no checkpoints. The same on
+  /// all ranks. Collective.
+  func isDone(output: String, overwrite: Bool, on comm: Communicator) throws -> Bool {
+    let isWhole =
+      resume && !overwrite && !Checkpoints.exist(in: output)
+      && FileManager.default.fileExists(atPath: "\(output)/run.json")
+    return try comm.broadcast([isWhole ? 1 : 0])[0] == 1
+  }
+
+  /// Says that the run in the folder is complete. Collective.
+  /// - Throws: `ReportedError` where it was made of other particles or with other options.
+  func tellDone(
+    output: String, of set: ParticleSet, options: AverageOptions, on comm: Communicator
+  ) throws {
+    try comm.agree {
+      guard comm.isRoot else { return }
+      func refused(_ why: String) -> InputError {
+        InputError(file: output, "holds a complete run \(why); give another folder or --overwrite")
+      }
+      guard let identity = try RunRecord.read(from: "\(output)/run.json").identity else {
+        throw refused("whose run.json does not tell what it was made of")
+      }
+      let expected = options.identity(of: try set.digest(), images: set.particles.count)
+      if let difference = identity.difference(from: expected) {
+        throw refused("that is another one: \(difference)")
+      }
+      writeToStandardError("kindred: the run in \(output) is complete: nothing is left to do\n")
     }
   }
 

@@ -63,6 +63,34 @@ extension CommandTests {
       #expect((try RunOutput.record(folder, "1x1")["passes"] as? [Any])?.isEmpty == false)
     }
 
+    /// Far more ranks than processors, with two images each.
+    @Test(
+      .enabled(
+        if: Self.availableGiB >= 6, "64 ranks need 4 GiB of memory; less than 6 are available"),
+      arguments: [[], ["--search", "landmarks", "--landmarks", "40", "--passes", "2"]])
+    func sixtyFourRanks(search: [String]) throws {
+      let folder = try SmallSet.make(images: 128)
+      for ranks in [1, 64] {
+        let run = try average(
+          folder, to: "\(ranks)", search + ["--averages", "3"], ranks: ranks, suspects: nil)
+        #expect(run.status == 0, "\(run.text)")
+      }
+      for name in ["neighbours", "affinity", "rotation", "reflected"] {
+        let same = try folder.data("64/\(name).npy") == folder.data("1/\(name).npy")
+        #expect(same, "\(name) on 64 ranks")
+      }
+      #expect(try RunOutput.record(folder, "64")["ranks"] as? Int == 64)
+    }
+
+    /// Memory that programs may still take, as the system says; 0 where it does not.
+    private static var availableGiB: Int {
+      let text = (try? String(contentsOfFile: "/proc/meminfo", encoding: .utf8)) ?? ""
+      return text.firstMatch(of: /MemAvailable: +([0-9]+) kB/).flatMap { Int($0.1) }.map {
+        $0 >> 20
+      }
+        ?? 0
+    }
+
     /// Simulated stacks are tested in `SimulateCommandTests`; here the estimates of every particle.
     @Test func denoisedImages() throws {
       let folder = try SmallSet.make(images: 50)

@@ -28,6 +28,24 @@ extension CommandTests {
       (["--search-budget", "nan"], "--search-budget is nan"),
       (["--search-budget=-1"], "--search-budget is -1.0"),
       (["--passes=0"], "--passes is 0; at least 1"),
+      (["--checkpoint-minutes=-1"], "--checkpoint-minutes is -1.0; a number from 0"),
+      (["--checkpoint-minutes", "inf"], "--checkpoint-minutes is inf; a number from 0"),
+      (["--max-hours=-0.5"], "--max-hours is -0.5; a number from 0"),
+      (["--max-hours", "nan"], "--max-hours is nan; a number from 0"),
+      (
+        ["--neighbours", "auto", "--confidence=-0.1"],
+        "--confidence is -0.1; a probability from 0 to 1"
+      ),
+      (
+        ["--neighbours", "auto", "--confidence", "1.01"],
+        "--confidence is 1.01; a probability from 0 to 1"
+      ),
+      (["--landmarks=0"], "--landmarks is 0; at least 1"),
+      (["--search", "landmarks", "--landmarks=-3"], "--landmarks is -3; at least 1"),
+      (
+        ["--search", "landmarks", "--neighbours", "5", "--landmarks", "5"],
+        "--landmarks is 5; more than the 5 neighbours are needed"
+      ),
       (["--search", "all"], "'all' is invalid for '--search"),
       (["--no-such-option"], "Unknown option '--no-such-option'"),
       (["more.star"], "Unexpected argument 'more.star'"),

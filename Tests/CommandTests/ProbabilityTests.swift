@@ -54,7 +54,7 @@ extension CommandTests {
       let sorted = every.sorted()
       let above = try #require(sorted.firstIndex { $0 > sorted[every.count / 2] })
       let level = (Double(sorted[above - 1]) + Double(sorted[above])) / 2
-      let cut = ["--neighbours", "auto", "--confidence", "\(level)"]
+      let cut = ["--neighbours", "auto", "--confidence", "\(level)", "--pair-features"]
       for ranks in 1...4 {
         let command = try run("\(ranks)", cut, ranks: ranks)
         #expect(command.status == 0, "\(command.text)")
@@ -71,6 +71,17 @@ extension CommandTests {
           let rest = kept[entries].dropFirst(expected.count)
           #expect(rest.allSatisfy { $0.isNaN })
         }
+        // What the probabilities are computed from has the holes that they have.
+        let features = try NPY.read(
+          Float.self, from: folder.file("\(ranks)/pair-features.npy"))
+        let width = try #require(features.shape.last)
+        #expect(features.shape == [1200, 12, width] && width > 1)
+        #expect(
+          kept.indices.allSatisfy { entry in
+            features.values[entry * width..<(entry + 1) * width].allSatisfy {
+              $0.isNaN == kept[entry].isNaN
+            }
+          })
       }
       #expect(try RunOutput.record(folder, "1")["options"] is [String: Any])
     }

@@ -156,6 +156,47 @@ extension CommandTests {
       #expect(again.status == 0 && again.messages.contains("is of another run: STAR file was"))
     }
 
+    /// A run that is complete is left as it is, to the last byte and time, and the exit status is 0.
+    @Test func completeRuns() throws {
+      let folder = try SmallSet.make()
+      #expect(try run(folder, "whole", ranks: 2).status == 0)
+      func state() -> [String] {
+        folder.names(in: "whole").map {
+          var status = stat()
+          #expect(stat(folder.file("whole/\($0)"), &status) == 0)
+          return "\($0) \(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec) \(status.st_ino)"
+        }
+      }
+      let before = state()
+      let again = try run(folder, "whole", ["--resume", "--threads", "2"], ranks: 3)
+      let line = "kindred: the run in \(folder.file("whole")) is complete: nothing is left to do\n"
+      #expect(again.status == 0 && again.output == "" && again.messages == line, "\(again.text)")
+      for (options, difference) in [
+        (["--seed", "2"], "seed was 1, now it is 2"),
+        (["--averages", "4"], "averages was 3, now it is 4"),
+        (["--no-ctf"], "CTF was as given, now it is none"),
+      ] {
+        let refused = try run(folder, "whole", ["--resume"] + options, ranks: 2)
+        #expect(refused.status == 1 && refused.errors.count == 1, "\(refused.text)")
+        let text = "\(folder.file("whole")): holds a complete run that is another one: "
+        #expect(refused.errors.first?.contains(text) == true, "\(refused.text)")
+        #expect(refused.errors.first?.contains(difference) == true, "\(refused.text)")
+      }
+      #expect(state() == before)
+
+      let denoised = try Command.run([
+        "denoise", folder.file("set/particles.star"), "--output", folder.file("denoised"),
+      ])
+      #expect(denoised.status == 0, "\(denoised.text)")
+      let other = try run(folder, "denoised", ["--resume"], ranks: 1)
+      #expect(other.status == 1, "\(other.text)")
+      #expect(other.errors.first?.contains("does not tell what it was made of") == true)
+
+      let afresh = try run(folder, "whole", ["--resume", "--overwrite"], ranks: 1)
+      #expect(afresh.status == 0, "\(afresh.text)")
+      #expect(state() != before)
+    }
+
     /// Nobody's work is lost by a missing word.
     @Test func withoutResume() throws {
       let folder = try SmallSet.make()

@@ -174,21 +174,15 @@ extension CommandTests {
       #expect(cluster.logs.contains("error: 2 results are missing"))
     }
 
-    /// What collects the runs is a script here, which lists them.
+    /// Jobs for each number of ranks, and one that brings their times together.
     @Test func scaling() throws {
       let cluster = try LocalSlurm(nodes: 2, processors: 2)
       let folder = cluster.jobs
-      let program = try executable(
-        folder,
-        """
-        if [ "$1" = scale ]; then ls "$3"/*/run.json >"$3/scaling.csv" && exit; fi
-        exec '\(Command.kindred)' "$@"
-        """)
       for kind in ["strong", "weak"] {
         _ = try cluster.submit(
           "scaling-\(kind).sbatch", [],
           [
-            "KINDRED": program, "RANKS": "1 4", "IMAGES": "120",
+            "KINDRED": Command.kindred, "RANKS": "1 4", "IMAGES": "120",
             "SIMULATE_OPTIONS": "--box 33 --pixel-size 5.64 --snr 1/5",
             "KINDRED_OPTIONS": "--neighbours 5",
           ])
@@ -196,14 +190,24 @@ extension CommandTests {
       try cluster.waitForJobs()
       // Weak: twice the images are four times the pairs.
       for (kind, images) in [("strong", [120, 120]), ("weak", [120, 240])] {
-        let runs = ["ranks-0001", "ranks-0004"].map { "scaling-\(kind)/\($0)" }
-        for (run, expected) in zip(runs, zip([1, 4], images)) {
-          let record = try RunOutput.record(folder, run)
-          #expect(record["ranks"] as? Int == expected.0, "\(cluster.logs)")
-          #expect(record["images_used"] as? Int == expected.1)
+        let records = try ["ranks-0001", "ranks-0004"].map {
+          try RunOutput.record(folder, "scaling-\(kind)/\($0)")
         }
-        let collected = try folder.text("scaling-\(kind)/scaling.csv").split(separator: "\n")
-        #expect(collected.map(String.init) == runs.map { "\($0)/run.json" })
+        #expect(records.compactMap { $0["ranks"] as? Int } == [1, 4], "\(cluster.logs)")
+        #expect(records.compactMap { $0["images_used"] as? Int } == images)
+        let json = try #require(
+          try JSONSerialization.jsonObject(
+            with: folder.data("scaling-\(kind)/scaling.json")) as? [String: Any])
+        #expect(json["kind"] as? String == kind)
+        let runs = try #require(json["runs"] as? [[String: Any]])
+        #expect(runs.compactMap { $0["ranks"] as? Int } == [1, 4])
+        #expect(runs.compactMap { $0["images"] as? Int } == images)
+        #expect(
+          runs.compactMap { $0["seconds"] as? Double }
+            == records.compactMap { $0["seconds"] as? Double })
+        let rows = try folder.text("scaling-\(kind)/scaling.csv").split(separator: "\n")
+        #expect(rows.count > 2)
+        #expect(try folder.text("scaling-\(kind)/scaling.svg").hasSuffix("</svg>\n"))
       }
     }
   }

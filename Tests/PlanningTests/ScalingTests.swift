@@ -147,14 +147,36 @@ import Testing
     let parser = XMLParser(data: Data(ScalingFigure(report).svg.utf8))
     parser.delegate = reader
     #expect(parser.parse(), "\(String(describing: parser.parserError))")
-    // Three speed-ups, efficiencies and shares of the whole run and of each of the two stages.
-    #expect(reader.circles.count == 3 + 3 + 3 * 3)
+    // Three speed-ups, efficiencies and shares of the whole run and of each of the two stages, and one
+    // for each in the legend.
+    #expect(reader.circles.count == 4 + 4 + 3 * 4)
     #expect(reader.titles.contains("measured: 4, 3.33333"))
     // The first panel's points: equal steps of log2 cores across, growing speed-up upwards.
     let panel = reader.circles.prefix(3)
     #expect(abs((panel[1].x - panel[0].x) - (panel[2].x - panel[1].x)) < 0.02)
     #expect(panel[0].y > panel[1].y && panel[1].y > panel[2].y)
     #expect(reader.texts.isSuperset(of: ["ideal", "model", "measured", "survey", "all pairs"]))
+  }
+
+  /// As many stages as are drawn, and the whole run: all told apart. The caption says what was run.
+  @Test func everySeriesHasItsColour() throws {
+    let names = (1...8).map { "stage \($0)" }
+    let runs = [1, 2].map { ranks in
+      ScalingStudy.Run(
+        folder: "r\(ranks)",
+        record: record(
+          ranks: ranks, seconds: 10 / Double(ranks),
+          stages: names.map { ($0, 1, 0.1, [Double](repeating: 1, count: ranks)) }))
+    }
+    let report = ScalingReport(
+      try ScalingStudy(runs, folder: "x"), model: CostModel(machine: .builtIn))
+    let reader = ShapeReader()
+    let parser = XMLParser(data: Data(ScalingFigure(report).svg.utf8))
+    parser.delegate = reader
+    #expect(parser.parse())
+    #expect(Set((names + ["whole run"]).compactMap { reader.colours[$0] }).count == 9)
+    #expect(reader.texts.contains { $0.hasPrefix("1,000 images of 65 × 65 pixels.") })
+    #expect(reader.texts.contains("It ends at 512 cores: a rank has one image at least."))
   }
 
   @Test func mistakesAreNamed() throws {
@@ -196,7 +218,10 @@ private final class ShapeReader: NSObject, XMLParserDelegate {
   var circles: [SIMD2<Double>] = []
   var titles: Set<String> = []
   var texts: Set<String> = []
+  /// Of the circles, by their titles.
+  var colours: [String: String] = [:]
   private var words = ""
+  private var colour = ""
 
   func parser(
     _ parser: XMLParser, didStartElement name: String, namespaceURI: String?,
@@ -205,6 +230,7 @@ private final class ShapeReader: NSObject, XMLParserDelegate {
     words = ""
     if name == "circle", let x = attributes["cx"], let y = attributes["cy"] {
       circles.append(SIMD2(Double(x)!, Double(y)!))
+      colour = attributes["fill"] ?? ""
     }
   }
 
@@ -213,7 +239,10 @@ private final class ShapeReader: NSObject, XMLParserDelegate {
   func parser(
     _ parser: XMLParser, didEndElement name: String, namespaceURI: String?, qualifiedName: String?
   ) {
-    if name == "title" { titles.insert(words) }
+    if name == "title" {
+      titles.insert(words)
+      colours[words] = colour
+    }
     if name == "text" { texts.insert(words) }
   }
 }

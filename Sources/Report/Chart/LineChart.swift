@@ -77,6 +77,9 @@ public struct LineChart {
       picture.path(
         through: [entry, entry + SIMD2(24, 0)], colour: series.colour,
         dashes: series.style == .dashed ? [6, 4] : [])
+      if series.style == .points {
+        picture.point(at: entry + SIMD2(12, 0), colour: series.colour, title: series.label)
+      }
       picture.write(series.label, at: entry + SIMD2(30, 4))
     }
   }
