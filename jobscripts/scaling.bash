@@ -38,7 +38,8 @@ simulate_set() {
   simulate "$(set_folder "$SLURM_NTASKS")" "$(images_for "$SLURM_NTASKS")" "${options[@]}"
 }
 
-# Not --resume but --overwrite: a run in parts has no time of its own, so that it starts from the beginning.
+# Not --resume but --overwrite: a run in parts has no time of its own, so that it starts from the beginning. All
+# runs search alike, whatever their size; of an option that is given twice, the last one counts.
 time_run() {
   local options run
   prepare
@@ -48,7 +49,7 @@ time_run() {
     say "complete already: $run"
   else
     run_or_requeue "$kindred" average "${particles:-$(set_folder "$ranks")/particles.star}" \
-      --output "$run" --threads "$threads" --overwrite "${options[@]}"
+      --output "$run" --threads "$threads" --overwrite --search all-pairs "${options[@]}"
   fi
 }
 

@@ -19,11 +19,6 @@ struct AllPairsSearch {
   let comm: Communicator
   let observer: any StageObserver
 
-  /// Seconds that a search will take on one core, roughly.
-  static func predictedCoreSeconds(images: Int, layout: AngularLayout) -> Double {
-    SearchCost.operations(images: images, layout: layout) / SearchCost.operationRate
-  }
-
   /// The best candidates of this rank's images in the order of (group, index).
   struct Result {
     /// Global indices of the images.

@@ -59,8 +59,8 @@ public struct AverageOptions: Sendable {
   public var suspects: Int?
   public var search = SuspectSearch.auto
   /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
-  /// not depend on the number of ranks.
-  public var searchBudget = 0.1
+  /// not depend on the number of ranks. Beyond this many, landmarks take less time for all their passes.
+  public var searchBudget = 0.01
   /// Images drawn at random whose classes `landmarks` compares all images with; all where there are fewer.
   public var landmarks = 5000
   /// How suspects are ranked; nil keeps the search's own order.

@@ -13,6 +13,13 @@ public enum SearchCost {
   public static func operations(images: Int, layout: AngularLayout) -> Double {
     Double(images) * Double(images - 1) / 2 * operationsPerPair(layout)
   }
+
+  /// Whether one pass over all pairs takes no longer than `coreHours`, as `--search auto` sees it.
+  public static func fits(
+    images: Int, layout: AngularLayout, coreHours: Double = AverageOptions().searchBudget
+  ) -> Bool {
+    operations(images: images, layout: layout) / operationRate <= coreHours * 3600
+  }
 }
 
 /// How large classes are.

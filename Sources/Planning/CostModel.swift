@@ -1,7 +1,7 @@
 import ClassAveraging
 import Foundation
 
-/// What each stage of `kindred average --search all-pairs` costs, in formulas: n images of L x L pixels, P
+/// What each stage of `kindred average` costs (a search by landmarks in `LandmarkCost.swift`), in formulas: n images of L x L pixels, P
 /// functions of the Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have
 /// any, G defocus groups, K neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of
 /// w operations (`SearchCost`), p ranks of t threads.
@@ -153,19 +153,11 @@ public struct CostModel: Sendable {
     let network = NetworkCost(machine: machine, job: job, ranks: ranks)
     let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
     let (n, cores) = (units.n, Double(threads))
-    let rows = n / Double(ranks)
-    let comparing = min(cores, max(1, (rows / 64).rounded(.up)))
-    let capacity = Double(job.capacity)
     func stage(_ name: String, threads: Double = cores) -> Stage {
       var stage = Stage(name: name, usableThreads: threads)
       stage.memory = memory.bytes(of: name)
       return stage
     }
-    /// Seconds that rank 0 takes to save the lists after a pass.
-    func saving(neighbours: Double) -> Double {
-      13 * n * neighbours * (machine.writtenByte + machine.storedByte)
-    }
-
     var input = stage("input")
     input.root = n * machine.particle
     network.input(&input)
@@ -182,46 +174,11 @@ public struct CostModel: Sendable {
     covariance.repeated = units.modelSteps * machine.modelStep
     network.covariance(&covariance)
 
-    var search = stage("all pairs", threads: comparing)
-    search.shared =
-      Self.comparedPairs(job, ranks: ranks) * units.pairOperations * machine.pairOperation
-      + Self.candidates(job) * machine.candidate
-    network.search(
-      &search, capacity: capacity,
-      stepSeconds: search.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
-
-    var affinity = stage("affinity")
-    affinity.shared =
-      n * capacity
-      * (units.pairOperations * machine.scoredOperation + machine.collectedCandidate)
-    affinity.root = saving(neighbours: Double(job.firstLists))
-    network.scoring(&affinity, candidates: capacity, kept: Double(job.firstLists))
-
-    var stages = [input, survey, coefficients, covariance, search, affinity]
-    let members = Double(job.members)
-    for number in 2..<max(2, job.passes + 1) {
-      var pass = stage("pass \(number)", threads: comparing)
-      pass.shared =
-        Self.comparedClasses(job, ranks: ranks) * units.pairOperations
-        * machine.classPairOperation
-        + n * members * units.pairOperations * machine.memberOperation
-        + Self.triedPairs(job) * units.pairOperations * machine.scoredOperation
-        + n * units.classOperations(members: job.members) * machine.classOperation
-        + n * members * machine.collectedCandidate
-      pass.root = saving(neighbours: members)
-      network.search(
-        &pass, capacity: members,
-        stepSeconds: pass.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
-      network.scoring(&pass, candidates: members, kept: members)
-      stages.append(pass)
-    }
-
-    if job.hasProbabilities {
-      var probabilities = stage("probabilities")
-      probabilities.shared = Self.probabilityOperations(job) * machine.probabilityOperation
-      network.probabilities(&probabilities)
-      stages.append(probabilities)
-    }
+    var stages = [input, survey, coefficients, covariance]
+    stages +=
+      job.search == .landmarks
+      ? landmarkStages(job, ranks: ranks, threads: threads)
+      : pairStages(job, ranks: ranks, threads: threads)
 
     var lists = stage("lists")
     lists.root = 13 * n * Double(job.neighbours) * machine.writtenByte
@@ -243,5 +200,67 @@ public struct CostModel: Sendable {
       (4 * written * units.pixels + 13 * n * Double(job.neighbours)) * machine.storedByte
     stages.append(finish)
     return stages
+  }
+
+  /// Those of a search among all pairs, with its passes.
+  func pairStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
+    let units = Units(job)
+    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
+    let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
+    let (n, cores) = (units.n, Double(threads))
+    let comparing = min(cores, max(1, (n / Double(ranks) / 64).rounded(.up)))
+    let capacity = Double(job.capacity)
+    func stage(_ name: String, threads: Double = cores) -> Stage {
+      var stage = Stage(name: name, usableThreads: threads)
+      stage.memory = memory.bytes(of: name)
+      return stage
+    }
+
+    var search = stage("all pairs", threads: comparing)
+    search.shared =
+      Self.comparedPairs(job, ranks: ranks) * units.pairOperations * machine.pairOperation
+      + Self.candidates(job) * machine.candidate
+    network.search(
+      &search, capacity: capacity,
+      stepSeconds: search.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
+
+    var affinity = stage("affinity")
+    affinity.shared =
+      n * capacity
+      * (units.pairOperations * machine.scoredOperation + machine.collectedCandidate)
+    affinity.root = saving(images: n, neighbours: Double(job.firstLists))
+    network.scoring(&affinity, candidates: capacity, kept: Double(job.firstLists))
+
+    var stages = [search, affinity]
+    let members = Double(job.members)
+    for number in 2..<max(2, job.passes + 1) {
+      var pass = stage("pass \(number)", threads: comparing)
+      pass.shared =
+        Self.comparedClasses(job, ranks: ranks) * units.pairOperations
+        * machine.classPairOperation
+        + n * members * units.pairOperations * machine.memberOperation
+        + Self.triedPairs(job) * units.pairOperations * machine.scoredOperation
+        + n * units.classOperations(members: job.members) * machine.classOperation
+        + n * members * machine.collectedCandidate
+      pass.root = saving(images: n, neighbours: members)
+      network.search(
+        &pass, capacity: members,
+        stepSeconds: pass.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
+      network.scoring(&pass, candidates: members, kept: members)
+      stages.append(pass)
+    }
+
+    if job.hasProbabilities {
+      var probabilities = stage("probabilities")
+      probabilities.shared = Self.probabilityOperations(job) * machine.probabilityOperation
+      network.probabilities(&probabilities)
+      stages.append(probabilities)
+    }
+    return stages
+  }
+
+  /// Seconds that rank 0 takes to save the lists after a pass.
+  func saving(images: Double, neighbours: Double) -> Double {
+    13 * images * neighbours * (machine.writtenByte + machine.storedByte)
   }
 }

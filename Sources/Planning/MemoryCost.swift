@@ -14,10 +14,26 @@ struct MemoryCost {
 
   private static let program = 42.0 * 1_048_576
 
+  /// What a rank holds when the model is known.
+  var fitted: Double {
+    let model = 8 * Double(job.groups) * Double(job.basis.reduce(0) { $0 + $1 * $1 })
+    return Self.program + 130 * Double(job.images) + model + components
+  }
+
+  private var rows: Double { (Double(job.images) / Double(ranks)).rounded(.up) }
+  private var components: Double { 8 * rows * Double(job.componentCount) }
+
+  /// Lists, pairs, the scores of a batch of pairs on their way, its images, and the lists of all.
+  func scoring(_ candidates: Double, kept: Double) -> Double {
+    let (n, pairs) = (Double(job.images), rows * candidates)
+    let batch = min(131_072, 0.7 * pairs)
+    let groups = Double(job.groups)
+    let fetched = min(n, 2 * batch) * (16 * Double(job.componentCount) + 4 * groups + 60)
+    return pairs * 9 + max(pairs * 24, pairs * 6 + batch * 92 + fetched) + 13 * n * kept
+  }
+
   func bytes(of stage: String) -> Double {
     let (n, t) = (Double(job.images), Double(threads))
-    let rows = (n / Double(ranks)).rounded(.up)
-    let components = 8 * rows * Double(job.componentCount)
     let pixels = 4 * Double(job.box * job.box)
     let basis = 8 * Double(job.basisCount)
     let products = job.basis.reduce(0) { $0 + $1 * ($1 + 1) / 2 }
@@ -27,19 +43,11 @@ struct MemoryCost {
     let model = 8 * groups * Double(job.basis.reduce(0) { $0 + $1 * $1 })
     let base = Self.program + 130 * n
     let kept = 1000 * rows
-    let fitted = base + model + components
     let blocks = min(3, 1 + Double(ranks / 2))
     /// Of a search whose images have `selfTerms` each.
     func search(_ candidates: Double, selfTerms: Double) -> Double {
       blocks * (components + 8 * rows) + 8 * rows * selfTerms
         + (1 + 2 * t) * 9 * rows * candidates + 8 * rows * candidates
-    }
-    /// Lists, pairs, the scores of a batch of pairs on their way, its images, and the lists of all.
-    func scoring(_ candidates: Double, kept: Double) -> Double {
-      let pairs = rows * candidates
-      let batch = min(131_072, 0.7 * pairs)
-      let fetched = min(n, 2 * batch) * (16 * Double(job.componentCount) + 4 * groups + 60)
-      return pairs * 9 + max(pairs * 24, pairs * 6 + batch * 92 + fetched) + 13 * n * kept
     }
     switch stage {
     case "input": return Self.program + 600 * n

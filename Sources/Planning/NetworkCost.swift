@@ -10,10 +10,10 @@ struct NetworkCost {
   let job: PlannedJob
   let ranks: Int
 
-  private var p: Double { Double(ranks) }
-  private var n: Double { Double(job.images) }
+  var p: Double { Double(ranks) }
+  var n: Double { Double(job.images) }
   /// Bytes of an image's components.
-  private var row: Double { 8 * Double(job.componentCount) }
+  var row: Double { 8 * Double(job.componentCount) }
   /// The part of what rank 0 gathers that other ranks send.
   private var foreign: Double { (p - 1) / p }
 
@@ -31,21 +31,21 @@ struct NetworkCost {
   }
 
   /// All ranks send parts of `bytes` to all others, in a number of exchanges, each of which begins with counts.
-  private func exchange(_ stage: inout CostModel.Stage, bytes: Double, times: Double) {
+  func exchange(_ stage: inout CostModel.Stage, bytes: Double, times: Double) {
     stage.communication += foreign * bytes / p / machine.bandwidth + 2 * times * p * machine.latency
     stage.bytes += foreign * bytes
     stage.messages += 2 * times * p
   }
 
   /// Every rank gets the parts of all ranks, four columns of them, each after its counts.
-  private func toAll(_ stage: inout CostModel.Stage, bytes: Double) {
+  func toAll(_ stage: inout CostModel.Stage, bytes: Double) {
     stage.communication += foreign * bytes / machine.bandwidth + 8 * p * machine.latency
     stage.bytes += bytes
     stage.messages += 8 * p
   }
 
   /// Every rank fetches `rowsPerRank` images, of which most lie elsewhere.
-  private func fetch(_ stage: inout CostModel.Stage, rowsPerRank: Double, rounds: Double) {
+  func fetch(_ stage: inout CostModel.Stage, rowsPerRank: Double, rounds: Double) {
     let bytes = rowsPerRank * (row + 4)
     stage.communication += foreign * bytes / machine.bandwidth + 4 * rounds * p * machine.latency
     stage.bytes += foreign * p * bytes

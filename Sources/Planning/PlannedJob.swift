@@ -19,9 +19,15 @@ public struct PlannedJob: Sendable, Equatable {
   public var groups = 20
   /// K.
   public var neighbours = 10
-  /// All passes over all pairs, the first included.
+  /// How candidates are found: `allPairs`, or `landmarks`.
+  public var search = SuspectSearch.allPairs
+  /// Images whose classes `landmarks` compares all images with, as asked for.
+  public var landmarks = AverageOptions().landmarks
+  /// All passes, the first included.
   public var passes = 4
-  /// Whether the probabilities of neighbours are found.
+  /// The same among the landmarks.
+  public var landmarkPasses = 4
+  /// Whether the probabilities of neighbours are found, where all pairs are compared.
   public var hasProbabilities = true
   /// Averages written.
   public var averages: Int
@@ -35,6 +41,16 @@ public struct PlannedJob: Sendable, Equatable {
   var firstLists: Int { passes > 1 ? members : neighbours }
   /// Candidates that the first search keeps of each image.
   var capacity: Int { max(1, min(images - 1, firstLists + Self.margin)) }
+
+  /// Candidates of each image by landmarks, S.
+  var candidates: Int { min(images - 1, max(100, 2 * neighbours)) }
+  /// The search among the landmarks.
+  var sample: PlannedJob {
+    var job = self
+    job.images = min(images, max(landmarks, neighbours + 1))
+    (job.search, job.passes, job.hasProbabilities) = (.allPairs, landmarkPasses, false)
+    return job
+  }
 
   /// Complex coefficients of an image in the Fourier-Bessel basis, P.
   public var basisCount: Int { basis.reduce(0, +) }
@@ -63,7 +79,7 @@ public struct PlannedJob: Sendable, Equatable {
   }
 
   /// The job that a run was.
-  /// - Throws: `PlanError` where the record is not of a complete run of `average` over all pairs.
+  /// - Throws: `PlanError` where the record is not of a complete run of `average` over all pairs or by landmarks.
   public init(_ record: RunRecord, file: String) throws {
     func missing(_ what: String) -> PlanError {
       PlanError("\(file): has no \(what): the record of a whole run of `average` is needed")
@@ -73,16 +89,21 @@ public struct PlannedJob: Sendable, Equatable {
     guard let bandLimit = record.bandLimit, let radius = record.radius else {
       throw missing("band_limit and radius")
     }
-    guard record.search == SuspectSearch.allPairs.rawValue else {
+    let search = record.search.flatMap { SuspectSearch(rawValue: $0) }
+    guard let search, search == .allPairs || search == .landmarks else {
       throw PlanError(
-        "\(file): the search was '\(record.search ?? "none")'; the model is of all-pairs only")
+        "\(file): the search was '\(record.search ?? "none")'; the model is of all-pairs and landmarks"
+      )
     }
     self.init(images: images, box: box, bandLimit: bandLimit, radius: radius)
     components = record.covarianceRanks
     groups = record.defocusGroups ?? groups
     if case .integer(let count)? = record.options["neighbours"] { neighbours = count }
     if case .integer(let count)? = record.options["averages"] { averages = min(count, images) }
+    self.search = search
+    if case .integer(let count)? = record.options["landmarks"] { landmarks = count }
     passes = 1 + record.passes.count
+    landmarkPasses = 1 + record.stages.count { $0.name.hasPrefix("landmarks: pass") }
     hasProbabilities = record.stages.contains { $0.name == "probabilities" }
   }
 

@@ -83,8 +83,11 @@ public struct ScalingExperiment {
       }
       tell("averaging \(size) images on \(count) ranks in \(output)")
       try start(
-        ["average", particles ?? "\(set)/particles.star", "--output", output, "--overwrite"]
-          + averageOptions, ranks: count)
+        // All runs search alike, whatever their size; of an option that is given twice the last one counts.
+        [
+          "average", particles ?? "\(set)/particles.star", "--output", output, "--overwrite",
+          "--search", "all-pairs",
+        ] + averageOptions, ranks: count)
     }
   }
 

@@ -52,7 +52,7 @@ struct AverageCommand: ParsableCommand {
   var search = SuspectSearch.auto
 
   @Option(help: "Core hours for a pass up to which --search auto compares all pairs.")
-  var searchBudget = 0.1
+  var searchBudget = AverageOptions().searchBudget
 
   @Option(help: "Images whose classes --search landmarks compares all images with.")
   var landmarks = AverageOptions().landmarks

@@ -11,7 +11,7 @@ struct PlanCommand: ParsableCommand {
     commandName: "plan",
     abstract: "Predict time, memory and messages of average, and how many ranks pay.",
     discussion: """
-      A model of --search all-pairs with constants of the machine. Measure these once with --calibrate, \
+      A model of all pairs and of landmarks with constants of the machine. Measure these once with --calibrate, \
       under mpirun as the job will be run, on all cores of a node: it takes less than a minute. Without \
       that, constants of a 2.6 GHz server are used. How many components an image has depends on the \
       images: take them from a run with fewer of them by --like.
@@ -54,7 +54,10 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Memory of a node in GiB.")
   var memoryPerNode: Double?
 
-  @Option(help: "Passes over all pairs; default: 4, or as in --like.")
+  @Option(help: "all-pairs, landmarks, or what auto takes for so many images; default: auto.")
+  var search = SuspectSearch.auto
+
+  @Option(help: "Passes; default: 4, or as in --like.")
   var passes: Int?
 
   @Option(help: "Neighbours of each image, K; default: 10, or as in --like.")
@@ -93,6 +96,11 @@ struct PlanCommand: ParsableCommand {
     }
     if let radius, !(radius >= 2 && radius.isFinite) {
       throw ValidationError("--radius is \(radius); at least 2 expected.")
+    }
+    if search == .rir || search == .vdm {
+      throw ValidationError(
+        "--search is \(search.rawValue); all-pairs, landmarks or auto expected: there is no model of others."
+      )
     }
     if !calibrate && like == nil && (images == nil || box == nil) {
       throw ValidationError("Give --images and --box, or --like a run, or --calibrate.")
@@ -149,6 +157,7 @@ struct PlanCommand: ParsableCommand {
         radius: radius ?? known.radius * Double(box ?? known.box) / Double(known.box))
       (job.components, job.groups) = (known.components, known.groups)
       (job.neighbours, job.passes) = (known.neighbours, known.passes)
+      (job.landmarks, job.landmarkPasses) = (known.landmarks, known.landmarkPasses)
       if known.averages < known.images { job.averages = min(known.averages, job.images) }
     } else {
       job = PlannedJob(
@@ -157,7 +166,11 @@ struct PlanCommand: ParsableCommand {
     if let components { job.spread(components) }
     job.groups = defocusGroups ?? job.groups
     job.neighbours = neighbours ?? job.neighbours
-    job.passes = passes ?? job.passes
+    if let passes { (job.passes, job.landmarkPasses) = (passes, passes) }
+    job.search =
+      search != .auto
+      ? search
+      : SearchCost.fits(images: job.images, layout: job.layout) ? .allPairs : .landmarks
     try job.validate()
     return job
   }

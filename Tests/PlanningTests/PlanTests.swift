@@ -1,3 +1,4 @@
+import ClassAveraging
 import Foundation
 import ParticleIO
 import TestSupport
@@ -131,6 +132,37 @@ import Testing
     let report = PlanReport(
       try Plan(job, model: model, ranks: 16), coresPerNode: 16, memoryPerNode: 1e6)
     #expect(report.text.contains("No number of ranks and threads fits"))
+  }
+
+  /// 0.01 core hours at 37e9 operations a second, 3,744 for a pair as above, are those of 26,675 images.
+  @Test func allPairsAreTakenWhileTheyFitTheBudget() {
+    var job = job(images: 2)
+    job.components = [Int](repeating: 5, count: 20)
+    #expect(SearchCost.fits(images: 26_675, layout: job.layout))
+    #expect(!SearchCost.fits(images: 26_676, layout: job.layout))
+  }
+
+  @Test func landmarksGrowWithTheImages() throws {
+    var (one, two) = (job(images: 1_000_000), job(images: 2_000_000))
+    (one.search, two.search) = (.landmarks, .landmarks)
+    for name in ["landmarks", "candidates", "pass 2"] {
+      let ratio = try stage(name, two).shared / stage(name, one).shared
+      #expect(ratio > 1.99 && ratio <= 2.01, "\(name) \(ratio)")
+    }
+    // The landmarks among themselves are a job of their own, without what is saved.
+    var sample = job(images: 5000)
+    sample.hasProbabilities = false
+    for name in ["all pairs", "affinity", "pass 2", "pass 4"] {
+      let own = try stage(name, sample, ranks: 4)
+      let inside = try stage("landmarks: \(name)", two, ranks: 4)
+      #expect(inside.shared == own.shared && inside.bytes == own.bytes && inside.root == 0)
+    }
+    #expect(!model.stages(two, ranks: 4).contains { $0.name == "probabilities" })
+    // By hand: 3 x 1e6 x 5,000 comparisons are nearly all of the stage.
+    one.components = [Int](repeating: 5, count: 20)
+    let pairs = 3 * 1e6 * 5000 * 3744 * Machine.builtIn.pairOperation
+    #expect(try stage("landmarks", one).shared > pairs)
+    #expect(try stage("landmarks", one).shared < 1.15 * pairs)
   }
 
   @Test func constantsAreFoundAgain() {

@@ -1,0 +1,147 @@
+import ClassAveraging
+import Foundation
+
+/// What a search by landmarks costs: N landmarks, of which each image keeps L = 40 and has S candidates, c of them
+/// scored exactly; the rest as in `CostModel`.
+///
+///     stage              shared by all cores                                        rank 0 alone
+///     landmarks: ...     all pairs of N images, with their passes
+///     landmarks          3 n N w operations, 3 n L log2(N/L) candidates,
+///                        2 N class(M), 2 N M alignments of 16 w operations
+///     candidates         n L min(10 S, n L / N) proposals, n S (w operations,       13 n M bytes saved
+///                        a candidate)
+///     pass               n class(M) + 26 q K w operations, n (2 l + 1)^2 proposals, 13 n M bytes saved
+///                        n S (w operations, a candidate)
+///
+/// with l = 20 links of each image and as many to it. An alignment takes a whole group of 16 for itself.
+extension CostModel {
+  private static let landmarksPerImage = 40.0
+  private static let comparisons = 3.0
+  private static let links = 20.0
+
+  /// Seconds for an image that a landmark or a neighbour proposes as a candidate, of which most are proposed
+  /// again and again: a number is added to another. Not worth a measurement of its own.
+  private var proposal: Double { machine.collectedCandidate / 20 }
+
+  /// Images that the landmarks of all images propose, again and again.
+  static func proposals(_ job: PlannedJob) -> Double {
+    let n = Double(job.images)
+    let length = min(10 * Double(job.candidates), n * landmarksPerImage / Double(job.sample.images))
+    return n * landmarksPerImage * length
+  }
+
+  /// Those of a search by landmarks, with its passes.
+  func landmarkStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
+    let units = Units(job)
+    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
+    let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
+    let sample = job.sample
+    let (n, classes) = (units.n, Double(sample.images))
+    let (members, candidates) = (Double(job.members), Double(job.candidates))
+    let firstLists = Double(job.firstLists)
+    let classesOfMembers = units.classOperations(members: job.members) * machine.classOperation
+    let scored =
+      n * candidates * (units.pairOperations * machine.scoredOperation + machine.collectedCandidate)
+
+    var stages = pairStages(sample, ranks: ranks, threads: threads).map { stage in
+      var stage = stage
+      stage.name = "landmarks: \(stage.name)"
+      stage.root = 0
+      stage.memory += memory.fitted - MemoryCost(job: sample, ranks: ranks, threads: threads).fitted
+      return stage
+    }
+
+    var comparison = Stage(name: "landmarks", usableThreads: Double(threads))
+    let entered = n * Self.landmarksPerImage * log2(max(2, classes / Self.landmarksPerImage))
+    let compared =
+      n * classes * units.pairOperations * machine.pairOperation + entered * machine.candidate
+    let alignments = 16 * members * units.pairOperations * machine.scoredOperation / 2
+    comparison.shared =
+      Self.comparisons * compared
+      + (Self.comparisons - 1) * classes * (classesOfMembers + alignments)
+    comparison.memory =
+      memory.fitted + memory.landmarks(classes, perImage: Self.landmarksPerImage)
+    network.landmarks(
+      &comparison, classes: classes, perImage: Self.landmarksPerImage,
+      refinements: Self.comparisons - 1)
+    stages.append(comparison)
+
+    var finding = Stage(name: "candidates", usableThreads: Double(threads))
+    finding.shared = Self.proposals(job) * proposal + scored
+    finding.root = saving(images: n, neighbours: firstLists)
+    finding.memory =
+      memory.fitted
+      + memory.candidates(
+        perImage: Self.landmarksPerImage, landmarks: classes, kept: firstLists)
+    network.candidates(&finding, entries: n * Self.landmarksPerImage, kept: firstLists)
+    stages.append(finding)
+
+    for number in 2..<max(2, job.passes + 1) {
+      var pass = Stage(name: "pass \(number)", usableThreads: Double(threads))
+      let linked = (2 * Self.links + 1) * (2 * Self.links + 1)
+      pass.shared =
+        n * classesOfMembers + Self.triedPairs(job) * units.pairOperations
+        * machine.scoredOperation + n * linked * proposal + scored
+      pass.root = saving(images: n, neighbours: members)
+      pass.memory = memory.fitted + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members)
+      network.members(&pass)
+      network.candidates(&pass, entries: 0, kept: members)
+      stages.append(pass)
+    }
+    return stages
+  }
+}
+
+extension MemoryCost {
+  /// The classes on every rank, twice while they are made anew, and the landmarks of a rank's images.
+  func landmarks(_ classes: Double, perImage: Double) -> Double {
+    let rows = Double(job.images) / Double(ranks)
+    return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
+  }
+
+  /// The lists of the landmarks, first a rank's own at their full length, then all ranks'; a batch of pairs with
+  /// its images, and the table of all.
+  func candidates(perImage: Double, landmarks: Double, kept: Double) -> Double {
+    let n = Double(job.images)
+    let lists = 25 * landmarks / Double(ranks) * 10 * Double(job.candidates) + 32 * n * perImage
+    let pairs = min(131_072, n / Double(ranks) * Double(job.candidates))
+    let fetched = min(n, pairs) * (24 * Double(job.componentCount) + 4 * Double(job.groups) + 60)
+    return lists + 92 * pairs + fetched + 13 * n * kept
+  }
+}
+
+extension NetworkCost {
+  /// The landmarks' best images, to the ranks that make the classes; the members; the classes, to all.
+  func landmarks(
+    _ stage: inout CostModel.Stage, classes: Double, perImage: Double, refinements: Double
+  ) {
+    guard ranks > 1 else { return }
+    for _ in 0..<Int(refinements) {
+      exchange(&stage, bytes: 8 * n * perImage, times: 1)
+      fetch(
+        &stage, rowsPerRank: classes / p * min(n / 256, Double(job.members + 1)),
+        rounds: (classes / p / 256).rounded(.up))
+      toAll(&stage, bytes: classes * row)
+    }
+  }
+
+  /// The members of the classes of all images, 1,024 classes at a time.
+  func members(_ stage: inout CostModel.Stage) {
+    guard ranks > 1 else { return }
+    let rounds = (n / p / 1024).rounded(.up)
+    fetch(
+      &stage, rowsPerRank: rounds * min(n, min(1024, n / p) * Double(job.members + 1)),
+      rounds: rounds)
+  }
+
+  /// Entries of lists to all; the candidates' images; the neighbours, to all.
+  func candidates(_ stage: inout CostModel.Stage, entries: Double, kept: Double) {
+    guard ranks > 1 else { return }
+    let pairs = n / p * Double(job.candidates)
+    let batches = max(1, (pairs / 131_072).rounded(.up))
+    exchange(&stage, bytes: 8 * entries, times: 1)
+    toAll(&stage, bytes: 8 * entries)
+    fetch(&stage, rowsPerRank: batches * min(n, pairs / batches), rounds: batches)
+    toAll(&stage, bytes: 13 * n * kept)
+  }
+}
