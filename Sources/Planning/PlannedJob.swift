@@ -103,7 +103,10 @@ public struct PlannedJob: Sendable, Equatable {
     self.search = search
     if case .integer(let count)? = record.options["landmarks"] { landmarks = count }
     passes = 1 + record.passes.count
-    landmarkPasses = 1 + record.stages.count { $0.name.hasPrefix("landmarks: pass") }
+    // A run over all pairs tells how many its landmarks would need.
+    landmarkPasses =
+      search == .landmarks
+      ? 1 + record.stages.count { $0.name.hasPrefix("landmarks: pass") } : passes
     hasProbabilities = record.stages.contains { $0.name == "probabilities" }
   }
 

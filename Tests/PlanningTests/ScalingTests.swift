@@ -179,6 +179,19 @@ import Testing
     #expect(reader.texts.contains("It ends at 512 cores: a rank has one image at least."))
   }
 
+  /// What a record tells of a job: its own passes, and those among the landmarks.
+  @Test func passesOfAJobAreThoseOfItsRecord() throws {
+    let stages = ["landmarks: affinity", "landmarks: pass 2", "landmarks", "pass 2", "pass 3"]
+    for (search, among) in [("landmarks", 2), ("all-pairs", 3)] {
+      var run = record(
+        ranks: 1, seconds: 10, search: search, stages: stages.map { ($0, 1, 0, [1]) })
+      run.passes = [2, 3].map { .init(pass: $0, correlation: 0.9, weight: 1, kept: 1) }
+      let job = try PlannedJob(run, file: "run.json")
+      #expect(job.search.rawValue == search)
+      #expect(job.passes == 3 && job.landmarkPasses == among)
+    }
+  }
+
   @Test func mistakesAreNamed() throws {
     let folder = try TemporaryFolder()
     #expect(throws: InputError.self) { try ScalingStudy(collecting: folder.file("none")) }
