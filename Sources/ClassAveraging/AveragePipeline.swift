@@ -124,8 +124,8 @@ public struct AveragePipeline {
   func chosenSearch(images: Int, layout: AngularLayout) -> SuspectSearch {
     if options.search != .auto { return options.search }
     if options.affinity == nil { return .rir }
-    return SearchCost.fits(images: images, layout: layout, coreHours: options.searchBudget)
-      ? .allPairs : .landmarks
+    return SearchCost.automaticSearch(
+      images: images, layout: layout, coreHours: options.searchBudget)
   }
 
   /// The invariants' suspects, ranked by the affinity or in the search's own order.

@@ -14,11 +14,13 @@ public enum SearchCost {
     Double(images) * Double(images - 1) / 2 * operationsPerPair(layout)
   }
 
-  /// Whether one pass over all pairs takes no longer than `coreHours`, as `--search auto` sees it.
-  public static func fits(
+  /// What `--search auto` takes: all pairs while one pass over them takes no longer than `coreHours`, else
+  /// landmarks.
+  public static func automaticSearch(
     images: Int, layout: AngularLayout, coreHours: Double = AverageOptions().searchBudget
-  ) -> Bool {
+  ) -> SuspectSearch {
     operations(images: images, layout: layout) / operationRate <= coreHours * 3600
+      ? .allPairs : .landmarks
   }
 }
 

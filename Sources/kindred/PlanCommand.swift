@@ -168,9 +168,8 @@ struct PlanCommand: ParsableCommand {
     job.neighbours = neighbours ?? job.neighbours
     if let passes { (job.passes, job.landmarkPasses) = (passes, passes) }
     job.search =
-      search != .auto
-      ? search
-      : SearchCost.fits(images: job.images, layout: job.layout) ? .allPairs : .landmarks
+      search == .auto
+      ? SearchCost.automaticSearch(images: job.images, layout: job.layout) : search
     try job.validate()
     return job
   }

@@ -138,8 +138,8 @@ import Testing
   @Test func allPairsAreTakenWhileTheyFitTheBudget() {
     var job = job(images: 2)
     job.components = [Int](repeating: 5, count: 20)
-    #expect(SearchCost.fits(images: 26_675, layout: job.layout))
-    #expect(!SearchCost.fits(images: 26_676, layout: job.layout))
+    #expect(SearchCost.automaticSearch(images: 26_675, layout: job.layout) == .allPairs)
+    #expect(SearchCost.automaticSearch(images: 26_676, layout: job.layout) == .landmarks)
   }
 
   @Test func landmarksGrowWithTheImages() throws {
