@@ -185,9 +185,38 @@ public struct AveragePipeline {
     let result = try NeighbourFeatureExtraction(
       basis: model.basis,
       passes: stoppable.passes(model.posterior, scoring.observed(by: stoppable.observer))
-    ).withProbabilities(table, keepRegressors: options.keepsPairFeatures)
+    ).withProbabilities(
+      table, calibration(model, scoring), keepRegressors: options.keepsPairFeatures)
     return options.isLengthAutomatic
       ? result.confident(options.confidence) : result.prefix(options.neighbours)
+  }
+
+  /// What the probabilities of this model's neighbours are, by a search among simulated images. Collective.
+  private func calibration(_ model: FittedModel, _ scoring: SuspectScoring) throws
+    -> NeighbourProbability
+  {
+    let observer = PrefixedObserver("calibration:", stoppable.observer)
+    let own = model.partition.range(of: comm.rank)
+    observer.stageBegan("images", items: own.count)
+    let images = try SimulatedImages(
+      like: model.posterior, basis: model.basis, groups: scoring.groups, own: own,
+      seed: options.seed, threads: options.model.threads, on: comm)
+    observer.stageEnded()
+    let rows = DistributedRows(images.statistics, partition: model.partition, on: comm)
+    let found = try AveragePipeline(options: options, on: comm, observer: observer)
+      .compareAllPairs(
+        model.posterior,
+        SuspectScoring(
+          model: scoring.model, rows: rows, groups: scoring.groups,
+          threads: options.model.threads, comm: comm, observer: observer))
+    observer.stageBegan("fit", items: 0)
+    defer { observer.stageEnded() }
+    let result = try ProbabilityCalibration(basis: model.basis, passes: found.passes, clean: images.clean)
+      .fit(
+        found.table,
+        neighbours: options.isLengthAutomatic ? found.passes.members : options.neighbours)
+    if comm.rank == 0 { print("CAL residual \(images.residual) offset \(result.offset) slope \(result.slope)") }
+    return result
   }
 
   /// The passes that follow a first search of the images that `scoring` compares.

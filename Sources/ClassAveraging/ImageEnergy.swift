@@ -79,7 +79,12 @@ struct ImageEnergy {
   func product(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool
   ) -> Double {
-    var sum = meanEnergy + covariation(a, b, rotation: rotation, reflected: reflected)
+    constant(a, b) + covariation(a, b, rotation: rotation, reflected: reflected)
+  }
+
+  /// The part of an inner product that the mean image has; no rotation changes it.
+  func constant(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) -> Double {
+    var sum = meanEnergy
     for (i, product) in meanProducts.enumerated() {
       sum += product * Double(a[2 * i] + b[2 * i])
     }
@@ -90,7 +95,18 @@ struct ImageEnergy {
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool
   ) -> Double {
     var sum = 0.0
-    for (block, k) in layout.frequencies.enumerated() {
+    for (k, real, imaginary) in spectrum(a, b, reflected: reflected) {
+      let phase = Double(k) * Double(rotation)
+      sum += real * cos(phase) - imaginary * sin(phase)
+    }
+    return sum
+  }
+
+  /// The rest of the inner product, sum_k Re z_k exp(i k rotation), by angular frequency.
+  func spectrum(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, reflected: Bool) -> [(
+    frequency: Int, real: Double, imaginary: Double
+  )] {
+    layout.frequencies.enumerated().map { block, k in
       let components = layout.components(ofBlock: block)
       let gram = gram[block]
       // z = a^H G b, with b as it is or conjugate.
@@ -106,10 +122,8 @@ struct ImageEnergy {
         real += x * re + y * im
         imaginary += x * im - y * re
       }
-      let phase = Double(k) * Double(rotation)
-      sum += real * cos(phase) - imaginary * sin(phase)
+      return (k, real, imaginary)
     }
-    return sum
   }
 }
 

@@ -17,7 +17,11 @@ import Foundation
 /// run the same weight) on the lists of 250 to 300 images of each of 57 runs, with passes and without, on
 /// simulated sets: 12 maps, SNR 1/20 to 1/200, 2,000 to 10,000 images; a pair is true as `kindred evaluate`
 /// counts it. The regressors were chosen on the same runs. `average --pair-features` writes them.
-enum NeighbourProbability {
+struct NeighbourProbability {
+  /// The log odds are offset + slope x formula (`ProbabilityCalibration`).
+  var offset = 0.0
+  var slope = 1.0
+
   /// c.
   static let coefficients = [-4.469, 1.932, -0.189, 4.826, -16.109, -0.667]
 
@@ -31,10 +35,14 @@ enum NeighbourProbability {
     ]
   }
 
+  /// The log odds of the formula.
+  static func formula(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> Double {
+    zip(coefficients, regressors(pair, run)).reduce(0) { $0 + $1.0 * $1.1 }
+  }
+
   /// p, 0 to 1.
-  static func probability(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> Double {
-    let logit = zip(coefficients, regressors(pair, run)).reduce(0) { $0 + $1.0 * $1.1 }
-    return 1 / (1 + exp(-logit))
+  func probability(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> Double {
+    1 / (1 + exp(-(offset + slope * Self.formula(pair, run))))
   }
 }
 
@@ -42,14 +50,16 @@ extension NeighbourFeatureExtraction {
   /// `table` with its probabilities, and with the regressors where they are asked for, on every rank; NaN
   /// where there is no neighbour. Collective.
   /// - Throws: `LAPACKError`, `MPIError`.
-  func withProbabilities(_ table: NeighbourTable, keepRegressors: Bool) throws -> NeighbourTable {
+  func withProbabilities(
+    _ table: NeighbourTable, _ probability: NeighbourProbability, keepRegressors: Bool
+  ) throws -> NeighbourTable {
     observer.stageBegan("probabilities", items: 0)
     defer { observer.stageEnded() }
     let features = try features(of: table)
     var result = table
     result.probabilities = try everywhere(
       features.pairs.map { pair in
-        pair.map { Float(NeighbourProbability.probability($0, features.run)) } ?? .nan
+        pair.map { Float(probability.probability($0, features.run)) } ?? .nan
       })
     if keepRegressors {
       let missing = [Float](repeating: .nan, count: NeighbourProbability.coefficients.count)
