@@ -84,14 +84,15 @@ struct CandidateProposal {
 
   /// S candidates of each of some of this rank's images: global indices, ascending, the image itself
   /// excluded, then -1 where there are fewer.
-  func candidates(of some: [Int]) -> [Int32] {
-    var result = [Int32](repeating: -1, count: some.count * count)
+  func candidates(of chosen: some Collection<Int>) -> [Int32] {
+    let chosen = Array(chosen)
+    var result = [Int32](repeating: -1, count: chosen.count * count)
     result.withUnsafeMutableBufferPointer { result in
       nonisolated(unsafe) let result = result
-      pool.forEach(some.count) { sum, at in
-        propose(sum, some[at])
+      pool.forEach(chosen.count) { sum, at in
+        propose(sum, chosen[at])
         sum.takeBest(
-          excluding: some[at],
+          excluding: chosen[at],
           into: UnsafeMutableBufferPointer(rebasing: result[at * count..<(at + 1) * count]))
       }
     }

@@ -20,6 +20,7 @@ extension SuspectScoring {
     let before = own.count - missing.count
     let length = max(1, batch / max(1, proposal.count))
     var isNeeded = [Bool](repeating: false, count: groups.count)
+    observer.stageAdvanced(to: before * proposal.count)
     // As often on all ranks: those that have less to do serve the others.
     for start in stride(from: 0, to: try comm.allreduce(missing.count, .maximum), by: length) {
       let part = missing[min(start, missing.count)..<min(start + length, missing.count)]

@@ -46,6 +46,7 @@ struct LandmarkComparison {
     let chunks = (order.count + chunk - 1) / chunk
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
     var found = [(block: PairBlock, lists: BestCandidates)?](repeating: nil, count: pool.count)
+    observer.stageAdvanced(to: done + before * classes.images.count)
     for start in stride(from: 0, to: chunks, by: pool.count) {
       let count = min(pool.count, chunks - start)
       let batches = (start..<start + count).map {
