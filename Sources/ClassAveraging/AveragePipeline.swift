@@ -89,8 +89,7 @@ public struct AveragePipeline {
       let found = try compareAllPairs(model.posterior, scoring)
       return (try calibrated(found.table, model, scoring), found.reports)
     case .landmarks:
-      let found = try stoppable.compareWithLandmarks(
-        model.posterior, scoring.observed(by: stoppable.observer), statistics)
+      let found = try compareWithLandmarks(model.posterior, scoring, statistics)
       return (found.table.prefix(options.neighbours), found.reports)
     case .vdm:
       let graph = options.graphOptions
@@ -259,7 +258,7 @@ public struct AveragePipeline {
         SuspectScoring(
           model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
           groups: sample.groups, threads: options.model.threads, comm: comm,
-          observer: PrefixedObserver("landmarks:", observer)))
+          observer: PrefixedObserver("landmarks:", stoppable.observer)))
     return try LandmarkClasses(of: landmarks, found.passes, table: found.table)
   }
 

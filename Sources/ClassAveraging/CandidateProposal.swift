@@ -82,16 +82,17 @@ struct CandidateProposal {
     pool = WorkerPool(count: threads) { ListSum(columns: images) }
   }
 
-  /// S candidates of each image of a range of this rank's: global indices, ascending, the image itself
+  /// S candidates of each of some of this rank's images: global indices, ascending, the image itself
   /// excluded, then -1 where there are fewer.
-  func candidates(of range: Range<Int>) -> [Int32] {
-    var result = [Int32](repeating: -1, count: range.count * count)
+  func candidates(of chosen: some Collection<Int>) -> [Int32] {
+    let chosen = Array(chosen)
+    var result = [Int32](repeating: -1, count: chosen.count * count)
     result.withUnsafeMutableBufferPointer { result in
       nonisolated(unsafe) let result = result
-      pool.forEach(range.count) { sum, at in
-        propose(sum, range.lowerBound + at)
+      pool.forEach(chosen.count) { sum, at in
+        propose(sum, chosen[at])
         sum.takeBest(
-          excluding: range.lowerBound + at,
+          excluding: chosen[at],
           into: UnsafeMutableBufferPointer(rebasing: result[at * count..<(at + 1) * count]))
       }
     }

@@ -158,7 +158,7 @@ extension CheckpointWriter {
     for list in posterior.meanStatistic { try add(list) }
   }
 
-  private func add(_ matrices: [Matrix]) throws {
+  func add(_ matrices: [Matrix]) throws {
     try add(matrices.count)
     for matrix in matrices {
       for number in [matrix.rows, matrix.columns] { try add(number) }
@@ -200,7 +200,8 @@ extension SavedModel {
 }
 
 extension CheckpointReader {
-  fileprivate mutating func matrices() throws -> [Matrix] {
+  /// What `CheckpointWriter.add` wrote of matrices.
+  mutating func matrices() throws -> [Matrix] {
     var result: [Matrix] = []
     for _ in 0..<(try int()) {
       let (rows, columns) = (try int(), try int())

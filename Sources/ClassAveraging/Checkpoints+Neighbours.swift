@@ -11,14 +11,16 @@ extension Checkpoints {
     let reports: [PassReport]
   }
 
-  /// Saves the neighbours after a pass; the parts of the pass are removed. Collective.
+  /// Saves the neighbours after a pass; the parts of the pass, and what it began with, are removed.
+  /// Collective.
   func save(_ pass: Pass) throws {
     try comm.agree {
       if comm.isRoot {
         try write("pass-\(pass.number)", searchIdentity, pass)
         // Two are kept: should the last be damaged, the one before it serves.
         remove { name in
-          guard let number = Self.passNumber(name) else { return false }
+          if name.hasPrefix(Self.landmarksName) { return true }
+          guard let number = Self.number(of: name, "pass-") else { return false }
           return number < pass.number - 1 || name.hasPrefix("pass-\(pass.number)-")
         }
       }
@@ -26,29 +28,41 @@ extension Checkpoints {
     try stop.throwIfAgreed()
   }
 
-  /// The state of a pass, which starts from `table` where it is among classes.
+  /// The state of an all-pairs pass, which starts from `table` where it is among classes.
   func search(pass: Int, from table: NeighbourTable? = nil) -> SearchCheckpoint {
+    SearchCheckpoint(parts(pass: pass, searchIdentity, from: table))
+  }
+
+  /// The parts of a pass among candidates, which starts from `table` where it is among classes, and from
+  /// landmarks where it is not.
+  func candidates(
+    pass: Int, of landmarks: LandmarkClasses? = nil, from table: NeighbourTable? = nil
+  )
+    -> CheckpointParts
+  {
     var identity = searchIdentity
+    identity["pairs"] = "candidates"
+    identity["landmarks"] = landmarks?.checksum
+    return parts(pass: pass, identity, from: table)
+  }
+
+  private func parts(pass: Int, _ identity: CheckpointIdentity, from table: NeighbourTable?)
+    -> CheckpointParts
+  {
+    var identity = identity
     if let table {
       var checksum = Checksum()
       table.indices.withUnsafeBytes { checksum.add($0) }
       table.affinities.withUnsafeBytes { checksum.add($0) }
       identity["neighbours before"] = checksum.text
     }
-    return SearchCheckpoint(self, pass: pass, identity: identity)
-  }
-
-  /// N of `pass-N` and of `pass-N-rank-R-S`.
-  private static func passNumber(_ name: String) -> Int? {
-    let parts = name.split(separator: "-")
-    return parts.count > 1 && parts[0] == "pass" ? Int(parts[1]) : nil
+    return CheckpointParts(
+      self, name: "pass-\(pass)", title: "pass \(pass)", identity: identity)
   }
 
   /// The latest pass that was saved and can be used. Collective.
   func restoredPass(images: Int) throws -> Pass? {
-    let numbers = try names(prefix: "pass-").filter { !$0.contains("rank") }
-      .compactMap { Self.passNumber($0) }.sorted(by: >)
-    for number in numbers where isResuming {
+    for number in try wholes("pass-") {
       if let pass = try restored("pass-\(number)", searchIdentity, images: images) {
         say("resuming after pass \(number)")
         return pass

@@ -9,7 +9,9 @@ import ParticleIO
 /// |---|---|---|
 /// | `model` | mean, covariance and posterior | rank 0, after the model |
 /// | `statistics-A-B` | b of the images from A up to B | every rank, before `model` |
-/// | `pass-N-rank-R-S` | a part of pass N's lists of candidates | rank R, now and then (`SearchCheckpoint`) |
+/// | `landmarks-N` | the landmarks' classes, refined N times | rank 0 |
+/// | `landmarks-N-rank-R-S` | a part of the images' lists of these landmarks | rank R, now and then (`SavedLists`) |
+/// | `pass-N-rank-R-S` | a part of pass N's lists | rank R, now and then (`SearchCheckpoint`, `SavedLists`) |
 /// | `pass-N` | the neighbours after pass N | rank 0 |
 /// | `neighbours` | the neighbours in the end | rank 0 |
 ///
@@ -78,7 +80,7 @@ public final class Checkpoints {
   }
 
   private static func isName(_ name: String) -> Bool {
-    ["model", "statistics-", "pass-", "neighbours"].contains { name.hasPrefix($0) }
+    ["model", "statistics-", landmarksName, "pass-", "neighbours"].contains { name.hasPrefix($0) }
   }
 
   private static func broadcast(_ identity: CheckpointIdentity, on comm: Communicator) throws
@@ -105,6 +107,20 @@ public final class Checkpoints {
   func names(prefix: String) throws -> [String] {
     let mine = comm.isRoot ? names.filter { $0.hasPrefix(prefix) } : []
     return try comm.broadcast(mine.joined(separator: "\n")).split(separator: "\n").map(String.init)
+  }
+
+  /// N of `pass-N` and of `pass-N-rank-R-S`, where `prefix` is `pass-`.
+  static func number(of name: String, _ prefix: String) -> Int? {
+    name.hasPrefix(prefix)
+      ? name.dropFirst(prefix.count).split(separator: "-").first.flatMap { Int($0) } : nil
+  }
+
+  /// The numbers of the checkpoints that are not parts, the latest first; none where the run does not resume.
+  /// Collective.
+  func wholes(_ prefix: String) throws -> [Int] {
+    isResuming
+      ? try names(prefix: prefix).filter { !$0.contains("rank") }
+        .compactMap { Self.number(of: $0, prefix) }.sorted(by: >) : []
   }
 
   func file(_ name: String) -> String { "\(path)/\(name)" }

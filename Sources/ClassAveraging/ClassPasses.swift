@@ -43,9 +43,9 @@ struct ClassPasses {
   let observer: any StageObserver
   var checkpoints: Checkpoints?
 
-  /// Finds the best `members` neighbours of each class among some pairs, given the table of the pass
-  /// before; nil compares all pairs.
-  var searchAmong: ((DistributedRows, PairModel, NeighbourTable) throws -> NeighbourTable)?
+  /// Finds the best `members` neighbours of each class among some pairs, given the pass's number and the table
+  /// of the pass before; nil compares all pairs.
+  var searchAmong: ((Int, DistributedRows, PairModel, NeighbourTable) throws -> NeighbourTable)?
 
   /// The first pass that may be the last one where the passes stop by themselves.
   var fewest = 2
@@ -85,7 +85,7 @@ struct ClassPasses {
         layout: posterior.layout, information: [common], affinity: .bayes,
         correlation: min(correlation, Self.largestCorrelation))
       let next =
-        try searchAmong?(classes, model, table)
+        try searchAmong?(pass, classes, model, table)
         ?? search(classes, model, checkpoint: checkpoints?.search(pass: pass, from: table))
       let kept = try keptShare(table, next)
       reports.append(

@@ -16,14 +16,19 @@ struct LandmarkComparison {
   let threads: Int
   let comm: Communicator
   let observer: any StageObserver
-
   /// Images compared at a time by one thread.
-  private static let chunk = 2048
+  var chunk = 2048
 
   /// The best landmarks of this rank's images. An image's comparison with its own class says nothing: its
-  /// own landmark is left out.
-  /// - Parameter done: pairs that the stage has compared before.
-  func run(after done: Int = 0) throws -> BestLandmarks {
+  /// own landmark is left out. Collective where `parts` are given.
+  /// - Parameters:
+  ///   - done: pairs that the stage has compared before.
+  ///   - parts: where the lists are saved, and go on from where there are some.
+  ///   - isKept: whether all lists are saved in the end, for stages that follow.
+  /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
+  func run(after done: Int = 0, parts: CheckpointParts? = nil, isKept: Bool = false) throws
+    -> BestLandmarks
+  {
     let own = rows.partition.range(of: comm.rank)
     let model = try classes.pairModel(posterior)
     let landmarks = PairTile.Side(landmarkBlock(), model: model, threshold: .infinity)
@@ -32,22 +37,26 @@ struct LandmarkComparison {
         group: model.groupCount - 1,
         rows: $0..<min($0 + PairTile.rowsPerTile, landmarks.block.count))
     }
+    var result = try SavedLists(
+      BestLandmarks(images: own, capacity: capacity), of: rows.partition, parts: parts, on: comm)
     // Images of one group side by side.
-    let order = own.sorted { (groups[$0], $0) < (groups[$1], $1) }
-    var result = BestLandmarks(images: own, capacity: capacity)
-    let chunks = (own.count + Self.chunk - 1) / Self.chunk
+    let order = result.missing.map { own.lowerBound + $0 }
+      .sorted { (groups[$0], $0) < (groups[$1], $1) }
+    let before = own.count - order.count
+    let chunks = (order.count + chunk - 1) / chunk
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
     var found = [(block: PairBlock, lists: BestCandidates)?](repeating: nil, count: pool.count)
+    observer.stageAdvanced(to: done + before * classes.images.count)
     for start in stride(from: 0, to: chunks, by: pool.count) {
       let count = min(pool.count, chunks - start)
-      let parts = (start..<start + count).map {
-        order[$0 * Self.chunk..<min(($0 + 1) * Self.chunk, own.count)]
+      let batches = (start..<start + count).map {
+        order[$0 * chunk..<min(($0 + 1) * chunk, order.count)]
       }
       found.withUnsafeMutableBufferPointer { found in
         nonisolated(unsafe) let found = found
         pool.forEach(count) { tile, at in
           let images = PairTile.Side(
-            block(of: parts[at], from: own.lowerBound), model: model)
+            block(of: batches[at], from: own.lowerBound), model: model)
           let lists = TileLists(
             rows: BestCandidates(rows: landmarks.block.count, capacity: 1),
             columns: BestCandidates(rows: images.block.count, capacity: capacity + 1))
@@ -59,12 +68,16 @@ struct LandmarkComparison {
         }
       }
       for case (let block, let lists)? in found.prefix(count) {
-        enter(lists, of: block, into: &result)
+        enter(lists, of: block, into: &result.lists)
       }
+      result.markDone(batches.joined().lazy.map { $0 - own.lowerBound })
       observer.stageAdvanced(
-        to: done + min((start + count) * Self.chunk, own.count) * classes.images.count)
+        to: done + (before + min((start + count) * chunk, order.count)) * classes.images.count)
+      if try !result.goesOn() { break }
     }
-    return result
+    try observer.communicating { try result.stopIfAgreed() }
+    if isKept, parts != nil { try comm.agree { try result.save() } }
+    return result.lists
   }
 
   /// What was found for a block of images, without their own landmarks.

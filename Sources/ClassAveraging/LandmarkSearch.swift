@@ -20,6 +20,11 @@ struct LandmarkSearch {
   var landmarksPerImage = 40
   /// How often the landmarks' members are drawn from all images.
   var refinements = 2
+  /// Images compared with landmarks at a time by one thread: a block of work, between which the search may be
+  /// saved and stopped.
+  var chunk = 2048
+  /// Pairs of candidates scored at a time: a block of work as well.
+  var batch = SuspectScoring.batch
 
   /// What Bayes factors of landmarks are divided by (`BestLandmarks.probabilities`).
   private static let softening: Float = 3
@@ -34,18 +39,20 @@ struct LandmarkSearch {
   private var images: Int { scoring.groups.count }
 
   /// Collective.
-  /// - Parameter classes: makes those of a sample of the images; not called where a later pass was saved.
+  /// - Parameter classes: makes those of a sample of the images; not called where later ones or a pass were
+  ///   saved.
   /// - Returns: the neighbours of the last pass, `passes.members` of each image or, with one pass, those
   ///   asked for, on every rank.
+  /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func run(_ classes: () throws -> LandmarkClasses) throws -> (
     table: NeighbourTable, reports: [PassReport]
   ) {
     let start = try passes.checkpoints?.restoredPass(images: images)
-    let table = try start?.table ?? firstNeighbours(classes())
+    let table = try start?.table ?? firstNeighbours(classes)
     var passes = passes
     // The first classes share their members because they share their candidates.
     passes.fewest = 3
-    passes.searchAmong = { [passes] classes, model, before in
+    passes.searchAmong = { [passes] pass, classes, model, before in
       let weights = NeighbourWeights(passes)
       let proposal = CandidateProposal(
         among: before, longest: Self.links, count: candidates, threads: threads
@@ -53,46 +60,60 @@ struct LandmarkSearch {
       return try SuspectScoring(
         model: model, rows: classes, groups: .init(repeating: 0, count: images),
         threads: threads, comm: comm, observer: observer
-      ).best(of: proposal, neighboursPerImage: passes.members)
+      ).best(
+        of: proposal, neighboursPerImage: passes.members, batch: batch,
+        parts: passes.checkpoints?.candidates(pass: pass, from: before))
     }
     return try passes.run(table, after: start?.reports ?? [])
   }
 
   /// The neighbours among the candidates that share landmarks.
-  private func firstNeighbours(_ classes: LandmarkClasses) throws -> NeighbourTable {
-    let found = try bestLandmarks(classes)
+  private func firstNeighbours(_ sample: () throws -> LandmarkClasses) throws -> NeighbourTable {
+    let (classes, found) = try bestLandmarks(sample)
     observer.stageBegan("candidates", items: found.images.count * candidates)
     let kept = passes.limit > 1 ? passes.members : passes.neighbours
     let proposal = try CandidateProposal(
       sharing: found.probabilities(softening: Self.softening), landmarks: classes.images.count,
       longest: Self.proposals * candidates, count: candidates, images: images, threads: threads,
       on: comm)
-    let table = try scoring.best(of: proposal, neighboursPerImage: kept)
+    let table = try scoring.best(
+      of: proposal, neighboursPerImage: kept, batch: batch,
+      parts: passes.checkpoints?.candidates(pass: 1, of: classes))
     try passes.checkpoints?.save(.init(number: 1, table: table, reports: []))
     observer.stageEnded()
     return table
   }
 
-  /// The landmarks that each of this rank's images is most like.
-  private func bestLandmarks(_ sample: LandmarkClasses) throws -> BestLandmarks {
-    let pairs = statistics.partition.range(of: comm.rank).count * sample.images.count
+  /// The landmarks, and those that each of this rank's images is most like.
+  private func bestLandmarks(_ sample: () throws -> LandmarkClasses) throws -> (
+    LandmarkClasses, BestLandmarks
+  ) {
+    let checkpoints = passes.checkpoints
+    let saved = try checkpoints?.restoredLandmarks(width: statistics.width)
+    var classes = try saved?.classes ?? sample()
+    if saved == nil { try checkpoints?.save(classes, refinements: 0) }
+    let pairs = statistics.partition.range(of: comm.rank).count * classes.images.count
     observer.stageBegan("landmarks", items: (refinements + 1) * pairs)
-    var classes = sample
-    var found = BestLandmarks(images: 0..<0, capacity: 0)
-    for round in 0...refinements {
-      if round > 0 {
-        classes = try LandmarkRefinement(
-          posterior: posterior, rows: statistics, groups: scoring.groups, passes: passes,
-          threads: threads, comm: comm, observer: observer
-        ).run(classes, found)
-      }
-      found = try LandmarkComparison(
+    var round = saved?.refinements ?? 0
+    while true {
+      let isLast = round >= refinements
+      let found = try LandmarkComparison(
         classes: classes, posterior: posterior, rows: statistics, groups: scoring.groups,
         capacity: min(landmarksPerImage, classes.images.count), threads: threads, comm: comm,
-        observer: observer
-      ).run(after: round * pairs)
+        observer: observer, chunk: chunk
+      ).run(
+        after: round * pairs, parts: checkpoints?.comparison(with: classes, refinements: round),
+        isKept: isLast)
+      if isLast {
+        observer.stageEnded()
+        return (classes, found)
+      }
+      classes = try LandmarkRefinement(
+        posterior: posterior, rows: statistics, groups: scoring.groups, passes: passes,
+        threads: threads, comm: comm, observer: observer
+      ).run(classes, found)
+      round += 1
+      try checkpoints?.save(classes, refinements: round)
     }
-    observer.stageEnded()
-    return found
   }
 }

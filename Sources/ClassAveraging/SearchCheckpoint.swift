@@ -13,69 +13,37 @@ struct ListRecord {
 
 /// The state of an all-pairs pass on disk.
 ///
-/// Every rank writes its part at its own time: the lists of its own images and of the visitor's, with
-/// the pairs that they were offered. Each part says no more than it holds: parts of different ages, and of runs
-/// on different numbers of ranks, go together, and where one is missing its pairs are scored again. A run that
-/// resumes first writes what it has found as parts of its own, then removes the others.
+/// A rank's part holds the lists of its own images and of the visitor's, with the pairs that they were
+/// offered (`CheckpointParts`).
 final class SearchCheckpoint {
-  private let checkpoints: Checkpoints
-  private let pass: Int
-  private let identity: CheckpointIdentity
-  private var session = 1
-  private var saved: Double
+  private let parts: CheckpointParts
+
+  init(_ parts: CheckpointParts) { self.parts = parts }
+
   /// Whether this rank has been told to stop, and has saved its part.
-  private(set) var isStopping = false
+  var isStopping: Bool { parts.isStopping }
 
-  /// - Parameter identity: of the pass; another makes its parts foreign.
-  init(_ checkpoints: Checkpoints, pass: Int, identity: CheckpointIdentity) {
-    self.checkpoints = checkpoints
-    self.pass = pass
-    self.identity = identity
-    saved = Communicator.wallTime()
-  }
-
-  private var prefix: String { "pass-\(pass)-rank-" }
-
-  /// What this rank should do between two blocks of work.
-  enum Advice { case goOn, save, stop }
-
-  /// Cheap; waits for nobody.
-  func advice() throws -> Advice {
-    if isStopping { return .stop }
-    if try checkpoints.stop.poll() {
-      isStopping = true
-      return .stop
-    }
-    return Communicator.wallTime() - saved >= checkpoints.interval ? .save : .goOn
-  }
+  /// What this rank should do between two blocks of work. Cheap; waits for nobody.
+  func advice() throws -> CheckpointParts.Advice { try parts.advice() }
 
   /// Writes this rank's part in place of the one before. Throws `OutputError`.
   func save(_ records: [ListRecord]) throws {
-    let comm = checkpoints.comm
-    let writer = try checkpoints.writer("\(prefix)\(comm.rank)-\(session)", identity)
-    try writer.add(records.count)
-    for record in records {
-      for number in [record.images.lowerBound, record.images.upperBound] { try writer.add(number) }
-      try writer.add(
-        record.claims.flatMap {
-          [
-            $0.images.lowerBound, $0.images.upperBound, $0.partners.lowerBound,
-            $0.partners.upperBound,
-          ]
-        })
-      try writer.add(record.words)
+    try parts.save { writer in
+      try writer.add(records.count)
+      for record in records {
+        for number in [record.images.lowerBound, record.images.upperBound] {
+          try writer.add(number)
+        }
+        try writer.add(Self.numbers(record.claims))
+        try writer.add(record.words)
+      }
     }
-    try writer.finish()
-    saved = Communicator.wallTime()
   }
 
   /// Ends the run if any rank has been asked to stop, after every rank has saved its part. Collective.
   /// - Throws: `Interruption`.
   func stopIfAgreed(_ records: () -> [ListRecord]) throws {
-    if try checkpoints.stop.agree() {
-      if !isStopping { try save(records()) }
-      try checkpoints.stop.throwIfAgreed()
-    }
+    try parts.stopIfAgreed { if !isStopping { try save(records()) } }
   }
 
   /// Offers what earlier parts hold of this rank's images to `lists`, and writes it as a part of this run.
@@ -83,29 +51,18 @@ final class SearchCheckpoint {
   /// - Parameter shares: of the places in the search's order.
   /// - Returns: the claims of all ranks.
   func restore(into lists: inout SearchLists, shares: Partition) throws -> PairCoverage {
-    let comm = checkpoints.comm
+    let comm = parts.checkpoints.comm
     var all = PairCoverage()
-    let files = checkpoints.isResuming ? try checkpoints.names(prefix: prefix) : []
+    let files = try parts.earlier()
     if files.isEmpty { return all }
     let own = PairClaim(images: lists.places.range, partners: 0..<shares.total)
     let capacity = lists.own.capacity
     lists.own.mayRepeat = true
-    var lines: [String] = []
-    for start in stride(from: 0, to: files.count, by: comm.size) {
-      var records: [ListRecord] = []
-      if start + comm.rank < files.count {
-        records =
-          try checkpoints.reading(files[start + comm.rank], identity, &lines) {
-            try Self.records(&$0, capacity: capacity, images: shares.total)
-          } ?? []
-      }
-      let claims = try comm.allgatherRagged(
-        records.flatMap(\.claims).flatMap {
-          [
-            $0.images.lowerBound, $0.images.upperBound, $0.partners.lowerBound,
-            $0.partners.upperBound,
-          ]
-        })
+    try parts.restore(files) {
+      try Self.records(&$0, capacity: capacity, images: shares.total)
+    } take: { part in
+      let records = part ?? []
+      let claims = try comm.allgatherRagged(Self.numbers(records.flatMap(\.claims)))
       for claim in Self.claims(claims) {
         all.add(claim)
         lists.coverage.add(claim.intersection(own))
@@ -120,14 +77,20 @@ final class SearchCheckpoint {
         }
       }
     }
-    try checkpoints.tell(lines)
     let share = min(1, Double(all.area) / (Double(shares.total) * Double(shares.total)))
-    checkpoints.say("resuming in pass \(pass): \(Int(100 * share)) % of its pairs are done")
-    session =
-      1 + (files.compactMap { $0.split(separator: "-").last.flatMap { Int($0) } }.max() ?? 0)
-    try comm.agree { try save(lists.records) }
-    if comm.isRoot { checkpoints.remove { files.contains($0) } }
+    parts.checkpoints.say(
+      "resuming in \(parts.title): \(Int(100 * share)) % of its pairs are done")
+    try parts.replace(files) { try save(lists.records) }
     return all
+  }
+
+  private static func numbers(_ claims: [PairClaim]) -> [Int] {
+    claims.flatMap {
+      [
+        $0.images.lowerBound, $0.images.upperBound, $0.partners.lowerBound,
+        $0.partners.upperBound,
+      ]
+    }
   }
 
   private static func records(

@@ -15,7 +15,9 @@ struct CheckpointArguments: ParsableArguments {
   var resume = false
 
   @Option(
-    help: "Minutes of a pass over all pairs that a crash may cost; 0 saves each block of work.")
+    help: """
+      Minutes of a search by all pairs or landmarks that a crash may cost; 0 saves each block of work.
+      """)
   var checkpointMinutes = 5.0
 
   @Option(

@@ -6,77 +6,11 @@ import Testing
 
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct LandmarkSearchRanks {
-  /// Statistics of images that show `distinct` clean ones, image i that of number i mod `distinct`.
-  private struct Setting {
-    let posterior: PosteriorModel
-    let statistics: [[Float]]
-    var groups: [Int32] { statistics.indices.map { Int32($0 % 3) } }
-
-    init(images: Int, distinct: Int, noiseVariance: Double, on comm: Communicator) throws {
-      posterior = try SmallModel(seed: 4).posterior(noiseVariance: noiseVariance, on: comm)
-      statistics = try relatedStatistics(posterior, count: images, distinct: distinct, seed: 2)
-    }
-
-    func scoring(threads: Int, on comm: Communicator) throws -> SuspectScoring {
-      let partition = Partition(of: statistics.count, among: comm.size)
-      let rows = DistributedRows(
-        SteerableCoefficients(
-          layout: posterior.layout,
-          rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
-        partition: partition, on: comm)
-      return SuspectScoring(
-        model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: groups,
-        threads: threads, comm: comm, observer: SilentObserver())
-    }
-
-    func passes(_ scoring: SuspectScoring, neighbours: Int, limit: Int) -> ClassPasses {
-      ClassPasses(
-        posterior: posterior, rows: scoring.rows, groups: scoring.groups, members: neighbours,
-        neighbours: neighbours, limit: limit, isAutomatic: false, threads: scoring.threads,
-        comm: scoring.comm, observer: scoring.observer)
-    }
-
-    /// The neighbours found with the classes of `landmarks` images, each compared with all others.
-    func search(
-      landmarks: Int, candidates: Int, neighbours: Int, limit: Int, threads: Int = 1,
-      on comm: Communicator
-    ) throws -> NeighbourTable {
-      let scoring = try scoring(threads: threads, on: comm)
-      let images = LandmarkClasses.draw(landmarks, of: statistics.count, seed: 5)
-      let sample = try LandmarkClasses.sample(
-        images, of: scoring.rows, groups: scoring.groups, on: comm)
-      let ofSample = SuspectScoring(
-        model: scoring.model, rows: sample.rows, groups: sample.groups, threads: threads,
-        comm: comm, observer: scoring.observer)
-      let own = sample.rows.partition.range(of: comm.rank)
-      let table = try ofSample.neighbours(
-        of: own.map { Int32($0) },
-        suspects: own.flatMap { i in (0..<Int32(landmarks)).filter { $0 != i } },
-        neighboursPerImage: neighbours
-      )
-      let classes = try LandmarkClasses(
-        of: images, passes(ofSample, neighbours: neighbours, limit: 1), table: table)
-      return try LandmarkSearch(
-        posterior: posterior, statistics: scoring.rows, scoring: scoring,
-        passes: passes(scoring, neighbours: neighbours, limit: limit), candidates: candidates
-      ).run { classes }.table
-    }
-
-    /// The share of neighbours that show the same clean image.
-    func share(_ table: NeighbourTable, distinct: Int) -> Double {
-      let right = table.indices.indices.count {
-        table.indices[$0] >= 0
-          && Int(table.indices[$0]) % distinct == $0 / table.neighboursPerImage % distinct
-      }
-      return Double(right) / Double(table.indices.count)
-    }
-  }
-
   @Test("With every image a landmark and a candidate, the neighbours are those of all pairs")
   func exactInTheLimit() throws {
     let world = try testWorld()
     let (count, k) = (45, 6)
-    let setting = try Setting(images: count, distinct: 9, noiseVariance: 0.5, on: world)
+    let setting = try LandmarkSetting(images: count, distinct: 9, noiseVariance: 0.5, on: world)
     let table = try setting.search(
       landmarks: count, candidates: count - 1, neighbours: k, limit: 1, on: world)
     let model = try PairModel(setting.posterior, affinity: .bayes)
@@ -98,7 +32,8 @@ struct LandmarkSearchRanks {
   func recall() throws {
     let world = try testWorld()
     let (count, distinct, k) = (360, 30, 8)
-    let setting = try Setting(images: count, distinct: distinct, noiseVariance: 0.2, on: world)
+    let setting = try LandmarkSetting(
+      images: count, distinct: distinct, noiseVariance: 0.2, on: world)
     func share(landmarks: Int, candidates: Int, limit: Int) throws -> Double {
       let table = try setting.search(
         landmarks: landmarks, candidates: candidates, neighbours: k, limit: limit, on: world)
@@ -115,7 +50,7 @@ struct LandmarkSearchRanks {
   func sameOnRanks() throws {
     let world = try testWorld()
     let alone = try world.split(colour: world.rank, key: 0)
-    let setting = try Setting(images: 101, distinct: 10, noiseVariance: 2, on: world)
+    let setting = try LandmarkSetting(images: 101, distinct: 10, noiseVariance: 2, on: world)
     let together = try setting.search(
       landmarks: 30, candidates: 20, neighbours: 6, limit: 3, threads: 2, on: world)
     let lonely = try setting.search(

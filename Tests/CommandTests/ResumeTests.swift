@@ -81,11 +81,37 @@ extension CommandTests {
       #expect(part.errors == [])
     }
 
+    /// A search by landmarks goes on from each of its stages, by signals one after the other.
+    @Test func landmarks() throws {
+      let folder = try SmallSet.make()
+      let search = ["--search", "landmarks", "--landmarks", "80"]
+      #expect(try run(folder, "whole", search, ranks: 2).status == 0)
+      var messages = ""
+      var isDone = false
+      // The first ends after the model, the second among the landmarks.
+      for (at, ranks) in [2, 2, 1, 3, 2, 1, 3, 2, 1, 3].enumerated() where !isDone {
+        let fault = "\(ranks - 1):USR1:\(at == 0 ? 14 : at == 1 ? 24 : 5)"
+        let part = try run(folder, "parts", search + ["--resume"], ranks: ranks, fault: fault)
+        messages += part.messages
+        isDone = part.status == 0
+        #expect(isDone || part.status == Self.stopped, "\(fault): \(part.text)")
+        #expect(part.errors == [], "\(part.text)")
+      }
+      if !isDone {
+        let last = try run(folder, "parts", search + ["--resume"], ranks: 2)
+        #expect(last.status == 0, "\(last.text)")
+      }
+      #expect(
+        messages.contains("resuming with the landmarks")
+          && messages.contains("resuming in the comparison with the landmarks")
+          && messages.contains("resuming after pass 1"), "\(messages)")
+      #expect(!messages.contains("not used"), "\(messages)")
+      try expectSame(folder, "parts", "whole")
+    }
+
     /// Searches that leave no checkpoint within stages end at once, and start again from the model.
-    @Test(arguments: [
-      ["--search", "rir", "--passes", "1"], ["--search", "landmarks", "--landmarks", "80"],
-    ])
-    func otherSearches(search: [String]) throws {
+    @Test func otherSearches() throws {
+      let search = ["--search", "rir", "--passes", "1"]
       let folder = try SmallSet.make()
       #expect(try run(folder, "whole", search, ranks: 2).status == 0)
       let part = try run(folder, "parts", search, ranks: 2, fault: "1:USR1:11")
