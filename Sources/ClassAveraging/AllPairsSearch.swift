@@ -5,10 +5,11 @@ import MPI
 /// (method E.5), blocks of coefficients travelling round the ring of ranks.
 ///
 /// Images are ordered by defocus group and dealt out in equal parts. A block visits half of the ring:
-/// with p ranks each pair of blocks meets on one rank, and for even p the last meeting is shared by
-/// both, so that every rank has the same work. The image that comes first in the order is always the
-/// weighted one, and lists are ordered by (score, index): the result does not depend on ranks or threads.
-/// A rank holds three blocks: its own, the visitor and the one that is arriving.
+/// with p ranks each pair of blocks meets on one rank, and for even p the last pair meets on both of its
+/// ranks, which share the rows as they go (`SharedChunks`): as equally fast ranks, half each. The image that
+/// comes first in the order is always the weighted one, and lists are ordered by (score, index): the result
+/// does not depend on ranks or threads. A rank holds three blocks: its own, the visitor and the one that is
+/// arriving.
 struct AllPairsSearch {
   let model: PairModel
   /// S, candidates kept of each image.
@@ -47,8 +48,13 @@ struct AllPairsSearch {
     var lists = SearchLists(places[rank], capacity: capacity)
     var ownSide = PairTile.Side(own, model: model, threads: threads)
     let known = try checkpoint?.restore(into: &lists, shares: rows.partition) ?? PairCoverage()
-    ownSide.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
-    var progress = Progress(observer: observer)
+    var pairs = 0
+    var shared: SharedChunks?
+    if size % 2 == 0 {
+      shared = try SharedChunks(
+        count: MeetingTiles(of: own, threads: threads).chunkCount,
+        with: (rank + size / 2) % size, on: comm)
+    }
 
     var visitor = own
     for step in 0...size / 2 {
@@ -65,13 +71,10 @@ struct AllPairsSearch {
           UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: 1)
       }
       let owner = (rank - step + size) % size
-      let meeting = PairMeeting(
-        own: places[rank], visitor: places[owner], isShared: step > 0 && 2 * step == size,
-        known: known)
+      let heir = (rank + step) % size
+      let meeting = PairMeeting(own: places[rank], visitor: places[owner], known: known)
       // Whether to go on after some of the meeting's rows.
       let between = { (done: Range<Int>, found: [TileLists]) throws in
-        _ = try receiving?.test()
-        _ = try sending?.test()
         guard let checkpoint else { return true }
         let advice = try checkpoint.advice()
         if advice != .goOn {
@@ -79,27 +82,36 @@ struct AllPairsSearch {
         }
         return advice != .stop
       }
+      // What is known by now prunes; from the visitor's owner, once it has come.
+      ownSide.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
+      let thresholds =
+        try step == 0
+        ? nil
+        : Exchange(
+          ownSide.thresholds, to: heir, count: visitor.count, from: owner, tag: 3, on: comm)
+      var comparison = MeetingComparison(
+        meeting, ownSide,
+        step == 0 ? ownSide : PairTile.Side(visitor, model: model, threads: threads),
+        shared: step > 0 && isLast ? shared : nil, thresholds: thresholds, capacity: capacity,
+        pool: pool, observer: observer)
       // A run that stops leaves the work out, but no message.
-      let isLeftOut = checkpoint?.isStopping ?? false
-      if step == 0 {
-        let (found, done) = try compare(
-          meeting, ownSide, ownSide, isLeftOut: isLeftOut, pool, &progress, between)
-        lists.add(meeting, done: done, found: found)
-      } else if owner != rank {
-        var visitorSide = PairTile.Side(visitor, model: model, threads: threads)
-        let heir = (rank + step) % size
-        // What the visitor's owner has found by now prunes here.
-        visitorSide.thresholds = try exchange(
-          (0..<own.count).map { lists.own.threshold(row: $0) }, to: heir, from: owner,
-          count: visitor.count, tag: 3)
-        let (first, second) =
-          meeting.isOwnFirst ? (ownSide, visitorSide) : (visitorSide, ownSide)
-        let (found, done) = try compare(
-          meeting, first, second, isLeftOut: isLeftOut, pool, &progress, between)
-        lists.add(meeting, done: done, found: found)
+      let (found, done) = try comparison.run(
+        isLeftOut: checkpoint?.isStopping ?? false,
+        advance: {
+          pairs += $0
+          observer.stageAdvanced(to: pairs)
+        },
+        poll: {
+          _ = try receiving?.test()
+          _ = try sending?.test()
+          try shared?.answerIfAsked()
+        }, between: between)
+      lists.add(meeting, done: done, found: found)
+      if let thresholds {
+        _ = try wait(for: thresholds, shared)
         let visitors = lists.visitors(meeting, found: found)
         let (back, itsDone) = try handBack(
-          visitors, done: done, to: owner, from: heir, rows: own.count)
+          visitors, done: done, to: owner, from: heir, rows: own.count, shared)
         if checkpoint != nil {
           lists.handedBack = lists.visitorRecord(visitors, meeting, done: done)
         }
@@ -110,6 +122,11 @@ struct AllPairsSearch {
       }
       if !isLast {
         try observer.communicating {
+          while let shared, shared.mustAnswer {
+            let hasArrived = try receiving?.test() ?? true
+            if try hasArrived && (sending?.test() ?? true) { break }
+            try shared.answerIfAsked()
+          }
           try receiving.take()?.wait()
           try sending.take()?.wait()
         }
@@ -139,93 +156,31 @@ struct AllPairsSearch {
     partition.range(of: comm.rank).count * partition.total / 2
   }
 
-  /// Progress in pairs, as the observer hears of it.
-  private struct Progress {
-    let observer: any StageObserver
-    var done = 0
-
-    mutating func add(_ pairs: Int) {
-      done += pairs
-      observer.stageAdvanced(to: done)
-    }
-  }
-
-  /// Compares a meeting's rows, of `first`, with all of `second`, tile by tile on all threads.
-  /// - Parameter between: called after some tiles, with the places that are done of the first block and what
-  ///   was found by each thread; whether to go on.
-  /// - Returns: what each thread found, and the places that are done.
-  private func compare(
-    _ meeting: PairMeeting, _ first: PairTile.Side, _ second: PairTile.Side, isLeftOut: Bool,
-    _ pool: WorkerPool<PairTile>, _ progress: inout Progress,
-    _ between: (Range<Int>, [TileLists]) throws -> Bool
-  ) throws -> (found: [TileLists], done: Range<Int>) {
-    var tiles: [PairBlock.Run] = []
-    for run in first.block.runs where !isLeftOut {
-      let part = run.rows.clamped(to: meeting.rows)
-      for start in stride(from: part.lowerBound, to: part.upperBound, by: PairTile.rowsPerTile) {
-        tiles.append(
-          PairBlock.Run(
-            group: run.group, rows: start..<min(start + PairTile.rowsPerTile, part.upperBound)))
-      }
-    }
-    let found = (0..<pool.count).map { _ in
-      TileLists(
-        rows: BestCandidates(rows: first.block.count, capacity: capacity),
-        columns: BestCandidates(rows: second.block.count, capacity: capacity))
-    }
-    let settled = meeting.settledRows
-    let round = 2 * pool.count
-    var done = meeting.rows.prefix(0)
-    for start in stride(from: 0, to: tiles.count, by: round) {
-      let part = tiles[start..<min(start + round, tiles.count)]
-      pool.forEachNumbered(part.count) { tile, worker, at in
-        tile.compare(
-          part[part.startIndex + at], of: first, with: second, isTriangle: meeting.isTriangle,
-          settled: settled, lists: found[worker])
-      }
-      for run in part {
-        progress.add(
-          meeting.isTriangle
-            ? run.rows.count * (second.block.count - run.rows.lowerBound)
-            : run.rows.count * second.block.count)
-      }
-      done = done.lowerBound..<part.last!.rows.upperBound
-      if try !between(meeting.first.places(rows: done), found) { break }
-    }
-    return (found, meeting.first.places(rows: done))
-  }
-
   /// Sends the lists found here for a visitor's images to their owner, and receives what another rank
   /// found for this rank's images; with the places that were compared.
   private func handBack(
-    _ lists: BestCandidates, done: Range<Int>, to owner: Int, from other: Int, rows: Int
+    _ lists: BestCandidates, done: Range<Int>, to owner: Int, from other: Int, rows: Int,
+    _ shared: SharedChunks?
   ) throws -> (BestCandidates, Range<Int>) {
     let bounds = [Int64(done.lowerBound), Int64(done.upperBound)]
-    let received = try exchange(
-      bounds + lists.packed, to: owner, from: other, count: 2 + rows * capacity, tag: 2)
+    let received = try wait(
+      for: Exchange(
+        bounds + lists.packed, to: owner, count: 2 + rows * capacity, from: other, tag: 2, on: comm
+      ), shared)
     return (
       BestCandidates(packed: Array(received[2...]), rows: rows, capacity: capacity),
       Int(received[0])..<Int(received[1])
     )
   }
 
-  /// Sends `values` to one rank while `count` values come from another.
-  private func exchange<T: MPIDatatype>(
-    _ values: [T], to destination: Int, from source: Int, count: Int, tag: Int
-  ) throws -> [T] {
+  /// What comes by an exchange. The partner of the meeting that is shared in the end may be there already: it is
+  /// answered meanwhile.
+  private func wait<T>(for exchange: Exchange<T>, _ shared: SharedChunks?) throws -> [T] {
     try observer.communicating {
-      let outgoing = UnsafeMutableBufferPointer<T>.allocate(capacity: values.count)
-      let incoming = UnsafeMutableBufferPointer<T>.allocate(capacity: count)
-      defer {
-        outgoing.deallocate()
-        incoming.deallocate()
+      while let shared, try shared.mustAnswer && !exchange.isOver() {
+        try shared.answerIfAsked()
       }
-      _ = outgoing.update(fromContentsOf: values)
-      let receiving = try comm.startReceive(incoming, from: source, tag: tag)
-      let sending = try comm.startSend(UnsafeBufferPointer(outgoing), to: destination, tag: tag)
-      try receiving.wait()
-      try sending.wait()
-      return Array(incoming)
+      return try exchange.wait()
     }
   }
 }

@@ -18,9 +18,6 @@ struct BlockPlaces {
 
   var rowCount: Int { groups.count * Self.lanes }
 
-  /// Half of the lane groups, as rows.
-  var middleRow: Int { groups.count / 2 * Self.lanes }
-
   /// How far the places reach that lie before a row.
   func place(row: Int) -> Int {
     let (group, lane) = row.quotientAndRemainder(dividingBy: Self.lanes)

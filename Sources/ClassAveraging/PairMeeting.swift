@@ -2,8 +2,6 @@
 struct PairMeeting {
   let own: BlockPlaces
   let visitor: BlockPlaces
-  /// The rows of the first block that are compared here, with all of the second block.
-  let rows: Range<Int>
   /// Pairs of the first and the second block that need no comparison any more; places.
   private let settled: [PairClaim]
 
@@ -14,21 +12,12 @@ struct PairMeeting {
   var first: BlockPlaces { isOwnFirst ? own : visitor }
   var second: BlockPlaces { isOwnFirst ? visitor : own }
 
-  /// - Parameters:
-  ///   - isShared: whether the other rank has the same two blocks, and half of the work.
-  ///   - known: claims from before.
-  init(own: BlockPlaces, visitor: BlockPlaces, isShared: Bool, known: PairCoverage) {
+  /// - Parameter known: claims from before.
+  init(own: BlockPlaces, visitor: BlockPlaces, known: PairCoverage) {
     self.own = own
     self.visitor = visitor
     isOwnFirst = own.range.lowerBound <= visitor.range.lowerBound
     let (first, second) = isOwnFirst ? (own, visitor) : (visitor, own)
-    if !isShared {
-      rows = 0..<first.rowCount
-    } else if isOwnFirst {
-      rows = 0..<first.middleRow
-    } else {
-      rows = first.middleRow..<first.rowCount
-    }
     settled =
       known.claims.isEmpty ? [] : known.settled(rows: first.range, columns: second.range)
   }
@@ -92,7 +81,7 @@ struct SearchLists {
       words: places.compacted(lists.packed, capacity: own.capacity))
   }
 
-  /// Enters what was found in a meeting whose rows are done as far as the places `done`.
+  /// Enters what was found in a meeting of whose first block the places `done` are done.
   mutating func add(_ meeting: PairMeeting, done: Range<Int>, found: [TileLists]) {
     for part in found {
       if meeting.isTriangle || meeting.isOwnFirst { own.merge(part.rows) }

@@ -60,18 +60,19 @@ final class PairTile {
   }
 
   /// Compares rows `rows` (of one group) of `first` with all of `second`; with `isTriangle` the two are the
-  /// same block and only columns after a row count. Lane groups all of whose pairs with the rows are among
+  /// same block and only columns after a row count; or one of some equal parts of that. Lane groups all of whose pairs with the rows are among
   /// `settled` (rows as images, columns as partners) are left out.
   func compare(
-    _ rows: PairBlock.Run, of first: Side, with second: Side, isTriangle: Bool,
-    settled: [PairClaim] = [], lists: TileLists
+    _ rows: PairBlock.Run, of first: Side, with second: Side, part: Int = 0, of parts: Int = 1,
+    isTriangle: Bool, settled: [PairClaim] = [], lists: TileLists
   ) {
     let width = first.block.width
     let groupCount = model.groupCount
     var preparedFor = -1
-    for at in 0..<second.block.laneGroupCount {
+    let begin = isTriangle ? rows.rows.lowerBound / 16 : 0
+    let laneGroups = second.block.laneGroupCount - begin
+    for at in begin + laneGroups * part / parts..<begin + laneGroups * (part + 1) / parts {
       let firstColumn = at * 16
-      if isTriangle && firstColumn + 15 <= rows.rows.lowerBound { continue }
       if !settled.isEmpty {
         let part = PairClaim(images: rows.rows, partners: firstColumn..<firstColumn + 16)
         if settled.contains(where: { $0.contains(part) }) { continue }

@@ -79,6 +79,8 @@ struct NetworkCost {
     stage.communication += steps * (late + back / machine.bandwidth + 4 * machine.latency)
     stage.bytes += p * steps * (block + back)
     stage.messages += p * steps * 3
+    // Of the rows that two ranks share, one asks for its half in some hundred chunks.
+    if ranks % 2 == 0 { stage.messages += p / 2 * min(96, n / p / 16) }
   }
 
   /// Pairs go to their homes (8 bytes) and to the ranks that score them, of which most lie there already;

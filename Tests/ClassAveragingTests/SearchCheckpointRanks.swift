@@ -117,4 +117,54 @@ struct SearchCheckpointRanks {
     #expect(world.rank > 0 || stops > 1)
     try world.barrier()
   }
+
+  /// One of two ranks has taken most of the rows that they share when the run is stopped.
+  @Test func stoppedInAMeetingSharedUnevenly() throws {
+    let world = try testWorld()
+    let folder = try TemporaryFolder()
+    let path = try world.broadcast(folder.file("checkpoints"))
+    let posterior = try SmallModel(seed: 4).posterior(noiseVariance: 0.5, on: world)
+    let count = 700
+    let problem = Problem(
+      model: try PairModel(posterior, affinity: .mahalanobis),
+      statistics: try relatedStatistics(posterior, count: count, distinct: 60, seed: 2),
+      groups: [Int32](repeating: 0, count: count))
+    let whole = try #require(try problem.search(nil, threads: 1, on: world))
+    let part = try world.split(colour: world.rank < 2 ? 0 : 1, key: world.rank)
+    let isStopped = world.size > 1
+    // Rank 0 has asked three times when it has done the rows of its own meeting, and then asks after every 16.
+    let chunks = 18
+    if isStopped && world.rank < 2 {
+      let stop = try StopRequest(on: part)
+      let tokens = RankTokens(try part.split(colour: 0, key: part.rank))
+      stop.whenPolled = { poll in
+        if part.rank == 0 && poll == 3 + chunks {
+          try! tokens.send()
+          try! stop.ask("the test says so")
+        }
+        if part.rank == 1 && poll == 1 { try! tokens.receive(seconds: 60) }
+      }
+      let lists = try problem.search(
+        checkpoints(path, stop: stop, on: part).search(pass: 1), threads: 1, on: part)
+      #expect(lists == nil)
+      try tokens.finish()
+    }
+    try world.barrier()
+    let checkpoint = try checkpoints(path, stop: try StopRequest(on: world), on: world).search(
+      pass: 1)
+    if isStopped {
+      let partition = Partition(of: count, among: world.size)
+      let laneGroups = PairBlock.laneGroups(of: partition, groups: problem.groups)
+      var lists = SearchLists(
+        BlockPlaces(laneGroups[world.rank], range: partition.range(of: world.rank)),
+        capacity: Self.capacity)
+      let known = try checkpoint.restore(into: &lists, shares: partition)
+      let compared = PairClaim(images: 0..<16 * chunks, partners: count / 2..<count)
+      #expect(known.claims.contains { $0.contains(compared) }, "\(known.claims)")
+      #expect(known.claims.contains { $0.contains(compared.transposed) }, "\(known.claims)")
+    }
+    let end = try problem.search(checkpoint, threads: 2, on: world)
+    #expect(end == whole)
+    try world.barrier()
+  }
 }

@@ -1,0 +1,44 @@
+/// How the rows of a meeting's first block are cut: into chunks, of which ranks that share the meeting take one at
+/// a time, and these into tiles for the threads.
+struct MeetingTiles {
+  private let runs: [PairBlock.Run]
+  private let rowCount: Int
+  /// In a shared meeting: a whole number of lane groups that follows from the rows alone, so that both ranks cut
+  /// alike.
+  let rowsPerChunk: Int
+  /// Tiles to be compared before the ranks' messages are looked at: half a chunk at most where it has the rows
+  /// for it, or a rank that asks for a chunk would wait for the answer.
+  let tilesPerRound: Int
+  private let rowsPerTile: Int
+
+  /// There are at least so many chunks, where there are as many lane groups: the last one may keep a rank waiting.
+  private static let chunks = 96
+  private static let lanes = BlockPlaces.lanes
+
+  init(of block: PairBlock, threads: Int) {
+    runs = block.runs
+    rowCount = block.count
+    rowsPerChunk = max(1, block.laneGroupCount / Self.chunks) * Self.lanes
+    let rowsPerThread = rowsPerChunk / 2 / threads / Self.lanes * Self.lanes
+    rowsPerTile = min(PairTile.rowsPerTile, max(Self.lanes, rowsPerThread))
+    tilesPerRound = min(threads, max(1, rowsPerChunk / 2 / rowsPerTile))
+  }
+
+  var chunkCount: Int { (rowCount + rowsPerChunk - 1) / rowsPerChunk }
+
+  /// The tiles of a chunk, or of all rows: of one defocus group each, ascending.
+  func tiles(chunk: Int?) -> [PairBlock.Run] {
+    let all = 0..<rowCount
+    let rows = chunk.map { ($0 * rowsPerChunk..<($0 + 1) * rowsPerChunk).clamped(to: all) } ?? all
+    var tiles: [PairBlock.Run] = []
+    for run in runs {
+      let part = run.rows.clamped(to: rows)
+      for start in stride(from: part.lowerBound, to: part.upperBound, by: rowsPerTile) {
+        tiles.append(
+          PairBlock.Run(
+            group: run.group, rows: start..<min(start + rowsPerTile, part.upperBound)))
+      }
+    }
+    return tiles
+  }
+}
