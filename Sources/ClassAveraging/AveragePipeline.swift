@@ -60,14 +60,7 @@ public struct AveragePipeline {
       model: pairModel, rows: compared, groups: model.groups.groupOfParticle,
       threads: options.model.threads, comm: comm, observer: observer)
     let search = chosenSearch(images: images, layout: model.posterior.layout)
-    try comm.agree {
-      if options.isLengthAutomatic && search != .allPairs {
-        throw OptionError(
-          "--neighbours auto goes by probabilities, which only all pairs have, and those take more "
-            + "than --search-budget \(options.searchBudget): raise it, or give a number of neighbours"
-        )
-      }
-    }
+    try comm.agree { try options.validateProbabilities(of: search) }
     let saved = try checkpoints?.restoredNeighbours(images: images)
     let (table, passes) =
       try saved
@@ -87,10 +80,10 @@ public struct AveragePipeline {
       return (try stoppable.rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
       let found = try compareAllPairs(model.posterior, scoring)
-      return (try calibrated(found.table, model, scoring), found.reports)
+      return (try withProbabilities(found.table, search, model, scoring), found.reports)
     case .landmarks:
       let found = try compareWithLandmarks(model.posterior, scoring, statistics)
-      return (found.table.prefix(options.neighbours), found.reports)
+      return (try withProbabilities(found.table, search, model, scoring), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(
@@ -104,7 +97,7 @@ public struct AveragePipeline {
   }
 
   /// The same for stages that leave no checkpoint: they end at once when the run is asked to stop.
-  private var stoppable: AveragePipeline {
+  var stoppable: AveragePipeline {
     guard let checkpoints else { return self }
     return AveragePipeline(
       options: options, on: comm,
@@ -144,7 +137,7 @@ public struct AveragePipeline {
   }
 
   /// All pairs of images, then of classes: the table of the last pass, not cut to the neighbours asked for.
-  private func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> (
+  func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> (
     table: NeighbourTable, reports: [PassReport], passes: ClassPasses
   ) {
     let passes = passes(posterior, scoring)
@@ -174,52 +167,8 @@ public struct AveragePipeline {
     return table
   }
 
-  /// The neighbours asked for, by the Bayes factor with their probabilities. Collective.
-  private func calibrated(
-    _ table: NeighbourTable, _ model: FittedModel, _ scoring: SuspectScoring
-  ) throws -> NeighbourTable {
-    guard options.affinity == .bayes, options.hasProbabilities else {
-      return table.prefix(options.neighbours)
-    }
-    let result = try NeighbourFeatureExtraction(
-      basis: model.basis,
-      passes: stoppable.passes(model.posterior, scoring.observed(by: stoppable.observer))
-    ).withProbabilities(
-      table, calibration(model, scoring), keepRegressors: options.keepsPairFeatures)
-    return options.isLengthAutomatic
-      ? result.confident(options.confidence) : result.prefix(options.neighbours)
-  }
-
-  /// What the probabilities of this model's neighbours are, by a search among simulated images. Collective.
-  private func calibration(_ model: FittedModel, _ scoring: SuspectScoring) throws
-    -> NeighbourProbability
-  {
-    let observer = PrefixedObserver("calibration:", stoppable.observer)
-    let own = model.partition.range(of: comm.rank)
-    observer.stageBegan("images", items: own.count)
-    let images = try SimulatedImages(
-      like: model.posterior, basis: model.basis, groups: scoring.groups, own: own,
-      seed: options.seed, threads: options.model.threads, on: comm)
-    observer.stageEnded()
-    let rows = DistributedRows(images.statistics, partition: model.partition, on: comm)
-    let found = try AveragePipeline(options: options, on: comm, observer: observer)
-      .compareAllPairs(
-        model.posterior,
-        SuspectScoring(
-          model: scoring.model, rows: rows, groups: scoring.groups,
-          threads: options.model.threads, comm: comm, observer: observer))
-    observer.stageBegan("fit", items: 0)
-    defer { observer.stageEnded() }
-    let result = try ProbabilityCalibration(basis: model.basis, passes: found.passes, clean: images.clean)
-      .fit(
-        found.table,
-        neighbours: options.isLengthAutomatic ? found.passes.members : options.neighbours)
-    if comm.rank == 0 { print("CAL residual \(images.residual) offset \(result.offset) slope \(result.slope)") }
-    return result
-  }
-
   /// The passes that follow a first search of the images that `scoring` compares.
-  private func passes(_ posterior: PosteriorModel, _ scoring: SuspectScoring) -> ClassPasses {
+  func passes(_ posterior: PosteriorModel, _ scoring: SuspectScoring) -> ClassPasses {
     ClassPasses(
       posterior: posterior, rows: scoring.rows, groups: scoring.groups,
       members: ClassPasses.members(
@@ -232,7 +181,7 @@ public struct AveragePipeline {
 
   /// All pairs of a sample of the images; all images with its classes.
   /// - Parameter statistics: of all images, whatever it is that `scoring` compares.
-  private func compareWithLandmarks(
+  func compareWithLandmarks(
     _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
   ) throws -> (table: NeighbourTable, reports: [PassReport]) {
     let images = scoring.groups.count

@@ -14,6 +14,7 @@ import ParticleIO
 /// | `pass-N-rank-R-S` | a part of pass N's lists | rank R, now and then (`SearchCheckpoint`, `SavedLists`) |
 /// | `pass-N` | the neighbours after pass N | rank 0 |
 /// | `neighbours` | the neighbours in the end | rank 0 |
+/// | `calibration-...` | the same of the search among simulated images | as above |
 ///
 /// Each is checked against what it was made of: the input, the options, the model it belongs to. One
 /// that does not fit or is damaged is reported and not used.
@@ -22,6 +23,8 @@ public final class Checkpoints {
 
   /// The folder.
   let path: String
+  /// What all names begin with.
+  private let stem: String
   let comm: Communicator
   let stop: StopRequest
   /// Seconds between two checkpoints of a pass.
@@ -53,10 +56,12 @@ public final class Checkpoints {
   }
 
   init(
-    path: String, input: CheckpointIdentity, options: AverageOptions, isResuming: Bool,
-    interval: Double, stop: StopRequest, on comm: Communicator, report: @escaping (String) -> Void
+    path: String, stem: String = "", input: CheckpointIdentity, options: AverageOptions,
+    isResuming: Bool, interval: Double, stop: StopRequest, on comm: Communicator,
+    report: @escaping (String) -> Void
   ) {
     self.path = path
+    self.stem = stem
     self.input = input
     self.options = options.withoutIrrelevant
     self.isResuming = isResuming
@@ -67,7 +72,7 @@ public final class Checkpoints {
     if comm.isRoot {
       // What a crash has left half written.
       remove { !isResuming || $0.contains(".part-") }
-      if isResuming && names.isEmpty {
+      if isResuming && names.isEmpty && stem.isEmpty {
         report("no checkpoints in \(path): starting from the beginning")
       }
     }
@@ -81,6 +86,18 @@ public final class Checkpoints {
 
   private static func isName(_ name: String) -> Bool {
     ["model", "statistics-", landmarksName, "pass-", "neighbours"].contains { name.hasPrefix($0) }
+  }
+
+  private static let calibrationStem = "calibration-"
+
+  /// Those of the search among simulated images, which belong to the same model.
+  func ofCalibration() -> Checkpoints {
+    let nested = Checkpoints(
+      path: path, stem: Self.calibrationStem, input: input, options: options,
+      isResuming: isResuming, interval: interval, stop: stop, on: comm
+    ) { [report] in report("calibration: \($0)") }
+    nested.modelKey = modelKey
+    return nested
   }
 
   private static func broadcast(_ identity: CheckpointIdentity, on comm: Communicator) throws
@@ -98,9 +115,12 @@ public final class Checkpoints {
   // MARK: Files
 
   /// The checkpoints in the folder, as this rank sees it.
-  var names: [String] {
-    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter(Self.isName)
-      .sorted()
+  var names: [String] { names(stem: stem) }
+
+  private func names(stem: String) -> [String] {
+    ((try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []).filter {
+      $0.hasPrefix(stem) && Self.isName(String($0.dropFirst(stem.count)))
+    }.map { String($0.dropFirst(stem.count)) }.sorted()
   }
 
   /// The names in the folder that begin with `prefix`, as rank 0 sees it, on every rank. Collective.
@@ -123,7 +143,7 @@ public final class Checkpoints {
         .compactMap { Self.number(of: $0, prefix) }.sorted(by: >) : []
   }
 
-  func file(_ name: String) -> String { "\(path)/\(name)" }
+  func file(_ name: String) -> String { "\(path)/\(stem)\(name)" }
 
   /// A new checkpoint; makes the folder where it is missing.
   func writer(_ name: String, _ identity: CheckpointIdentity) throws -> CheckpointWriter {
@@ -136,6 +156,12 @@ public final class Checkpoints {
   /// Removes checkpoints, and the folder where it is empty then.
   func remove(where isGone: (String) -> Bool) {
     for name in names where isGone(name) { unlink(file(name)) }
+    // A calibration is of the search that it belongs to.
+    if names.isEmpty && stem.isEmpty {
+      for name in names(stem: Self.calibrationStem) {
+        unlink("\(path)/\(Self.calibrationStem)\(name)")
+      }
+    }
     rmdir(path)
   }
 

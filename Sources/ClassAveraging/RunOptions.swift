@@ -52,8 +52,9 @@ public struct AverageOptions: Sendable {
   public var confidence = 0.2
   /// Whether what the probabilities are computed from is kept, to fit their formula.
   public var keepsPairFeatures = false
-  /// Whether neighbours by the Bayes factor get probabilities.
-  var hasProbabilities = true
+  /// Where the probabilities of neighbours come from; nil for a simulation after all pairs, and with lists of
+  /// automatic length, else none.
+  public var probabilities: ProbabilitySource?
   /// S, suspects of each image that the invariants or landmarks find and the affinity ranks; nil for 50
   /// (invariants) or 100 (landmarks) or, if there are more neighbours, as many or twice as many.
   public var suspects: Int?
@@ -96,7 +97,7 @@ public struct AverageOptions: Sendable {
     var graph = self
     (graph.search, graph.neighbours) = (vdm.graph.search, vdm.neighbours)
     graph.passes = passes ?? 1
-    graph.hasProbabilities = false
+    graph.probabilities = ProbabilitySource.none
     return graph
   }
 
@@ -112,11 +113,7 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--neighbours is \(neighbours), but each of \(images) images has only \(images - 1) others")
     }
-    if isLengthAutomatic && (affinity != .bayes || (search != .auto && search != .allPairs)) {
-      throw OptionError(
-        "--neighbours auto goes by probabilities, which only all pairs by the Bayes factor have: use "
-          + "--search all-pairs --affinity bayes, or a number of neighbours")
-    }
+    try validateProbabilities()
     // Written so that NaN fails as well.
     if !(confidence >= 0 && confidence <= 1) {
       throw OptionError("--confidence is \(confidence); a probability from 0 to 1 is needed")

@@ -65,7 +65,7 @@ struct ShellCorrelation {
     var (missed, all) = (0.0, 0.0)
     for k in 0...highest {
       var difference = covariances[k]
-      for l in max(1, k)...max(1, highest) where share(k, l) > 0 {
+      for l in max(1, k)...highest where share(k, l) > 0 {
         difference.add(-share(k, l), now[l])
       }
       missed += multiplicity(k) * difference.innerProduct(difference)

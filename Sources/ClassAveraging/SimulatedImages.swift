@@ -21,7 +21,7 @@ struct SimulatedImages {
   /// - Throws: `LAPACKError`; `MPIError`.
   init(
     like posterior: PosteriorModel, basis: FourierBesselBasis, groups: [Int32], own: Range<Int>,
-    seed: UInt64, threads: Int, on comm: Communicator
+    seed: UInt64, threads: Int, on comm: Communicator, observer: any StageObserver
   ) throws {
     let radial = try RadialCoordinates(posterior, basis: basis)
     let correlation = try ShellCorrelation(of: radial.covariances)
@@ -115,14 +115,17 @@ struct RadialCoordinates {
     }
     let axes = eigen.vectors.leadingColumns(kept).transposed
     rank = kept
-    let highest = layout.frequencies.last ?? 0
+    // Nothing less makes projections differ.
+    let highest = max(2, layout.frequencies.last ?? 0)
     var covariances = [Matrix](repeating: Matrix(rows: kept, columns: kept), count: highest + 1)
     var inverses: [Matrix] = []
     for (block, k) in layout.frequencies.enumerated() {
       let coordinates = axes * values[block]
       covariances[k] = (coordinates * coordinates.transposed).symmetrized
       let gram = (coordinates.transposed * coordinates).symmetrized
-      inverses.append(try Cholesky(gram).solve(coordinates.transposed))
+      // Components that the axes leave out become zero, not large.
+      let ridge = Self.precision * sum * Matrix.identity(gram.rows)
+      inverses.append(try Cholesky(gram + ridge).solve(coordinates.transposed))
     }
     self.covariances = covariances
     self.inverses = inverses

@@ -82,6 +82,8 @@ public struct Calibration {
     var options = AverageOptions()
     options.search = .allPairs
     options.passes = 2
+    // A simulation would be the same work again, and tell nothing new.
+    options.probabilities = .formula
     options.neighbours = neighbours
     options.model.threads = threads
     let pipeline = AveragePipeline(options: options, on: comm, observer: clock)

@@ -175,10 +175,11 @@ public struct CostModel: Sendable {
     network.covariance(&covariance)
 
     var stages = [input, survey, coefficients, covariance]
-    stages +=
+    let search =
       job.search == .landmarks
       ? landmarkStages(job, ranks: ranks, threads: threads)
       : pairStages(job, ranks: ranks, threads: threads)
+    stages += search + probabilityStages(job, after: search, ranks: ranks, threads: threads)
 
     var lists = stage("lists")
     lists.root = 13 * n * Double(job.neighbours) * machine.writtenByte
@@ -250,12 +251,6 @@ public struct CostModel: Sendable {
       stages.append(pass)
     }
 
-    if job.hasProbabilities {
-      var probabilities = stage("probabilities")
-      probabilities.shared = Self.probabilityOperations(job) * machine.probabilityOperation
-      network.probabilities(&probabilities)
-      stages.append(probabilities)
-    }
     return stages
   }
 

@@ -20,6 +20,9 @@ struct MemoryCost {
     return Self.program + 130 * Double(job.images) + model + components
   }
 
+  /// Simulated images with and without noise.
+  var simulated: Double { 2 * components }
+
   private var rows: Double { (Double(job.images) / Double(ranks)).rounded(.up) }
   private var components: Double { 8 * rows * Double(job.componentCount) }
 

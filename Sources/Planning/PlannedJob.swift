@@ -27,8 +27,8 @@ public struct PlannedJob: Sendable, Equatable {
   public var passes = 4
   /// The same among the landmarks.
   public var landmarkPasses = 4
-  /// Whether the probabilities of neighbours are found, where all pairs are compared.
-  public var hasProbabilities = true
+  /// Where the probabilities of neighbours come from; nil for what `average` does by itself.
+  public var probabilities: ProbabilitySource?
   /// Averages written.
   public var averages: Int
 
@@ -48,8 +48,13 @@ public struct PlannedJob: Sendable, Equatable {
   var sample: PlannedJob {
     var job = self
     job.images = min(images, max(landmarks, neighbours + 1))
-    (job.search, job.passes, job.hasProbabilities) = (.allPairs, landmarkPasses, false)
+    (job.search, job.passes, job.probabilities) = (.allPairs, landmarkPasses, ProbabilitySource.none)
     return job
+  }
+
+  /// The same, in force.
+  var probabilitySource: ProbabilitySource {
+    probabilities ?? (search == .landmarks ? .none : .simulation)
   }
 
   /// Complex coefficients of an image in the Fourier-Bessel basis, P.
@@ -107,7 +112,10 @@ public struct PlannedJob: Sendable, Equatable {
     landmarkPasses =
       search == .landmarks
       ? 1 + record.stages.count { $0.name.hasPrefix("landmarks: pass") } : passes
-    hasProbabilities = record.stages.contains { $0.name == "probabilities" }
+    let names = record.stages.map(\.name)
+    probabilities =
+      !names.contains("probabilities")
+      ? ProbabilitySource.none : names.contains("calibration: fit") ? .simulation : .formula
   }
 
   /// Keeps `count` components, at each frequency the same share of the basis.

@@ -37,6 +37,14 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
+      Where the neighbours' probabilities come from: simulation (the same search among simulated images \
+      like these, as much work again), formula (all pairs only; rough), or none; default: simulation after \
+      all pairs and with --neighbours auto, else none.
+      """)
+  var probabilities: ProbabilitySource?
+
+  @Option(
+    help: """
       Suspects of each image that --search rir or landmarks finds and the affinity ranks, S; default: \
       50 (rir) or 100 (landmarks), more where there are more neighbours.
       """)
@@ -167,6 +175,7 @@ struct AverageCommand: ParsableCommand {
       }
       options.confidence = confidence
     }
+    options.probabilities = probabilities
     options.suspects = suspects
     options.search = search
     options.searchBudget = searchBudget
@@ -187,6 +196,7 @@ struct AverageCommand: ParsableCommand {
       .merging([
         "particles": .string(particles), "output": .string(output),
         "neighbours": neighbours.record, "confidence": JSONValue(confidence),
+        "probabilities": JSONValue(probabilities?.rawValue),
         "suspects": JSONValue(suspects),
         "search": .string(search.rawValue), "search_budget": .number(searchBudget),
         "landmarks": .integer(landmarks),
@@ -243,3 +253,4 @@ enum AffinityChoice: String, ExpressibleByArgument, CaseIterable {
 }
 
 extension SuspectSearch: ExpressibleByArgument {}
+extension ProbabilitySource: ExpressibleByArgument {}

@@ -75,12 +75,48 @@ import Testing
       let run = NeighbourFeatures.Run(energyRatio: ratio, weight: weight)
       for error in [0.01, 0.1, 1] {
         let found = [-0.5, 0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0001].map {
-          NeighbourProbability.probability(.init(correlation: $0, error: error), run)
+          NeighbourProbability(offset: 0.5, slope: 1.2).probability(.init(correlation: $0, error: error), run)
         }
         #expect(zip(found, found.dropFirst()).allSatisfy { $0 < $1 })
         #expect(found[0] >= 0 && found[0] < 0.3 && found[7] > 0.9 && found[7] <= 1)
       }
     }
+  }
+
+  @Test func bestCorrelationIsThatOfAllRotations() throws {
+    let small = SmallModel(seed: 37)
+    let posterior = try small.posterior(on: testWorld())
+    let energy = ImageEnergy(posterior, basis: small.basis)
+    let width = 2 * posterior.layout.componentCount
+    for seed in [1, 3, 5] as [UInt64] {
+      var (a, b) = (
+        randomNormals(width, seed: seed).map { Float($0) },
+        randomNormals(width, seed: seed + 1).map { Float($0) }
+      )
+      for i in posterior.layout.components(ofBlock: 0) { (a[2 * i + 1], b[2 * i + 1]) = (0, 0) }
+      for reflected in [false, true] {
+        let products = (0..<2000).map {
+          energy.product(a, b, rotation: Float($0) * .pi / 1000, reflected: reflected)
+        }
+        let expected = products.max()! / (energy.total(a) * energy.total(b)).squareRoot()
+        let found = energy.bestCorrelation(a, b, reflected: reflected)
+        #expect(found <= expected + 1e-4 && found > expected - 0.02)
+      }
+    }
+  }
+
+  /// Truth drawn with known odds.
+  @Test func regressionFindsTheOdds() {
+    let z = randomNormals(40_000, seed: 3)
+    let uniform = randomNumbers(40_000, seed: 4).map { abs($0) }
+    let found = ProbabilityCalibration.regression(
+      zip(z, uniform).flatMap { [2 * $0, $1 < 1 / (1 + exp(-(0.7 + 2.6 * $0))) ? 1 : 0] })
+    #expect(abs(found.offset - 0.7) < 0.06 && abs(found.slope - 1.3) < 0.06)
+    // Nothing is certain where all neighbours are true, and nothing changes where there are none.
+    let sure = ProbabilityCalibration.regression((0..<400).flatMap { [Double($0 % 7), 1] })
+    #expect(sure.offset.isFinite && sure.slope.isFinite && sure.offset > 0.5)
+    let none = ProbabilityCalibration.regression([])
+    #expect(none.offset == 0 && none.slope == 1)
   }
 
   @Test func listsAreCutByConfidence() {

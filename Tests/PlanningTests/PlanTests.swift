@@ -151,7 +151,7 @@ import Testing
     }
     // The landmarks among themselves are a job of their own, without what is saved.
     var sample = job(images: 5000)
-    sample.hasProbabilities = false
+    sample.probabilities = ProbabilitySource.none
     for name in ["all pairs", "affinity", "pass 2", "pass 4"] {
       let own = try stage(name, sample, ranks: 4)
       let inside = try stage("landmarks: \(name)", two, ranks: 4)
