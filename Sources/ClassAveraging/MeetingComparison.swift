@@ -68,8 +68,11 @@ struct MeetingComparison {
       while isGoingOn && !left.isEmpty {
         let round = isFromFirst ? left.prefix(cut.tilesPerRound) : left.suffix(cut.tilesPerRound)
         left = isFromFirst ? left.dropFirst(round.count) : left.dropLast(round.count)
-        try takeThresholds()
-        compare(round, found)
+        for piece in 0..<cut.piecesPerRound {
+          try takeThresholds()
+          compare(round, piece, of: cut.piecesPerRound, found)
+          try poll()
+        }
         advance(round.reduce(0) { $0 + pairs(of: $1) })
         done =
           isFromFirst
@@ -78,7 +81,6 @@ struct MeetingComparison {
           rowsBefore = done.count
           isGoingOn = try between(meeting.first.places(rows: done), found)
         }
-        try poll()
       }
     }
     if let shared { try observer.communicating { try shared.finish() } }
@@ -95,14 +97,17 @@ struct MeetingComparison {
     return cut.tiles(chunk: nil)
   }
 
-  /// Every thread takes tiles, or a part of each where there are too few.
-  private func compare(_ tiles: ArraySlice<PairBlock.Run>, _ found: [TileLists]) {
+  /// Compares a piece of some tiles: every thread takes tiles, or a part of each where there are too few.
+  private func compare(
+    _ tiles: ArraySlice<PairBlock.Run>, _ piece: Int, of pieces: Int, _ found: [TileLists]
+  ) {
     let (first, second) = (first, second)
     let parts = tiles.count % pool.count == 0 ? 1 : pool.count
     pool.forEachNumbered(tiles.count * parts) { tile, worker, at in
       tile.compare(
-        tiles[tiles.startIndex + at / parts], of: first, with: second, part: at % parts, of: parts,
-        isTriangle: meeting.isTriangle, settled: settled, lists: found[worker])
+        tiles[tiles.startIndex + at / parts], of: first, with: second,
+        part: piece * parts + at % parts, of: pieces * parts, isTriangle: meeting.isTriangle,
+        settled: settled, lists: found[worker])
     }
   }
 

@@ -6,9 +6,11 @@ struct MeetingTiles {
   /// In a shared meeting: a whole number of lane groups that follows from the rows alone, so that both ranks cut
   /// alike.
   let rowsPerChunk: Int
-  /// Tiles to be compared before the ranks' messages are looked at: half a chunk at most where it has the rows
-  /// for it, or a rank that asks for a chunk would wait for the answer.
+  /// Tiles that are compared at the same time.
   let tilesPerRound: Int
+  /// Parts in which a round is compared: the ranks' messages are looked at after a quarter of a chunk's work, or
+  /// a rank that asks for a chunk would wait for the answer.
+  let piecesPerRound: Int
   private let rowsPerTile: Int
 
   /// There are at least so many chunks, where there are as many lane groups: the last one may keep a rank waiting.
@@ -19,9 +21,9 @@ struct MeetingTiles {
     runs = block.runs
     rowCount = block.count
     rowsPerChunk = max(1, block.laneGroupCount / Self.chunks) * Self.lanes
-    let rowsPerThread = rowsPerChunk / 2 / threads / Self.lanes * Self.lanes
-    rowsPerTile = min(PairTile.rowsPerTile, max(Self.lanes, rowsPerThread))
-    tilesPerRound = min(threads, max(1, rowsPerChunk / 2 / rowsPerTile))
+    rowsPerTile = min(PairTile.rowsPerTile, rowsPerChunk)
+    tilesPerRound = min(threads, rowsPerChunk / rowsPerTile)
+    piecesPerRound = max(1, 4 * tilesPerRound * rowsPerTile / rowsPerChunk)
   }
 
   var chunkCount: Int { (rowCount + rowsPerChunk - 1) / rowsPerChunk }

@@ -150,8 +150,8 @@ struct SearchCheckpointRanks {
       try tokens.finish()
     }
     try world.barrier()
-    let checkpoint = try checkpoints(path, stop: try StopRequest(on: world), on: world).search(
-      pass: 1)
+    let stop = try StopRequest(on: world)
+    let checkpoint = checkpoints(path, stop: stop, on: world).search(pass: 1)
     if isStopped {
       let partition = Partition(of: count, among: world.size)
       let laneGroups = PairBlock.laneGroups(of: partition, groups: problem.groups)
