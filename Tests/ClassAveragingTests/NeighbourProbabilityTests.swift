@@ -109,11 +109,16 @@ import Testing
   @Test func regressionFindsTheOdds() {
     let z = randomNormals(40_000, seed: 3)
     let uniform = randomNumbers(40_000, seed: 4).map { abs($0) }
-    let found = ProbabilityCalibration.regression(
-      zip(z, uniform).flatMap { [2 * $0, $1 < 1 / (1 + exp(-(0.7 + 2.6 * $0))) ? 1 : 0] })
+    var draws: [Double] = []
+    for (z, uniform) in zip(z, uniform) {
+      let probability = 1 / (1 + exp(-(0.7 + 2.6 * z)))
+      draws += [2 * z, uniform < probability ? 1 : 0]
+    }
+    let found = ProbabilityCalibration.regression(draws)
     #expect(abs(found.offset - 0.7) < 0.06 && abs(found.slope - 1.3) < 0.06)
     // Nothing is certain where all neighbours are true, and nothing changes where there are none.
-    let sure = ProbabilityCalibration.regression((0..<400).flatMap { [Double($0 % 7), 1] })
+    let allTrue: [Double] = (0..<400).flatMap { [Double($0 % 7), 1.0] }
+    let sure = ProbabilityCalibration.regression(allTrue)
     #expect(sure.offset.isFinite && sure.slope.isFinite && sure.offset > 0.5)
     let none = ProbabilityCalibration.regression([])
     #expect(none.offset == 0 && none.slope == 1)
