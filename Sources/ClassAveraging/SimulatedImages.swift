@@ -34,7 +34,9 @@ struct SimulatedImages {
     let layout = posterior.layout
     let width = layout.componentCount * 2
     let information = posterior.information
-    let roots = try information.map { try $0.map { try SymmetricEigen($0).applying { max(0, $0).squareRoot() } } }
+    let roots = try information.map {
+      try $0.map { try SymmetricEigen($0).applying { max(0, $0).squareRoot() } }
+    }
     var clean = [Float](repeating: 0, count: own.count * width)
     var statistics = clean
     clean.withUnsafeMutableBufferPointer { clean in
@@ -103,7 +105,8 @@ struct RadialCoordinates {
     }
     var total = Matrix(rows: circles, columns: circles)
     for (block, k) in layout.frequencies.enumerated() {
-      total += Double(ImageModel.multiplicity(ofBlock: k)) * (values[block] * values[block].transposed)
+      total +=
+        Double(ImageModel.multiplicity(ofBlock: k)) * (values[block] * values[block].transposed)
     }
     let eigen = try SymmetricEigen(total.symmetrized)
     let sum = eigen.values.reduce(0) { $0 + max(0, $1) }

@@ -19,7 +19,8 @@ struct SimulatedVolume {
   }
 
   /// B_l = sqrt(2l + 1) X_l^{1/2} O_l with random orthonormal rows O_l.
-  static func coefficients(drawnFrom correlation: ShellCorrelation, seed: UInt64) throws -> [Float] {
+  static func coefficients(drawnFrom correlation: ShellCorrelation, seed: UInt64) throws -> [Float]
+  {
     var result: [Float] = []
     for (l, matrix) in correlation.degrees.enumerated() {
       let (d, orders) = (matrix.rows, 2 * l + 1)
@@ -133,7 +134,9 @@ struct RandomOrientation {
   let second: SIMD3<Float>
 
   init(image: Int, seed: UInt64) {
-    let u = (0..<3).map { CounterRandom.uniform(seed: seed ^ 0x0512, counter: UInt64(3 * image + $0)) }
+    let u = (0..<3).map {
+      CounterRandom.uniform(seed: seed ^ 0x0512, counter: UInt64(3 * image + $0))
+    }
     let (a, b) = ((1 - u[0]).squareRoot(), u[0].squareRoot())
     let (x, y) = (a * sin(2 * .pi * u[1]), a * cos(2 * .pi * u[1]))
     let (z, w) = (b * sin(2 * .pi * u[2]), b * cos(2 * .pi * u[2]))

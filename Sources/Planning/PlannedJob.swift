@@ -48,7 +48,9 @@ public struct PlannedJob: Sendable, Equatable {
   var sample: PlannedJob {
     var job = self
     job.images = min(images, max(landmarks, neighbours + 1))
-    (job.search, job.passes, job.probabilities) = (.allPairs, landmarkPasses, ProbabilitySource.none)
+    (job.search, job.passes, job.probabilities) = (
+      .allPairs, landmarkPasses, ProbabilitySource.none
+    )
     return job
   }
 

@@ -75,7 +75,8 @@ import Testing
       let run = NeighbourFeatures.Run(energyRatio: ratio, weight: weight)
       for error in [0.01, 0.1, 1] {
         let found = [-0.5, 0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0001].map {
-          NeighbourProbability(offset: 0.5, slope: 1.2).probability(.init(correlation: $0, error: error), run)
+          NeighbourProbability(offset: 0.5, slope: 1.2).probability(
+            .init(correlation: $0, error: error), run)
         }
         #expect(zip(found, found.dropFirst()).allSatisfy { $0 < $1 })
         #expect(found[0] >= 0 && found[0] < 0.3 && found[7] > 0.9 && found[7] <= 1)
