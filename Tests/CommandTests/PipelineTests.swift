@@ -80,7 +80,8 @@ extension CommandTests {
         stages.compactMap { $0["name"] as? String } == [
           "input", "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2",
           "calibration: images", "calibration: all pairs", "calibration: affinity",
-          "calibration: pass 2", "calibration: fit", "probabilities", "lists", "averages", "eigenimages",
+          "calibration: pass 2", "calibration: fit", "probabilities", "lists", "averages",
+          "eigenimages",
         ])
       for stage in stages {
         let peaks = try #require(stage["rank_peak_bytes"] as? [Int])

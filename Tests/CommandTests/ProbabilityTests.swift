@@ -32,7 +32,7 @@ extension CommandTests {
         let means = bins.compactMap { $0["mean_probability"] as? Double }
         #expect(counts.reduce(0, +) == pairs && means.count == bins.count)
         let mean = zip(counts, means).reduce(0) { $0 + $1.0 * $1.1 } / pairs
-        #expect(abs(mean - share) < 0.15, "SNR \(snr): \(mean) for \(share)")
+        #expect(abs(mean - share) < 0.06, "SNR \(snr): \(mean) for \(share)")
       }
     }
 
