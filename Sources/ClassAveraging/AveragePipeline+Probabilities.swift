@@ -78,26 +78,53 @@ extension AveragePipeline {
   ) throws -> NeighbourProbability {
     let pipeline = AveragePipeline(
       options: options, on: comm, observer: PrefixedObserver("calibration:", observer),
-      checkpoints: try checkpoints?.ofCalibration())
+      checkpoints: checkpoints?.ofCalibration())
     let calm = pipeline.stoppable
-    let own = model.partition.range(of: comm.rank)
-    calm.observer.stageBegan("images", items: own.count)
-    let images = try SimulatedImages(
-      like: model.posterior, basis: model.basis, groups: scoring.groups, own: own,
-      seed: options.seed, threads: options.model.threads, on: comm, observer: calm.observer)
-    calm.observer.stageEnded()
-    let rows = DistributedRows(images.statistics, partition: model.partition, on: comm)
+    let (clean, posterior, statistics) = try simulated(like: model, calm.observer)
+    // Too little signal to say anything.
+    if posterior.layout.componentCount == 0 { return NeighbourProbability() }
+    let rows = DistributedRows(statistics, partition: model.partition, on: comm)
     let simulated = SuspectScoring(
-      model: scoring.model, rows: rows, groups: scoring.groups, threads: options.model.threads,
-      comm: comm, observer: pipeline.observer)
+      model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
+      threads: options.model.threads, comm: comm, observer: pipeline.observer)
     let table =
       search == .landmarks
-      ? try pipeline.compareWithLandmarks(model.posterior, simulated, rows).table
-      : try pipeline.compareAllPairs(model.posterior, simulated).table
+      ? try pipeline.compareWithLandmarks(posterior, simulated, rows).table
+      : try pipeline.compareAllPairs(posterior, simulated).table
     calm.observer.stageBegan("fit", items: 0)
     defer { calm.observer.stageEnded() }
-    let passes = calm.passes(model.posterior, simulated.observed(by: calm.observer))
-    return try ProbabilityCalibration(basis: model.basis, passes: passes, clean: images.clean).fit(
+    let passes = calm.passes(posterior, simulated.observed(by: calm.observer))
+    return try ProbabilityCalibration(basis: model.basis, passes: passes, clean: clean).fit(
       table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)
+  }
+
+  /// Images like those of a model: this rank's clean ones, a model fitted to them all as to the run's own, and
+  /// their statistics in it. Collective.
+  private func simulated(like model: FittedModel, _ observer: any StageObserver) throws -> (
+    clean: SteerableCoefficients, posterior: PosteriorModel, statistics: SteerableCoefficients
+  ) {
+    let groups = model.groups.groupOfParticle
+    let own = model.partition.range(of: comm.rank)
+    let imageModel = ImageModel(basis: model.basis, groups: model.groups)
+    let variance = model.survey.noiseVariance
+    observer.stageBegan("images", items: own.count)
+    let images = try SimulatedImages(
+      like: model.estimate, model: imageModel, noiseVariance: variance, groups: groups, own: own,
+      seed: options.seed, threads: options.model.threads, on: comm, observer: observer)
+    observer.stageEnded()
+    observer.stageBegan("covariance", items: own.count)
+    defer { observer.stageEnded() }
+    let moments = try GroupMoments(
+      of: images.statistics, groups: groups[own], groupCount: model.groups.count,
+      imageCount: groups.count, on: comm, observer: observer)
+    let posterior = try PosteriorModel(
+      estimate: MeanAndCovariance(
+        moments: moments, model: imageModel, noiseVariance: variance,
+        shrinkage: options.model.shrinkage, on: comm),
+      model: imageModel, noiseVariance: variance)
+    return (
+      images.clean, posterior,
+      posterior.sufficientStatistics(of: images.statistics, groups: groups[own])
+    )
   }
 }

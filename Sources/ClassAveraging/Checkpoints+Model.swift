@@ -144,6 +144,7 @@ extension CheckpointWriter {
     let estimate = model.estimate
     try add(estimate.mean)
     try add(estimate.covariance)
+    try add(estimate.debiased)
     try add(estimate.ranks)
     try add(estimate.isBelowNoise ? 1 : 0)
     let posterior = model.posterior
@@ -181,8 +182,8 @@ extension SavedModel {
     bandLimit = try reader.double()
     radius = try reader.double()
     estimate = MeanAndCovariance(
-      mean: try reader.array(), covariance: try reader.matrices(), ranks: try reader.array(),
-      isBelowNoise: try reader.int() == 1)
+      mean: try reader.array(), covariance: try reader.matrices(), debiased: try reader.matrices(),
+      ranks: try reader.array(), isBelowNoise: try reader.int() == 1)
     layout = AngularLayout(frequencies: try reader.array(), counts: try reader.array())
     self.mean = try reader.array()
     synthesis = try reader.matrices()
@@ -262,9 +263,12 @@ extension PosteriorModel {
 }
 
 extension MeanAndCovariance {
-  fileprivate init(mean: [Double], covariance: [Matrix], ranks: [Int], isBelowNoise: Bool) {
+  fileprivate init(
+    mean: [Double], covariance: [Matrix], debiased: [Matrix], ranks: [Int], isBelowNoise: Bool
+  ) {
     self.mean = mean
     self.covariance = covariance
+    self.debiased = debiased
     self.ranks = ranks
     self.isBelowNoise = isBelowNoise
   }

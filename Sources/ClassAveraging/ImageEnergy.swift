@@ -17,17 +17,7 @@ struct ImageEnergy {
   init(_ posterior: PosteriorModel, basis: FourierBesselBasis) {
     let layout = posterior.layout
     self.layout = layout
-    // The sum of the pixels of each radial function of k = 0.
-    let centre = basis.size / 2
-    var sums = [Double](repeating: 0, count: posterior.mean.count)
-    var pixels = 0.0
-    for (square, count) in Self.circles(size: basis.size) where square <= centre * centre {
-      let r = Double(square).squareRoot()
-      let bessel = besselJs(through: 0, at: 2 * .pi * basis.bandLimit * r)
-      let radial = basis.realRadial(block: 0, at: r, bessel: bessel[0])
-      for q in sums.indices { sums[q] += Double(count) * radial[q] }
-      pixels += Double(count)
-    }
+    let (sums, pixels) = Self.discSums(basis)
     let meanSum = zip(sums, posterior.mean).reduce(0) { $0 + $1.0 * $1.1 }
     meanEnergy = posterior.mean.reduce(0) { $0 + $1 * $1 } - meanSum * meanSum / pixels
     var products: [Double] = []
@@ -52,6 +42,21 @@ struct ImageEnergy {
       prior += Double(ImageModel.multiplicity(ofBlock: k)) * gram[block].trace
     }
     self.prior = prior
+  }
+
+  /// The sum over the disc's pixels of each radial function of k = 0; how many pixels there are.
+  static func discSums(_ basis: FourierBesselBasis) -> (sums: [Double], pixels: Double) {
+    let centre = basis.size / 2
+    var sums = [Double](repeating: 0, count: basis.layout.components(ofBlock: 0).count)
+    var pixels = 0.0
+    for (square, count) in circles(size: basis.size) where square <= centre * centre {
+      let r = Double(square).squareRoot()
+      let bessel = besselJs(through: 0, at: 2 * .pi * basis.bandLimit * r)
+      let radial = basis.realRadial(block: 0, at: r, bessel: bessel[0])
+      for q in sums.indices { sums[q] += Double(count) * radial[q] }
+      pixels += Double(count)
+    }
+    return (sums, pixels)
   }
 
   /// Pixels at each squared distance from the centre.
@@ -79,12 +84,7 @@ struct ImageEnergy {
   func product(
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool
   ) -> Double {
-    constant(a, b) + covariation(a, b, rotation: rotation, reflected: reflected)
-  }
-
-  /// The part of an inner product that the mean image has; no rotation changes it.
-  func constant(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>) -> Double {
-    var sum = meanEnergy
+    var sum = meanEnergy + covariation(a, b, rotation: rotation, reflected: reflected)
     for (i, product) in meanProducts.enumerated() {
       sum += product * Double(a[2 * i] + b[2 * i])
     }
@@ -95,18 +95,7 @@ struct ImageEnergy {
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool
   ) -> Double {
     var sum = 0.0
-    for (k, real, imaginary) in spectrum(a, b, reflected: reflected) {
-      let phase = Double(k) * Double(rotation)
-      sum += real * cos(phase) - imaginary * sin(phase)
-    }
-    return sum
-  }
-
-  /// The rest of the inner product, sum_k Re z_k exp(i k rotation), by angular frequency.
-  func spectrum(_ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, reflected: Bool) -> [(
-    frequency: Int, real: Double, imaginary: Double
-  )] {
-    layout.frequencies.enumerated().map { block, k in
+    for (block, k) in layout.frequencies.enumerated() {
       let components = layout.components(ofBlock: block)
       let gram = gram[block]
       // z = a^H G b, with b as it is or conjugate.
@@ -122,8 +111,10 @@ struct ImageEnergy {
         real += x * re + y * im
         imaginary += x * im - y * re
       }
-      return (k, real, imaginary)
+      let phase = Double(k) * Double(rotation)
+      sum += real * cos(phase) - imaginary * sin(phase)
     }
+    return sum
   }
 }
 

@@ -9,6 +9,9 @@ public struct MeanAndCovariance: Sendable {
   public let mean: [Double]
   /// Sigma_k of each block: the covariance of either real part, positive semidefinite.
   public let covariance: [Matrix]
+  /// The same with eigenvalues debiased, not shrunk: of the energy that the images have, where shrinkage
+  /// leaves out what cannot be told from noise.
+  public let debiased: [Matrix]
   /// How many eigenvalues of each block rose above the noise.
   public let ranks: [Int]
   /// Whether no eigenvalue of any block rose above the noise's edge, so that the largest were kept as
@@ -47,6 +50,12 @@ public struct MeanAndCovariance: Sendable {
     }
     covariance = blocks
     ranks = kept
+    debiased =
+      isBelowNoise
+      ? blocks
+      : try solveAll { value, ratio in
+        Shrinkage.operator.shrunk(value, noiseVariance: noiseVariance, ratio: ratio)
+      }.0
   }
 
   /// mu: (sum_g w_g B_g) mu = sum over images of b, in block 0; directions that no CTF passes are left

@@ -8,7 +8,7 @@ struct ProbabilityCalibration {
   let basis: FourierBesselBasis
   /// Those that made the table of the simulated images.
   let passes: ClassPasses
-  /// The simulated images without noise, of this rank's slice.
+  /// The simulated images without noise, of this rank's slice; Fourier-Bessel coefficients.
   let clean: SteerableCoefficients
 
   /// Images whose neighbours are looked at, evenly spread.
@@ -23,7 +23,7 @@ struct ProbabilityCalibration {
     let features = try NeighbourFeatureExtraction(basis: basis, passes: passes).features(of: table)
     let partition = passes.rows.partition
     let own = partition.range(of: passes.comm.rank)
-    let energy = ImageEnergy(passes.posterior, basis: basis)
+    let correlation = CleanCorrelation(basis)
     let rows = DistributedRows(clean, partition: partition, on: passes.comm)
     let k = table.neighboursPerImage
     let count = min(Self.sample, partition.total)
@@ -42,13 +42,13 @@ struct ProbabilityCalibration {
         nonisolated(unsafe) let found = found
         parallelFor(entries.count, threads: passes.threads, state: { 0 }) { _, at in
           let entry = entries[at]
-          let correlation = energy.bestCorrelation(
+          let best = correlation.best(
             values.baseAddress! + place[Int32(entry / k)]!,
             values.baseAddress! + place[table.indices[entry]]!,
             reflected: table.reflected[entry] == 1)
           let pair = features.pairs[entry - own.lowerBound * k]!
           found[2 * at] = NeighbourProbability.formula(pair, features.run)
-          found[2 * at + 1] = correlation > Self.trueCorrelation ? 1 : 0
+          found[2 * at + 1] = best > Self.trueCorrelation ? 1 : 0
         }
       }
     }
@@ -84,27 +84,5 @@ struct ProbabilityCalibration {
       if length < 1e-9 { break }
     }
     return NeighbourProbability(offset: offset, slope: slope)
-  }
-}
-
-extension ImageEnergy {
-  /// Pearson's correlation of two images over all rotations, the second as it is or reflected; coordinates
-  /// component-major, (re, im).
-  func bestCorrelation(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, reflected: Bool
-  ) -> Double {
-    let spectrum = spectrum(a, b, reflected: reflected)
-    var best = -Double.infinity
-    let angles = 8 * max(4, spectrum.last?.frequency ?? 0)
-    for angle in 0..<angles {
-      let rotation = 2 * .pi * Double(angle) / Double(angles)
-      var sum = 0.0
-      for (k, real, imaginary) in spectrum {
-        sum += real * cos(Double(k) * rotation) - imaginary * sin(Double(k) * rotation)
-      }
-      best = max(best, sum)
-    }
-    let norm = (total(a) * total(b)).squareRoot()
-    return (constant(a, b) + best) / max(norm, .leastNormalMagnitude)
   }
 }

@@ -179,7 +179,9 @@ public struct CostModel: Sendable {
       job.search == .landmarks
       ? landmarkStages(job, ranks: ranks, threads: threads)
       : pairStages(job, ranks: ranks, threads: threads)
-    stages += search + probabilityStages(job, after: search, ranks: ranks, threads: threads)
+    stages +=
+      search
+      + probabilityStages(job, after: [covariance] + search, ranks: ranks, threads: threads)
 
     var lists = stage("lists")
     lists.root = 13 * n * Double(job.neighbours) * machine.writtenByte

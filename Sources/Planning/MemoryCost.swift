@@ -20,8 +20,8 @@ struct MemoryCost {
     return Self.program + 130 * Double(job.images) + model + components
   }
 
-  /// Simulated images with and without noise.
-  var simulated: Double { 2 * components }
+  /// Simulated images: Fourier-Bessel coefficients with and without noise, and components.
+  var simulated: Double { 16 * rows * Double(job.basisCount) + components }
 
   private var rows: Double { (Double(job.images) / Double(ranks)).rounded(.up) }
   private var components: Double { 8 * rows * Double(job.componentCount) }

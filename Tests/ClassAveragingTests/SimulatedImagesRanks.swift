@@ -10,26 +10,25 @@ import Testing
 struct SimulatedImagesRanks {
   private let groups = (0..<90).map { Int32($0 % 3) }
 
+  private let small = SmallModel(seed: 31)
+  private let variance = 0.7
+
   private func images(_ own: Range<Int>, groups: [Int32], seed: UInt64 = 5) throws
-    -> (posterior: PosteriorModel, images: SimulatedImages)
+    -> SimulatedImages
   {
-    let small = SmallModel(seed: 31)
-    let posterior = try small.posterior(on: testWorld())
-    return (
-      posterior,
-      try SimulatedImages(
-        like: posterior, basis: small.basis, groups: groups, own: own, seed: seed, threads: 2,
-        on: testWorld(), observer: SilentObserver())
-    )
+    try SimulatedImages(
+      like: small.estimate(on: testWorld()), model: small.image, noiseVariance: variance,
+      groups: groups, own: own, seed: seed, threads: 2, on: testWorld(),
+      observer: SilentObserver())
   }
 
   @Test("An image does not depend on who makes it")
   func sameOnAnyRank() throws {
     let own = Partition(of: groups.count, among: try testWorld().size).range(
       of: try testWorld().rank)
-    let whole = try images(0..<groups.count, groups: groups).images
-    let part = try images(own, groups: groups).images
-    let other = try images(own, groups: groups, seed: 6).images
+    let whole = try images(0..<groups.count, groups: groups)
+    let part = try images(own, groups: groups)
+    let other = try images(own, groups: groups, seed: 6)
     for (at, image) in own.enumerated() {
       for component in 0..<whole.clean.layout.componentCount {
         #expect(
@@ -44,33 +43,54 @@ struct SimulatedImagesRanks {
     }
   }
 
-  @Test("Statistics are those of the clean image and noise of covariance F")
+  /// The moments of many images are what the model of image formation says of the clean ones.
+  @Test("Statistics are those of clean images with CTF and noise")
   func noiseIsThatOfTheModel() throws {
     let count = 30_000
     let groups = (0..<count).map { Int32($0 % 3) }
-    let (posterior, images) = try images(0..<count, groups: groups)
-    let layout = posterior.layout
+    let images = try images(0..<count, groups: groups)
+    let layout = small.basis.layout
     for group in 0..<3 {
-      for (block, k) in layout.frequencies.enumerated() {
-        let components = layout.components(ofBlock: block)
-        let f = posterior.information[group][block]
+      for k in layout.frequencies {
+        let components = layout.components(ofBlock: k)
+        let squared = small.squared[group][k]
         for part in 0..<(k == 0 ? 1 : 2) {
-          var sum = Matrix(rows: f.rows, columns: f.rows)
+          var sum = Matrix(rows: squared.rows, columns: squared.rows)
           for image in stride(from: group, to: count, by: 3) {
             func value(_ values: SteerableCoefficients, _ component: Int) -> Double {
               let z = values.value(image: image, component: component)
               return Double(part == 0 ? z.re : z.im)
             }
-            let x = components.map { value(images.clean, $0) }
-            let noise = zip(components, f.times(x)).map { value(images.statistics, $0) - $1 }
-            for i in 0..<f.rows { for j in 0..<f.rows { sum[i, j] += noise[i] * noise[j] } }
+            let a = components.map { value(images.clean, $0) }
+            let noise = zip(components, squared.times(a)).map { value(images.statistics, $0) - $1 }
+            for i in noise.indices { for j in noise.indices { sum[i, j] += noise[i] * noise[j] } }
           }
-          let difference = (3 / Double(count)) * sum - f
+          let difference = (3 / Double(count)) * sum - variance * squared
           // Each of 10,000 samples: an element errs by 1 % or 2 % of the variances.
           #expect(
-            difference.innerProduct(difference).squareRoot() < 0.05 * f.trace, "\(group), \(k)")
+            difference.innerProduct(difference).squareRoot() < 0.05 * variance * squared.trace,
+            "\(group), \(k)")
         }
       }
+    }
+    // The mean is that of the model.
+    for (q, component) in layout.components(ofBlock: 0).enumerated() {
+      let values = (0..<count).map {
+        Double(images.clean.value(image: $0, component: component).re)
+      }
+      let mean = values.reduce(0, +) / Double(count)
+      let deviation = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(count)
+      #expect(abs(mean - small.mean[q]) < 5 * (deviation / Double(count)).squareRoot() + 1e-6)
+    }
+  }
+
+  /// Through the common radial functions and back.
+  @Test("Radial coordinates lose nothing of a covariance")
+  func radialCoordinatesAreExact() throws {
+    let radial = try RadialCoordinates(of: small.covariance, basis: small.basis)
+    for (k, covariance) in small.covariance.enumerated() {
+      #expect(
+        abs(radial.covariances[k].trace - covariance.trace) < 0.002 * covariance.trace, "k = \(k)")
     }
   }
 }
