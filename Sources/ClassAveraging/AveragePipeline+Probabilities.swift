@@ -53,17 +53,19 @@ extension AverageOptions {
 extension AveragePipeline {
   /// The neighbours asked for, with their probabilities where there are any. Collective.
   /// - Parameters:
-  ///   - table: of the last pass, not cut to the neighbours asked for.
+  ///   - found: by the last pass, not cut to the neighbours asked for.
   ///   - search: what found it.
   func withProbabilities(
-    _ table: NeighbourTable, _ search: SuspectSearch, _ model: FittedModel,
-    _ scoring: SuspectScoring
+    _ found: (table: NeighbourTable, reports: [PassReport]), _ search: SuspectSearch,
+    _ model: FittedModel, _ scoring: SuspectScoring
   ) throws -> NeighbourTable {
+    let table = found.table
     let source = options.probabilitySource(of: search)
     if source == .none { return table.prefix(options.neighbours) }
     let probability =
       source == .formula
-      ? NeighbourProbability() : try calibrated(search, model, scoring)
+      ? NeighbourProbability()
+      : try calibrated(search, passes: 1 + found.reports.count, model, scoring)
     let result = try NeighbourFeatureExtraction(
       basis: model.basis,
       passes: stoppable.passes(model.posterior, scoring.observed(by: stoppable.observer))
@@ -74,8 +76,11 @@ extension AveragePipeline {
 
   /// The probabilities of this model's neighbours, by the same search among simulated images. Collective.
   private func calibrated(
-    _ search: SuspectSearch, _ model: FittedModel, _ scoring: SuspectScoring
+    _ search: SuspectSearch, passes: Int, _ model: FittedModel, _ scoring: SuspectScoring
   ) throws -> NeighbourProbability {
+    var options = options
+    // By themselves they might stop elsewhere; those of a sample among landmarks are not counted.
+    if search == .allPairs { options.passes = passes }
     let pipeline = AveragePipeline(
       options: options, on: comm, observer: PrefixedObserver("calibration:", observer),
       checkpoints: checkpoints?.ofCalibration())

@@ -11,8 +11,8 @@ struct ProbabilityCalibration {
   /// The simulated images without noise, of this rank's slice; Fourier-Bessel coefficients.
   let clean: SteerableCoefficients
 
-  /// Images whose neighbours are looked at, evenly spread.
-  private static let sample = 2000
+  /// Pairs that are looked at, of images evenly spread.
+  private static let sample = 20_000
   /// A neighbour whose clean image correlates better than this is a true one (`kindred evaluate`).
   static let trueCorrelation = 0.9
 
@@ -26,7 +26,7 @@ struct ProbabilityCalibration {
     let correlation = CleanCorrelation(basis)
     let rows = DistributedRows(clean, partition: partition, on: passes.comm)
     let k = table.neighboursPerImage
-    let count = min(Self.sample, partition.total)
+    let count = min(max(1, Self.sample / min(neighbours, k)), partition.total)
     let images = (0..<count).map { $0 * partition.total / count }.filter { own.contains($0) }
     let entries: [Int] = images.flatMap { image in
       (image * k..<image * k + min(neighbours, k)).filter { table.indices[$0] >= 0 }
