@@ -88,9 +88,14 @@ extension CommandTests {
       #expect(try run(folder, "whole", search, ranks: 2).status == 0)
       var messages = ""
       var isDone = false
-      // The first ends after the model, the second among the landmarks.
-      for (at, ranks) in [2, 2, 1, 3, 2, 1, 3, 2, 1, 3].enumerated() where !isDone {
-        let fault = "\(ranks - 1):USR1:\(at == 0 ? 14 : at == 1 ? 24 : 5)"
+      // The first ends after the model; the next ones get on until the landmarks have been saved, and then
+      // from stage to stage.
+      for at in 0..<30 where !isDone {
+        let ranks = [2, 1, 3][at % 3]
+        let saved = at == 0 ? [] : folder.names(in: "parts/checkpoints")
+        let isPast = saved.contains { $0.hasPrefix("landmarks-") || $0.hasPrefix("pass-") }
+        let polls = isPast ? 5 : 14 + 4 * at
+        let fault = "\(ranks - 1):USR1:\(polls)"
         let part = try run(folder, "parts", search + ["--resume"], ranks: ranks, fault: fault)
         messages += part.messages
         isDone = part.status == 0
