@@ -53,19 +53,18 @@ extension AverageOptions {
 extension AveragePipeline {
   /// The neighbours asked for, with their probabilities where there are any. Collective.
   /// - Parameters:
-  ///   - found: by the last pass, not cut to the neighbours asked for.
-  ///   - search: what found it.
+  ///   - table: of the last pass, not cut to the neighbours asked for.
+  ///   - search: what found it, in so many passes.
   func withProbabilities(
-    _ found: (table: NeighbourTable, reports: [PassReport]), _ search: SuspectSearch,
-    _ model: FittedModel, _ scoring: SuspectScoring
+    _ table: NeighbourTable, _ search: SuspectSearch, passes: Int, _ model: FittedModel,
+    _ scoring: SuspectScoring
   ) throws -> NeighbourTable {
-    let table = found.table
     let source = options.probabilitySource(of: search)
     if source == .none { return table.prefix(options.neighbours) }
     let probability =
       source == .formula
       ? NeighbourProbability()
-      : try calibrated(search, passes: 1 + found.reports.count, model, scoring)
+      : try calibrated(search, passes: passes, model, scoring)
     let result = try NeighbourFeatureExtraction(
       basis: model.basis,
       passes: stoppable.passes(model.posterior, scoring.observed(by: stoppable.observer))

@@ -80,11 +80,16 @@ public struct AveragePipeline {
       return (try stoppable.rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
       let found = try compareAllPairs(model.posterior, scoring)
-      let result = (table: found.table, reports: found.reports)
-      return (try withProbabilities(result, search, model, scoring), found.reports)
+      return (
+        try withProbabilities(
+          found.table, search, passes: 1 + found.reports.count, model, scoring), found.reports
+      )
     case .landmarks:
       let found = try compareWithLandmarks(model.posterior, scoring, statistics)
-      return (try withProbabilities(found, search, model, scoring), found.reports)
+      return (
+        try withProbabilities(
+          found.table, search, passes: 1 + found.reports.count, model, scoring), found.reports
+      )
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(

@@ -51,7 +51,7 @@ public struct MeanAndCovariance: Sendable {
     covariance = blocks
     ranks = kept
     debiased =
-      isBelowNoise
+      isBelowNoise || shrinkage == .operator
       ? blocks
       : try solveAll { value, ratio in
         Shrinkage.operator.shrunk(value, noiseVariance: noiseVariance, ratio: ratio)

@@ -17,12 +17,7 @@ struct LandmarkSetting {
   func scoring(
     threads: Int, on comm: Communicator, observer: any StageObserver = SilentObserver()
   ) throws -> SuspectScoring {
-    let partition = Partition(of: statistics.count, among: comm.size)
-    let rows = DistributedRows(
-      SteerableCoefficients(
-        layout: posterior.layout,
-        rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
-      partition: partition, on: comm)
+    let rows = distributed(statistics, layout: posterior.layout, on: comm)
     return SuspectScoring(
       model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: groups,
       threads: threads, comm: comm, observer: observer)

@@ -17,16 +17,19 @@ struct SearchCheckpointRanks {
     let statistics: [[Float]]
     let groups: [Int32]
 
+    /// 700 images that show 60 clean ones. Collective.
+    init(on comm: Communicator, group: (Int) -> Int32) throws {
+      let posterior = try SmallModel(seed: 4).posterior(noiseVariance: 0.5, on: comm)
+      model = try PairModel(posterior, affinity: .mahalanobis)
+      statistics = try relatedStatistics(posterior, count: 700, distinct: 60, seed: 2)
+      groups = statistics.indices.map(group)
+    }
+
     /// The best candidates of every image, or nil where the run was stopped. Collective.
     func search(_ checkpoint: SearchCheckpoint?, threads: Int, on comm: Communicator) throws
       -> [Int32: [Int32]]?
     {
-      let partition = Partition(of: statistics.count, among: comm.size)
-      let rows = DistributedRows(
-        SteerableCoefficients(
-          layout: model.layout,
-          rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
-        partition: partition, on: comm)
+      let rows = distributed(statistics, layout: model.layout, on: comm)
       let search = AllPairsSearch(
         model: model, capacity: capacity, threads: threads, comm: comm,
         observer: SilentObserver())
@@ -57,15 +60,12 @@ struct SearchCheckpointRanks {
     let world = try testWorld()
     let folder = try TemporaryFolder()
     let path = try world.broadcast(folder.file("checkpoints"))
-    let posterior = try SmallModel(seed: 4).posterior(noiseVariance: 0.5, on: world)
-    let count = 700
-    let problem = Problem(
-      model: try PairModel(posterior, affinity: .mahalanobis),
-      statistics: try relatedStatistics(posterior, count: count, distinct: 60, seed: 2),
-      // One group, and several of uneven size whose last lane groups are not full.
-      groups: (0..<count).map { seed % 2 == 0 ? 0 : Int32($0 % 7 < 4 ? 0 : $0 % 3) })
+    // One group, and several of uneven size whose last lane groups are not full.
+    let problem = try Problem(on: world) {
+      seed % 2 == 0 ? 0 : Int32($0 % 7 < 4 ? 0 : $0 % 3)
+    }
     let whole = try #require(try problem.search(nil, threads: 1, on: world))
-    #expect(whole.count == count)
+    #expect(whole.count == problem.statistics.count)
 
     // The same numbers on all ranks.
     var numbers = randomNumbers(40, seed: UInt64(seed) &* 977 + 5).map { abs($0) }[...]
@@ -123,12 +123,8 @@ struct SearchCheckpointRanks {
     let world = try testWorld()
     let folder = try TemporaryFolder()
     let path = try world.broadcast(folder.file("checkpoints"))
-    let posterior = try SmallModel(seed: 4).posterior(noiseVariance: 0.5, on: world)
-    let count = 700
-    let problem = Problem(
-      model: try PairModel(posterior, affinity: .mahalanobis),
-      statistics: try relatedStatistics(posterior, count: count, distinct: 60, seed: 2),
-      groups: [Int32](repeating: 0, count: count))
+    let problem = try Problem(on: world) { _ in 0 }
+    let count = problem.statistics.count
     let whole = try #require(try problem.search(nil, threads: 1, on: world))
     let part = try world.split(colour: world.rank < 2 ? 0 : 1, key: world.rank)
     let isStopped = world.size > 1

@@ -69,6 +69,17 @@ struct SmallModel {
   }
 }
 
+/// Rows of all images, of which each rank holds its slice.
+func distributed(_ rows: [[Float]], layout: AngularLayout, on comm: Communicator)
+  -> DistributedRows
+{
+  let partition = Partition(of: rows.count, among: comm.size)
+  return DistributedRows(
+    SteerableCoefficients(
+      layout: layout, rows: rows[partition.range(of: comm.rank)].flatMap { $0 }),
+    partition: partition, on: comm)
+}
+
 /// Coefficients written as one vector of real numbers: for each block the real parts and, for k > 0,
 /// then the imaginary parts. Rotation, reflection and covariances are explicit matrices.
 struct RealCoordinates {

@@ -19,12 +19,7 @@ struct SuspectScoringRanks {
     func scoring(_ affinity: Affinity, threads: Int, on comm: Communicator) throws
       -> SuspectScoring
     {
-      let partition = Partition(of: statistics.count, among: comm.size)
-      let rows = DistributedRows(
-        SteerableCoefficients(
-          layout: posterior.layout,
-          rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
-        partition: partition, on: comm)
+      let rows = distributed(statistics, layout: posterior.layout, on: comm)
       return SuspectScoring(
         model: try PairModel(posterior, affinity: affinity), rows: rows, groups: groups,
         threads: threads, comm: comm, observer: SilentObserver())
