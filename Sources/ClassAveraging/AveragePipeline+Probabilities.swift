@@ -98,8 +98,12 @@ extension AveragePipeline {
     calm.observer.stageBegan("fit", items: 0)
     defer { calm.observer.stageEnded() }
     let passes = calm.passes(posterior, simulated.observed(by: calm.observer))
-    return try ProbabilityCalibration(basis: model.basis, passes: passes, clean: clean).fit(
-      table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)
+    let unseen = UnseenSignal(
+      model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
+      covariance: model.estimate.debiased)
+    return try ProbabilityCalibration(
+      basis: model.basis, passes: passes, clean: clean, unseen: unseen
+    ).fit(table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)
   }
 
   /// Images like those of a model: this rank's clean ones, a model fitted to them all as to the run's own, and

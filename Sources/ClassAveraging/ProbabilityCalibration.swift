@@ -10,6 +10,8 @@ struct ProbabilityCalibration {
   let passes: ClassPasses
   /// The simulated images without noise, of this rank's slice; Fourier-Bessel coefficients.
   let clean: SteerableCoefficients
+  /// What the run's clean images hold beyond the basis, and these do not.
+  let unseen: UnseenSignal
 
   /// Pairs that are looked at, of images evenly spread.
   private static let sample = 20_000
@@ -23,7 +25,7 @@ struct ProbabilityCalibration {
     let features = try NeighbourFeatureExtraction(basis: basis, passes: passes).features(of: table)
     let partition = passes.rows.partition
     let own = partition.range(of: passes.comm.rank)
-    let correlation = CleanCorrelation(basis)
+    let correlation = CleanCorrelation(basis, unseen: unseen)
     let rows = DistributedRows(clean, partition: partition, on: passes.comm)
     let k = table.neighboursPerImage
     let count = min(max(1, Self.sample / min(neighbours, k)), partition.total)
