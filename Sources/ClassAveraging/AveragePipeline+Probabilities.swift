@@ -100,7 +100,7 @@ extension AveragePipeline {
     let passes = calm.passes(posterior, simulated.observed(by: calm.observer))
     let unseen = UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
-      covariance: model.estimate.debiased)
+      estimate: model.estimate)
     return try ProbabilityCalibration(
       basis: model.basis, passes: passes, clean: clean, unseen: unseen
     ).fit(table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)

@@ -10,7 +10,7 @@ struct ProbabilityCalibration {
   let passes: ClassPasses
   /// The simulated images without noise, of this rank's slice; Fourier-Bessel coefficients.
   let clean: SteerableCoefficients
-  /// What the run's clean images hold beyond the basis, and these do not.
+  /// What the run's clean images hold and these do not.
   let unseen: UnseenSignal
 
   /// Pairs that are looked at, of images evenly spread.

@@ -1,8 +1,8 @@
 import Foundation
 import LinearAlgebra
 
-/// What the clean images hold beyond the band limit, where the model sees nothing: a percent or two of the energy,
-/// but it makes neighbours less alike than the model has them, and true neighbours fewer.
+/// What the clean images hold and the model does not see, beyond the band limit and near it: a percent or two of
+/// the energy, but it makes neighbours less alike than the model has them, and true neighbours fewer.
 ///
 /// How much there is follows from the energy on the shells about the band limit, which falls exponentially; how
 /// alike two images are there, from how alike they are in the outer band: the correlation of two views
@@ -19,23 +19,30 @@ struct UnseenSignal {
   /// Where the outer band begins, of the band limit.
   private static let outerBand = 0.8
 
-  /// - Parameter covariance: of the clean images' Fourier-Bessel coefficients, block by block.
+  /// - Parameter estimate: mean and covariance of the clean images.
   init(
     _ statistics: ImageStatistics, noiseVariance: Double, basis: FourierBesselBasis,
-    covariance: [Matrix]
+    estimate: MeanAndCovariance
   ) {
+    let limit = basis.bandLimit * Double(basis.size)
     self.init(
-      tail: Self.tail(
+      Self.unseen(
         of: statistics.signalEnergy(size: basis.size, noiseVariance: noiseVariance),
-        bandLimit: basis.bandLimit * Double(basis.size), size: basis.size),
-      basis: basis, covariance: covariance)
+        seen: Self.seenEnergy(
+          basis, mean: estimate.mean, covariance: estimate.debiased), bandLimit: limit,
+        size: basis.size),
+      basis: basis, covariance: estimate.debiased)
   }
 
-  /// - Parameter tail: the share of the energy beyond the band limit and its mean square frequency, grid steps.
-  init(tail: (share: Double, meanSquare: Double), basis: FourierBesselBasis, covariance: [Matrix]) {
+  /// - Parameters:
+  ///   - unseen: its share of the energy and its mean square frequency in grid steps.
+  ///   - covariance: of the clean images' Fourier-Bessel coefficients, block by block.
+  init(
+    _ unseen: (share: Double, meanSquare: Double), basis: FourierBesselBasis, covariance: [Matrix]
+  ) {
     let layout = basis.layout
     self.layout = layout
-    share = tail.share
+    share = unseen.share
     // Circles at the middles of equal parts.
     let circles = max(16, basis.layout.components(ofBlock: 0).count)
     let width = (1 - Self.outerBand) * basis.bandLimit / Double(circles)
@@ -48,60 +55,99 @@ struct UnseenSignal {
         let radial = basis.fourierRadial(block: block, at: xi)
         let weight = 2 * .pi * xi * width
         for i in 0..<p { for j in 0..<p { gram[i, j] += weight * radial[i] * radial[j] } }
-        let sigma = covariance[block].times(radial)
-        let own =
-          weight * Double(ImageModel.multiplicity(ofBlock: block))
-          * zip(radial, sigma).reduce(0) { $0 + $1.0 * $1.1 }
+        let own = weight * Self.power(radial, covariance[block], block: block)
         energy += own
         squares += own * xi * xi
       }
       return gram
     }
     exponent =
-      energy > 0 && tail.share > 0
-      ? tail.meanSquare / Double(basis.size * basis.size) / (squares / energy) : 1
+      energy > 0 && share > 0
+      ? unseen.meanSquare / Double(basis.size * basis.size) / (squares / energy) : 1
   }
 
-  /// How much lies beyond the band limit, as a share of all from shell 1 on, and its mean square frequency; in grid
-  /// steps. The mean energy of a point of the grid is taken for A exp(-beta k) from half the band limit to
-  /// twice: least squares, by what noise leaves uncertain and by 30 % of the energy itself, for the law is a rough one.
-  static func tail(
-    of shells: [(energy: Double, variance: Double)], bandLimit: Double, size: Int
+  /// Of a block's angular frequency at a point of the Fourier transform, on average.
+  private static func power(_ radial: [Double], _ covariance: Matrix, block: Int) -> Double {
+    Double(ImageModel.multiplicity(ofBlock: block))
+      * zip(radial, covariance.times(radial)).reduce(0) { $0 + $1.0 * $1.1 }
+  }
+
+  /// The energy that clean images have on each shell by the model.
+  static func seenEnergy(
+    _ basis: FourierBesselBasis, mean: [Double], covariance: [Matrix]
+  ) -> [Double] {
+    let parts = 8
+    let step = 1 / Double(basis.size)
+    return ImageStatistics.pointsPerShell(size: basis.size).enumerated().map { k, points in
+      (0..<parts).reduce(0) { sum, part in
+        let xi = (Double(k) - 0.5 + (Double(part) + 0.5) / Double(parts)) * step
+        if xi <= 0 || xi >= basis.bandLimit { return sum }
+        var density = 0.0
+        for block in 0..<basis.layout.blockCount {
+          let radial = basis.fourierRadial(block: block, at: xi)
+          density += power(radial, covariance[block], block: block)
+          if block == 0 {
+            density += pow(zip(radial, mean).reduce(0) { $0 + $1.0 * $1.1 }, 2)
+          }
+        }
+        // An image's pixels are orthonormal; the grid's points are a step apart.
+        return sum + Double(points) * density * step * step / Double(parts)
+      }
+    }
+  }
+
+  /// What lies beyond the band limit, and in the outer half of the band without being seen: as a share of all from
+  /// shell 1 on, and its mean square frequency; in grid steps. Beyond the limit the mean energy of a point
+  /// of the grid is taken for A exp(-beta k), from half the limit to twice: least squares, by what noise leaves
+  /// uncertain and by 30 % of the energy itself, for the law is a rough one.
+  /// - Parameters:
+  ///   - shells: what the images have.
+  ///   - seen: what the model has.
+  static func unseen(
+    of shells: [(energy: Double, variance: Double)], seen: [Double], bandLimit: Double, size: Int
   ) -> (share: Double, meanSquare: Double) {
     let points = ImageStatistics.pointsPerShell(size: size).map { Double($0) }
     let first = max(1, Int(bandLimit / 2))
     let last = min(shells.count - 1, Int((2 * bandLimit).rounded()))
-    let within = shells.indices.filter { $0 >= 1 && Double($0) <= bandLimit + 0.5 }
+    /// How much of a shell lies in the band.
+    func share(_ k: Int) -> Double { min(1, max(0, bandLimit - Double(k) + 0.5)) }
+    let within = (1..<shells.count).filter { share($0) > 0 }
     guard first < last, within.contains(where: { shells[$0].energy > 0 }) else { return (0, 0) }
     var best = (misfit: Double.infinity, scale: 0.0, decay: 0.0)
     for step in 0..<200 {
       let decay = 1e-3 * exp(Double(step) * log(3e3) / 199)
-      func law(_ k: Int) -> Double { points[k] * exp(-decay * (Double(k) - bandLimit)) }
       var (product, square, energy) = (0.0, 0.0, 0.0)
       for k in first...last {
         let own = shells[k].energy
+        let law = points[k] * exp(-decay * (Double(k) - bandLimit))
         let weight = 1 / (shells[k].variance + pow(0.3 * max(0, own), 2) + 1e-100)
-        product += weight * law(k) * own
-        square += weight * law(k) * law(k)
+        product += weight * law * own
+        square += weight * law * law
         energy += weight * own * own
       }
       let scale = max(0, product / square)
       let misfit = energy - scale * (2 * product - scale * square)
       if misfit < best.misfit { best = (misfit, scale, decay) }
     }
-    var (inside, beyond, squares) = (0.0, 0.0, 0.0)
-    for k in within {
-      let part = min(1, bandLimit - Double(k) + 0.5)
-      inside += part * shells[k].energy
+    var (all, missing, squares) = (0.0, 0.0, 0.0)
+    func add(_ energy: Double, at k: Int) {
+      missing += energy
+      squares += energy * Double(k * k)
     }
+    for k in within {
+      all += share(k) * shells[k].energy
+      if k >= first { add(share(k) * shells[k].energy - seen[k], at: k) }
+    }
+    // Noise may leave less than the model has.
+    if missing < 0 { (missing, squares) = (0, 0) }
     for k in shells.indices where Double(k) + 0.5 > bandLimit {
       let part = min(Double(k) + 0.5, Double(size) / 2) - max(Double(k) - 0.5, bandLimit)
-      let own = max(0, part) * points[k] * best.scale * exp(-best.decay * (Double(k) - bandLimit))
-      beyond += own
-      squares += own * Double(k * k)
+      let law = points[k] * best.scale * exp(-best.decay * (Double(k) - bandLimit))
+      all += max(0, part) * law
+      add(max(0, part) * law, at: k)
     }
-    guard beyond > 0, inside > 0 else { return (0, 0) }
-    return (beyond / (inside + beyond), squares / beyond)
+    guard missing > 0, all > missing else { return (0, 0) }
+    return (missing / all, max(0, squares / missing))
   }
 
   /// The correlation of two images in all they hold.

@@ -15,39 +15,70 @@ import Testing
     }
   }
 
+  /// A model that misses a share of what the band holds.
+  private func unseen(
+    _ shells: [(energy: Double, variance: Double)], bandLimit: Double, missing: Double = 0
+  ) -> (share: Double, meanSquare: Double) {
+    let seen = shells.enumerated().map { k, shell in
+      (1 - missing) * part(k, bandLimit) * shell.energy
+    }
+    return UnseenSignal.unseen(of: shells, seen: seen, bandLimit: bandLimit, size: size)
+  }
+
+  /// How much of shell k lies in the band.
+  private func part(_ k: Int, _ bandLimit: Double) -> Double {
+    min(1, max(0, bandLimit + 0.5 - Double(k)))
+  }
+
   @Test func whatLiesBeyondTheBandIsFoundFromTheDecay() {
-    for (decay, limit) in [(0.3, 10.0), (0.5, 8), (0.1, 20)] {
+    for (decay, limit, missing) in [(0.3, 10.0, 0.0), (0.5, 8, 0), (0.1, 20.3, 0), (0.3, 10, 0.2)] {
       let shells = shells(decay: decay)
-      // Half of the shell at the limit lies beyond it.
-      let k0 = Int(limit)
-      var (inside, beyond, squares) = (0.0, 0.0, 0.0)
+      var (all, out, squares) = (0.0, 0.0, 0.0)
       for (k, shell) in shells.enumerated() {
-        let out = k > k0 ? (k == size / 2 ? 0.5 : 1) : k == k0 ? 0.5 : 0
-        inside += (1 - out) * (k > k0 ? 0 : shell.energy)
-        beyond += out * shell.energy
-        squares += out * shell.energy * Double(k * k)
+        let last = k == size / 2 ? 0.5 : 1
+        var own = (last - min(last, part(k, limit))) * shell.energy
+        // From half the limit on: below, the model sees all.
+        if k >= Int(limit / 2) { own += missing * part(k, limit) * shell.energy }
+        all += last * shell.energy
+        out += own
+        squares += own * Double(k * k)
       }
-      let tail = UnseenSignal.tail(of: shells, bandLimit: limit, size: size)
-      #expect(abs(tail.share / (beyond / (inside + beyond)) - 1) < 0.05)
-      #expect(abs(tail.meanSquare / (squares / beyond) - 1) < 0.05)
+      let found = unseen(shells, bandLimit: limit, missing: missing)
+      #expect(abs(found.share / (out / all) - 1) < 0.05, "\(decay)")
+      #expect(abs(found.meanSquare / (squares / out) - 1) < 0.05, "\(decay)")
     }
   }
 
   @Test func shellsThatNoiseHidesSayLittle() {
     var shells = shells(decay: 0.4)
-    let expected = UnseenSignal.tail(of: shells, bandLimit: 9, size: size).share
+    let expected = unseen(shells, bandLimit: 9).share
     for (k, normal) in zip(12..<shells.count, randomNormals(shells.count, seed: 8)) {
       shells[k].variance = 4 * shells[9].energy * shells[9].energy
       shells[k].energy += normal * shells[k].variance.squareRoot()
     }
-    let found = UnseenSignal.tail(of: shells, bandLimit: 9, size: size).share
+    let found = unseen(shells, bandLimit: 9).share
     #expect(expected > 0.005 && abs(found / expected - 1) < 0.2)
   }
 
   @Test func nothingLiesBeyondTheWholeBandOrInNoise() {
-    #expect(UnseenSignal.tail(of: shells(decay: 0.1), bandLimit: 32, size: size).share == 0)
+    #expect(unseen(shells(decay: 0.1), bandLimit: 32).share < 1e-12)
     let noise = shells(decay: 0.1).map { (energy: -$0.energy, variance: 1.0) }
-    #expect(UnseenSignal.tail(of: noise, bandLimit: 10, size: size).share == 0)
+    #expect(unseen(noise, bandLimit: 10).share == 0)
+  }
+
+  @Test func shellsHoldTheEnergyOfTheModel() {
+    let basis = FourierBesselBasis(size: 64, bandLimit: 0.31, radius: 30)
+    let layout = basis.layout
+    let covariance = (0..<layout.blockCount).map { k in
+      randomPositiveDefinite(layout.components(ofBlock: k).count, floor: 0.1, seed: UInt64(k))
+    }
+    let mean = randomNormals(layout.components(ofBlock: 0).count, seed: 99)
+    let seen = UnseenSignal.seenEnergy(basis, mean: mean, covariance: covariance)
+    let expected =
+      mean.reduce(0) { $0 + $1 * $1 }
+      + covariance.enumerated().reduce(0) { $0 + ($1.offset == 0 ? 1 : 2) * $1.element.trace }
+    #expect(abs(seen.reduce(0, +) / expected - 1) < 0.02)
+    #expect(seen[21...].allSatisfy { $0 == 0 } && seen[12] > 0.01 * expected)
   }
 
   /// The images' Fourier transforms multiplied point by point on circles of the outer band.
@@ -112,7 +143,7 @@ import Testing
       let outer = product / (first * second).squareRoot()
       #expect(outer > 0.3)
       let unseen = UnseenSignal(
-        tail: (share: 0.25, meanSquare: 60), basis: basis, covariance: identity)
+        (share: 0.25, meanSquare: 60), basis: basis, covariance: identity)
       let expected = 0.75 * 0.9 + 0.25 * pow(outer, 60.0 / 256 / (squares / energy))
       let found = unseen.correlation(
         seen: 0.9, a, b, reflected: reflected, rotation: rotation)
