@@ -7,7 +7,7 @@ public struct DistributedRows {
   public let partition: Partition
   /// Those of this rank's slice.
   let local: SteerableCoefficients
-  private let comm: Communicator
+  let comm: Communicator
 
   /// Floats in a row.
   public var width: Int { local.layout.componentCount * 2 }
