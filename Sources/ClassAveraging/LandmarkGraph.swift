@@ -14,11 +14,9 @@ struct LandmarkGraph {
   let links: [[Link]]
 
   /// Landmarks of an image that count as shared with its best one.
-  private static let shared = 6
+  private static let shared = 10
   /// Links of each landmark that are kept, those of most images.
-  private static let degree = 16
-  /// How often a landmark is moved towards the mean of its links before a part is cut in two.
-  private static let rounds = 50
+  private static let degree = 8
 
   init(links: [[Link]]) { self.links = links }
 
@@ -106,20 +104,32 @@ struct LandmarkGraph {
     var values = landmarks.map {
       Float((fromFirst[$0] ?? unreached) - (fromLast[$0] ?? unreached))
     }
-    let near = landmarks.map { landmark in
-      links[Int(landmark)].compactMap { link in
-        place[link.landmark].map { (at: $0, weight: link.weight) }
+    // The links within the part, one landmark after the other.
+    var near: [(at: Int32, weight: Float)] = []
+    var ends: [Int] = []
+    var degrees = [Float](repeating: 0, count: landmarks.count)
+    for (at, landmark) in landmarks.enumerated() {
+      for link in links[Int(landmark)] {
+        guard let other = place[link.landmark] else { continue }
+        near.append((Int32(other), link.weight))
+        degrees[at] += link.weight
       }
+      ends.append(near.count)
     }
-    let degrees = near.map { $0.reduce(0) { $0 + $1.weight } }
     let total = degrees.reduce(0, +)
-    for _ in 0..<(total > 0 ? Self.rounds : 0) {
+    // A value needs time in proportion to the landmarks to get about.
+    let rounds = total > 0 ? min(600, max(30, landmarks.count / 4)) : 0
+    for _ in 0..<rounds {
       let mean = zip(values, degrees).reduce(0) { $0 + $1.0 * $1.1 } / total
-      values = values.indices.map { at in
-        if degrees[at] == 0 { return values[at] }
-        let sum = near[at].reduce(0) { $0 + $1.weight * values[$1.at] }
-        return (values[at] + sum / degrees[at]) / 2 - mean
+      var moved = values
+      var next = 0
+      for (at, end) in ends.enumerated() where end > next {
+        var sum: Float = 0
+        for link in near[next..<end] { sum += link.weight * values[Int(link.at)] }
+        moved[at] = (values[at] + sum / degrees[at]) / 2 - mean
+        next = end
       }
+      values = moved
     }
     return landmarks.indices.sorted { (values[$0], landmarks[$0]) < (values[$1], landmarks[$1]) }
       .map { landmarks[$0] }

@@ -20,8 +20,8 @@ struct ViewOrder: Sendable {
     self.positions = positions
   }
 
-  /// Images by their best landmarks, which are put into an order of views (`LandmarkGraph`); those without any
-  /// come last. The same on every rank, and on any number of ranks. Collective.
+  /// Images by their landmarks, which are put into an order of views (`LandmarkGraph`): by the middle one of the
+  /// first few, for the very first is sometimes wrong; those without any come last. The same on every rank, and on any number of ranks. Collective.
   /// - Parameter count: how many landmarks there are.
   init(by best: BestLandmarks, landmarks count: Int, on comm: Communicator) throws {
     let graph = try LandmarkGraph.shared(by: best, landmarks: count, on: comm)
@@ -29,9 +29,9 @@ struct ViewOrder: Sendable {
     var place = [Int32](repeating: 0, count: count)
     for (at, landmark) in order.enumerated() { place[Int(landmark)] = Int32(at) }
     let own = best.images.map { image -> Int32 in
-      let entries = best.entries(of: image)
-      guard let landmark = best.landmarks[entries].first, landmark >= 0 else { return Int32(count) }
-      return place[Int(landmark)]
+      let first = best.landmarks[best.entries(of: image).prefix(Self.deciding)]
+      let places = first.filter { $0 >= 0 }.map { place[Int($0)] }.sorted()
+      return places.isEmpty ? Int32(count) : places[places.count / 2]
     }
     let places = try comm.allgatherRagged(own)
     var next = [Int](repeating: 0, count: count + 2)
@@ -117,6 +117,8 @@ struct ViewOrder: Sendable {
     }
   }
 
+  /// Landmarks of an image that decide about its position.
+  private static let deciding = 5
   /// Rows that a rank owns at a time while they move: bounds the memory.
   private static let chunk = 4096
 }
