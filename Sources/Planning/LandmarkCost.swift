@@ -8,10 +8,10 @@ import Foundation
 ///     landmarks: ...     all pairs of N images, with their passes
 ///     landmarks          3 n N w operations, 3 n L log2(N/L) candidates,
 ///                        2 N class(M), 2 N M alignments of 16 w operations
-///     candidates         n L min(10 S, n L / N) proposals, n S (w operations,       13 n M bytes saved,
+///     candidates         n L min(10 S, n L / N) proposals, n S (0.73 w operations,  13 n M bytes saved,
 ///                        a candidate)                                               order of the landmarks
 ///     pass               n class(M) + 26 q K w operations, n (2 l + 1)^2 proposals, 13 n M bytes saved
-///                        n S (w operations, a candidate)
+///                        n S (0.73 w operations, a candidate)
 ///
 /// with l = 20 links of each image and as many to it. An alignment takes a whole group of 16 for itself. From the
 /// candidates on, ranks own patches of views (`ViewOrder`): m images with S candidates each need the rows of a
@@ -21,10 +21,12 @@ extension CostModel {
   private static let landmarksPerImage = 40.0
   private static let comparisons = 3.0
   private static let links = 20.0
+  /// Pairs that are scored, of those that images ask for: some are asked for by both.
+  private static let scoredShare = 0.73
 
   /// Seconds for an image that a landmark or a neighbour proposes as a candidate, of which most are proposed
   /// again and again: a number is added to another. Not worth a measurement of its own.
-  private var proposal: Double { machine.collectedCandidate / 20 }
+  private var proposal: Double { machine.collectedCandidate / 60 }
 
   /// Images that the landmarks of all images propose, again and again.
   static func proposals(_ job: PlannedJob) -> Double {
@@ -55,7 +57,9 @@ extension CostModel {
     let firstLists = Double(job.firstLists)
     let classesOfMembers = units.classOperations(members: job.members) * machine.classOperation
     let scored =
-      n * candidates * (units.pairOperations * machine.scoredOperation + machine.collectedCandidate)
+      n * candidates
+      * (Self.scoredShare * units.pairOperations * machine.scoredOperation
+        + machine.collectedCandidate)
 
     var stages = pairStages(sample, ranks: ranks, threads: threads).map { stage in
       var stage = stage
@@ -83,7 +87,8 @@ extension CostModel {
     var finding = Stage(name: "candidates", usableThreads: Double(threads))
     finding.shared = Self.proposals(job) * proposal + scored
     finding.root =
-      saving(images: n, neighbours: firstLists) + Self.orderedLinks(classes) * proposal
+      saving(images: n, neighbours: firstLists) + 4 * Self.orderedLinks(classes)
+      * machine.scoredOperation
     finding.memory =
       memory.fitted
       + memory.candidates(
