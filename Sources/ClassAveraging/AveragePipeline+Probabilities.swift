@@ -55,9 +55,10 @@ extension AveragePipeline {
   /// - Parameters:
   ///   - table: of the last pass, not cut to the neighbours asked for.
   ///   - search: what found it, in so many passes.
+  ///   - order: that the table's images are in; nil for that of the file, which `scoring` is in.
   func withProbabilities(
     _ table: NeighbourTable, _ search: SuspectSearch, passes: Int, _ model: FittedModel,
-    _ scoring: SuspectScoring
+    _ scoring: SuspectScoring, in order: ViewOrder? = nil
   ) throws -> NeighbourTable {
     let source = options.probabilitySource(of: search)
     if source == .none { return table.prefix(options.neighbours) }
@@ -66,8 +67,7 @@ extension AveragePipeline {
       ? NeighbourProbability()
       : try calibrated(search, passes: passes, model, scoring)
     let result = try NeighbourFeatureExtraction(
-      basis: model.basis,
-      passes: stoppable.passes(model.posterior, scoring.observed(by: stoppable.observer))
+      basis: model.basis, passes: stoppable.passes(model.posterior, scoring, in: order)
     ).withProbabilities(table, probability, keepRegressors: options.keepsPairFeatures)
     return options.isLengthAutomatic
       ? result.confident(options.confidence) : result.prefix(options.neighbours)
@@ -91,19 +91,33 @@ extension AveragePipeline {
     let simulated = SuspectScoring(
       model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
       threads: options.model.threads, comm: comm, observer: pipeline.observer)
-    let table =
-      search == .landmarks
-      ? try pipeline.compareWithLandmarks(posterior, simulated, rows).table
-      : try pipeline.compareAllPairs(posterior, simulated).table
+    let table: NeighbourTable
+    var order: ViewOrder?
+    if search == .landmarks {
+      let found = try pipeline.compareWithLandmarks(posterior, simulated, rows)
+      (table, order) = (found.table, found.order)
+    } else {
+      table = try pipeline.compareAllPairs(posterior, simulated).table
+    }
     calm.observer.stageBegan("fit", items: 0)
     defer { calm.observer.stageEnded() }
-    let passes = calm.passes(posterior, simulated.observed(by: calm.observer))
+    let passes = try calm.passes(posterior, simulated, in: order)
     let unseen = UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
       estimate: model.estimate)
     return try ProbabilityCalibration(
       basis: model.basis, passes: passes, clean: clean, unseen: unseen
     ).fit(table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)
+  }
+
+  /// The passes that follow a search, for its table, whose images are in an order. Collective.
+  private func passes(
+    _ posterior: PosteriorModel, _ scoring: SuspectScoring, in order: ViewOrder?
+  ) throws -> ClassPasses {
+    let scoring = scoring.observed(by: observer)
+    var passes = passes(posterior, try order.map { try scoring.moved(to: $0) } ?? scoring)
+    passes.order = order
+    return passes
   }
 
   /// Images like those of a model: this rank's clean ones, a model fitted to them all as to the run's own, and

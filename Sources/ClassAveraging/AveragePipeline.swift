@@ -86,10 +86,9 @@ public struct AveragePipeline {
       )
     case .landmarks:
       let found = try compareWithLandmarks(model.posterior, scoring, statistics)
-      return (
-        try withProbabilities(
-          found.table, search, passes: 1 + found.reports.count, model, scoring), found.reports
-      )
+      let table = try withProbabilities(
+        found.table, search, passes: 1 + found.reports.count, model, scoring, in: found.order)
+      return (found.order.inFileOrder(table), found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(
@@ -185,11 +184,12 @@ public struct AveragePipeline {
       observer: scoring.observer, checkpoints: checkpoints)
   }
 
-  /// All pairs of a sample of the images; all images with its classes.
+  /// All pairs of a sample of the images; all images with its classes. The table's images are in the order that
+  /// comes with it.
   /// - Parameter statistics: of all images, whatever it is that `scoring` compares.
   func compareWithLandmarks(
     _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
-  ) throws -> (table: NeighbourTable, reports: [PassReport]) {
+  ) throws -> (table: NeighbourTable, reports: [PassReport], order: ViewOrder) {
     let images = scoring.groups.count
     return try LandmarkSearch(
       posterior: posterior, statistics: statistics, scoring: scoring,

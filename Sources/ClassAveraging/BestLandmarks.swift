@@ -56,14 +56,22 @@ struct BestLandmarks {
           row: Int(landmarks[entry]), index: Int32(image), score: scores[entry], reflected: false)
       }
     }
-    let received = try comm.alltoallRagged(
-      best.packed, counts: (0..<comm.size).map { partition.range(of: $0).count * limit }
+    // Most of the rows are short: only what they hold travels.
+    let lengths = (0..<count).map { row in
+      Int32(best.indices[row * limit..<(row + 1) * limit].count { $0 >= 0 })
+    }
+    let shares = (0..<comm.size).map { partition.range(of: $0) }
+    let words = try comm.alltoallRagged(
+      best.packed.filter { $0 != -1 },
+      counts: shares.map { Int(lengths[$0].reduce(0, +)) }
     ).values
+    let received = try comm.alltoallRagged(lengths, counts: shares.map(\.count)).values
     let rows = partition.range(of: comm.rank).count
     var result = BestCandidates(rows: rows, capacity: limit)
-    for rank in 0..<comm.size {
-      let part = received[rank * rows * limit..<(rank + 1) * rows * limit]
-      result.merge(BestCandidates(packed: Array(part), rows: rows, capacity: limit))
+    var next = 0
+    for (at, length) in received.enumerated() {
+      result.offer(row: at % rows, packed: words[next..<next + Int(length)])
+      next += Int(length)
     }
     result.sort()
     return result

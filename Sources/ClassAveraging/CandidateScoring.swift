@@ -25,12 +25,14 @@ extension SuspectScoring {
     for start in stride(from: 0, to: try comm.allreduce(missing.count, .maximum), by: length) {
       let part = missing[min(start, missing.count)..<min(start + length, missing.count)]
       let images = part.map { own.lowerBound + $0 }
+      let asked = Self.askedPairs(of: images, candidates: proposal.candidates(of: images))
       var pairs: [Int64] = []
-      for (at, candidate) in proposal.candidates(of: images).enumerated() where candidate >= 0 {
-        let image = images[at / proposal.count]
-        pairs.append(Int64(image) << 32 | Int64(candidate))
-        isNeeded[image] = true
-        isNeeded[Int(candidate)] = true
+      for word in asked {
+        let (first, second, _) = Self.unpack(asked: word)
+        let pair = Int64(first) << 32 | Int64(second)
+        if pairs.last != pair { pairs.append(pair) }
+        isNeeded[Int(first)] = true
+        isNeeded[Int(second)] = true
       }
       var needed: [Int32] = []
       for image in isNeeded.indices where isNeeded[image] {
@@ -41,14 +43,40 @@ extension SuspectScoring {
         try table.stopIfAgreed()
         return try rows.fetch(needed)
       }
-      for (pair, score) in zip(pairs, scoreBatch(pairs, images: needed, values: values)) {
-        let (image, candidate) = PairSharing.unpack(pair)
-        table.lists.offer(candidate, score, to: Int(image) - own.lowerBound)
+      let scores = scoreBatch(pairs, images: needed, values: values)
+      var at = -1
+      for (word, before) in zip(asked, [-1] + asked) {
+        let (first, second, bySecond) = Self.unpack(asked: word)
+        if word >> 1 != before >> 1 { at += 1 }
+        if bySecond {
+          table.lists.offer(first, scores[at].inverse, to: Int(second) - own.lowerBound)
+        } else {
+          table.lists.offer(second, scores[at], to: Int(first) - own.lowerBound)
+        }
       }
       table.markDone(part)
       observer.stageAdvanced(to: (before + part.endIndex) * proposal.count)
       try table.saveIfDue()
     }
     return try observer.communicating { try table.lists.gathered(on: comm) }
+  }
+
+  /// Images with their candidates, ascending. A pair that both of its images ask for comes twice, one after the other:
+  /// it is scored once, and in the order of the indices whoever asks, so that its score depends on nothing else.
+  private static func askedPairs(of images: [Int], candidates: [Int32]) -> [Int64] {
+    let perImage = candidates.count / max(1, images.count)
+    var asked: [Int64] = []
+    asked.reserveCapacity(candidates.count)
+    for (at, candidate) in candidates.enumerated() where candidate >= 0 {
+      let image = Int32(images[at / perImage])
+      let (first, second) = (Int64(min(image, candidate)), Int64(max(image, candidate)))
+      asked.append(first << 33 | second << 1 | (candidate < image ? 1 : 0))
+    }
+    asked.sort()
+    return asked
+  }
+
+  private static func unpack(asked word: Int64) -> (first: Int32, second: Int32, bySecond: Bool) {
+    (Int32(word >> 33), Int32(word >> 1 & 0xffff_ffff), word & 1 == 1)
   }
 }

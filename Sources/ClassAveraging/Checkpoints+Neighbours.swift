@@ -9,6 +9,8 @@ extension Checkpoints {
     let table: NeighbourTable
     /// Of the passes after the first.
     let reports: [PassReport]
+    /// The order that the table's images are in; nil for that of the file.
+    var order: ViewOrder?
   }
 
   /// Saves the neighbours after a pass; the parts of the pass, and what it began with, are removed.
@@ -36,12 +38,14 @@ extension Checkpoints {
   /// The parts of a pass among candidates, which starts from `table` where it is among classes, and from
   /// landmarks where it is not.
   func candidates(
-    pass: Int, of landmarks: LandmarkClasses? = nil, from table: NeighbourTable? = nil
+    pass: Int, of landmarks: LandmarkClasses? = nil, from table: NeighbourTable? = nil,
+    in order: ViewOrder
   )
     -> CheckpointParts
   {
     var identity = searchIdentity
     identity["pairs"] = "candidates"
+    identity["order of images"] = order.checksum
     identity["landmarks"] = landmarks?.checksum
     return parts(pass: pass, identity, from: table)
   }
@@ -102,6 +106,7 @@ extension Checkpoints {
     try writer.add(table.regressors)
     try writer.add(pass.reports.map(\.pass))
     try writer.add(pass.reports.flatMap { [$0.correlation, $0.weight, $0.kept] })
+    try writer.add(pass.order?.images ?? [])
     try writer.finish()
   }
 
@@ -122,7 +127,10 @@ extension Checkpoints {
     let passes = try comm.broadcast(pass?.reports.map(\.pass) ?? [])
     let values = try comm.broadcast(
       pass?.reports.flatMap { [$0.correlation, $0.weight, $0.kept] } ?? [])
-    return Pass(number: numbers[0], table: table, reports: Self.reports(passes, values))
+    let order = try comm.broadcast(pass?.order?.images ?? [])
+    return Pass(
+      number: numbers[0], table: table, reports: Self.reports(passes, values),
+      order: order.isEmpty ? nil : ViewOrder(order))
   }
 
   private static func read(_ reader: inout CheckpointReader, images: Int) throws -> Pass {
@@ -140,11 +148,15 @@ extension Checkpoints {
     table.regressors = try reader.array()
     let passes: [Int] = try reader.array()
     let values: [Double] = try reader.array()
+    let positions: [Int32] = try reader.array()
+    let order = ViewOrder(positions)
     guard table.indices.count == count * k, table.reflected.count == count * k,
       [0, count * k].contains(table.probabilities.count),
-      values.count == 3 * passes.count
+      values.count == 3 * passes.count, let order, [0, count].contains(positions.count)
     else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }
-    return Pass(number: number, table: table, reports: reports(passes, values))
+    return Pass(
+      number: number, table: table, reports: reports(passes, values),
+      order: positions.isEmpty ? nil : order)
   }
 
   private static func reports(_ passes: [Int], _ values: [Double]) -> [PassReport] {

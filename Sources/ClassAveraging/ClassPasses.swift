@@ -28,8 +28,10 @@ public struct PassReport: Sendable, Equatable {
 /// - The passes stop when c comes near 1: by then classes are alike because they share their members.
 struct ClassPasses {
   let posterior: PosteriorModel
-  let rows: DistributedRows
-  let groups: [Int32]
+  var rows: DistributedRows
+  var groups: [Int32]
+  /// The order that the images are in; nil for that of the file.
+  var order: ViewOrder?
   /// Neighbours in the lists that passes hand on, and in a class.
   let members: Int
   /// Neighbours that the caller asks for in the end: `kept` is about them.
@@ -91,7 +93,7 @@ struct ClassPasses {
       reports.append(
         PassReport(pass: pass, correlation: correlation, weight: weight, kept: kept))
       table = next
-      try checkpoints?.save(.init(number: pass, table: table, reports: reports))
+      try checkpoints?.save(.init(number: pass, table: table, reports: reports, order: order))
       observer.stageEnded()
     }
     return (table, reports)

@@ -7,7 +7,7 @@ public struct DistributedRows {
   public let partition: Partition
   /// Those of this rank's slice.
   let local: SteerableCoefficients
-  private let comm: Communicator
+  let comm: Communicator
 
   /// Floats in a row.
   public var width: Int { local.layout.componentCount * 2 }
@@ -23,18 +23,36 @@ public struct DistributedRows {
   }
 
   /// The rows of `images` (global indices, ascending), in that order: one bulk exchange in which every
-  /// rank says what it needs and sends what others need. Collective.
+  /// rank says what it needs of others and sends what they need. Collective.
   public func fetch(_ images: [Int32]) throws -> [Float] {
+    let own = partition.range(of: comm.rank)
+    let start = images.firstIndex { $0 >= own.lowerBound } ?? images.count
+    let end = images[start...].firstIndex { $0 >= own.upperBound } ?? images.count
+    let remote = Array(images[..<start] + images[end...])
     var counts = [Int](repeating: 0, count: comm.size)
-    for image in images { counts[partition.owner(of: Int(image))] += 1 }
-    let asked = try comm.alltoallRagged(images, counts: counts)
-    let first = partition.range(of: comm.rank).lowerBound
-    var reply: [Float] = []
-    reply.reserveCapacity(asked.values.count * width)
-    for image in asked.values {
-      local.appendRow(Int(image) - first, to: &reply)
-    }
+    for image in remote { counts[partition.owner(of: Int(image))] += 1 }
+    let asked = try comm.alltoallRagged(remote, counts: counts)
+    let reply = rows(asked.values[...])
     // Ascending indices come back in rank order, that is ascending.
-    return try comm.alltoallRagged(reply, counts: asked.counts.map { $0 * width }).values
+    let received = try comm.alltoallRagged(reply, counts: asked.counts.map { $0 * width }).values
+    if start == end { return received }
+    if remote.isEmpty { return rows(images[...]) }
+    var result: [Float] = []
+    result.reserveCapacity(images.count * width)
+    result += received[..<(start * width)]
+    result += rows(images[start..<end])
+    result += received[(start * width)...]
+    return result
+  }
+
+  /// Rows of this rank's slice.
+  private func rows(_ images: ArraySlice<Int32>) -> [Float] {
+    let first = partition.range(of: comm.rank).lowerBound
+    return Array(unsafeUninitializedCapacity: images.count * width) { target, count in
+      for image in images {
+        local.copyRow(Int(image) - first, to: target.baseAddress! + count)
+        count += width
+      }
+    }
   }
 }

@@ -5,7 +5,8 @@ import MPI
 ///
 /// All images are compared exactly with the classes of landmarks, whose members are then drawn anew from
 /// all images. Images that share landmarks are candidates, and compared exactly themselves. Passes among
-/// classes follow (`ClassPasses`), whose candidates are the neighbours and the neighbours of neighbours.
+/// classes follow (`ClassPasses`), whose candidates are the neighbours and the neighbours of neighbours. All that
+/// follows the landmarks goes by an order of views (`ViewOrder`), in which an image's candidates are near it.
 struct LandmarkSearch {
   let posterior: PosteriorModel
   /// Those of all images.
@@ -42,14 +43,25 @@ struct LandmarkSearch {
   /// - Parameter classes: makes those of a sample of the images; not called where later ones or a pass were
   ///   saved.
   /// - Returns: the neighbours of the last pass, `passes.members` of each image or, with one pass, those
-  ///   asked for, on every rank.
+  ///   asked for, on every rank, all images by their positions in an order of views; and the order.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func run(_ classes: () throws -> LandmarkClasses) throws -> (
-    table: NeighbourTable, reports: [PassReport]
+    table: NeighbourTable, reports: [PassReport], order: ViewOrder
   ) {
-    let start = try passes.checkpoints?.restoredPass(images: images)
-    let table = try start?.table ?? firstNeighbours(classes)
+    if let start = try passes.checkpoints?.restoredPass(images: images), let order = start.order {
+      return try followed(start, order, try scoring.moved(to: order))
+    }
+    let (first, order, scoring) = try firstNeighbours(classes)
+    return try followed(first, order, scoring)
+  }
+
+  /// The passes that follow one.
+  /// - Parameter scoring: of images in this order.
+  private func followed(
+    _ start: Checkpoints.Pass, _ order: ViewOrder, _ scoring: SuspectScoring
+  ) throws -> (table: NeighbourTable, reports: [PassReport], order: ViewOrder) {
     var passes = passes
+    (passes.rows, passes.groups, passes.order) = (scoring.rows, scoring.groups, order)
     // The first classes share their members because they share their candidates.
     passes.fewest = 3
     passes.searchAmong = { [passes] pass, classes, model, before in
@@ -62,15 +74,25 @@ struct LandmarkSearch {
         threads: threads, comm: comm, observer: observer
       ).best(
         of: proposal, neighboursPerImage: passes.members, batch: batch,
-        parts: passes.checkpoints?.candidates(pass: pass, from: before))
+        parts: passes.checkpoints?.candidates(pass: pass, from: before, in: order))
     }
-    return try passes.run(table, after: start?.reports ?? [])
+    let result = try passes.run(start.table, after: start.reports)
+    return (result.table, result.reports, order)
   }
 
   /// The neighbours among the candidates that share landmarks.
-  private func firstNeighbours(_ sample: () throws -> LandmarkClasses) throws -> NeighbourTable {
-    let (classes, found) = try bestLandmarks(sample)
-    observer.stageBegan("candidates", items: found.images.count * candidates)
+  private func firstNeighbours(_ sample: () throws -> LandmarkClasses) throws -> (
+    Checkpoints.Pass, ViewOrder, SuspectScoring
+  ) {
+    let (classes, best) = try bestLandmarks(sample)
+    observer.stageBegan("candidates", items: best.images.count * candidates)
+    let order = try observer.communicating {
+      try ViewOrder(by: best, landmarks: classes.images.count, on: comm)
+    }
+    let scoring = try scoring.moved(to: order)
+    let found = try observer.communicating {
+      try best.moved(to: order, statistics.partition, on: comm)
+    }
     let kept = passes.limit > 1 ? passes.members : passes.neighbours
     let proposal = try CandidateProposal(
       sharing: found.probabilities(softening: Self.softening), landmarks: classes.images.count,
@@ -78,10 +100,11 @@ struct LandmarkSearch {
       on: comm)
     let table = try scoring.best(
       of: proposal, neighboursPerImage: kept, batch: batch,
-      parts: passes.checkpoints?.candidates(pass: 1, of: classes))
-    try passes.checkpoints?.save(.init(number: 1, table: table, reports: []))
+      parts: passes.checkpoints?.candidates(pass: 1, of: classes, in: order))
+    let pass = Checkpoints.Pass(number: 1, table: table, reports: [], order: order)
+    try passes.checkpoints?.save(pass)
     observer.stageEnded()
-    return table
+    return (pass, order, scoring)
   }
 
   /// The landmarks, and those that each of this rank's images is most like.

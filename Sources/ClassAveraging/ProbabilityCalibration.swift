@@ -8,7 +8,8 @@ struct ProbabilityCalibration {
   let basis: FourierBesselBasis
   /// Those that made the table of the simulated images.
   let passes: ClassPasses
-  /// The simulated images without noise, of this rank's slice; Fourier-Bessel coefficients.
+  /// The simulated images without noise, of this rank's slice in the order in which they were made; Fourier-Bessel
+  /// coefficients.
   let clean: SteerableCoefficients
   /// What the run's clean images hold and these do not.
   let unseen: UnseenSignal
@@ -19,7 +20,7 @@ struct ProbabilityCalibration {
   static let trueCorrelation = 0.9
 
   /// - Parameters:
-  ///   - table: the neighbours of the simulated images, on every rank.
+  ///   - table: the neighbours of the simulated images, on every rank; in the order of `passes`.
   ///   - neighbours: those of each image that count, the best.
   func fit(_ table: NeighbourTable, neighbours: Int) throws -> NeighbourProbability {
     let features = try NeighbourFeatureExtraction(basis: basis, passes: passes).features(of: table)
@@ -33,7 +34,10 @@ struct ProbabilityCalibration {
     let entries: [Int] = images.flatMap { image in
       (image * k..<image * k + min(neighbours, k)).filter { table.indices[$0] >= 0 }
     }
-    let needed = Set(images.map { Int32($0) } + entries.map { table.indices[$0] }).sorted()
+    /// Where the clean image of a position in the table is.
+    func made(_ position: Int32) -> Int32 { passes.order?.images[Int(position)] ?? position }
+    let needed = Set((images.map { Int32($0) } + entries.map { table.indices[$0] }).map(made))
+      .sorted()
     let values = try passes.observer.communicating { try rows.fetch(needed) }
     var place: [Int32: Int] = [:]
     for (at, image) in needed.enumerated() { place[image] = at * rows.width }
@@ -45,8 +49,8 @@ struct ProbabilityCalibration {
         parallelFor(entries.count, threads: passes.threads, state: { 0 }) { _, at in
           let entry = entries[at]
           let best = correlation.best(
-            values.baseAddress! + place[Int32(entry / k)]!,
-            values.baseAddress! + place[table.indices[entry]]!,
+            values.baseAddress! + place[made(Int32(entry / k))]!,
+            values.baseAddress! + place[made(table.indices[entry])]!,
             reflected: table.reflected[entry] == 1)
           let pair = features.pairs[entry - own.lowerBound * k]!
           found[2 * at] = NeighbourProbability.formula(pair, features.run)

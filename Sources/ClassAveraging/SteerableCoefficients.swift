@@ -65,6 +65,16 @@ public struct SteerableCoefficients: Sendable {
     rows.withUnsafeBufferPointer { setRows($0, from: 0) }
   }
 
+  /// Writes the pairs (re, im) of one image of the slice, component by component.
+  func copyRow(_ image: Int, to row: UnsafeMutablePointer<Float>) {
+    let width = layout.componentCount * 2
+    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
+    lanes.withUnsafeBytes { bytes in
+      let source = bytes.assumingMemoryBound(to: Float.self).baseAddress!
+      for i in 0..<width { row[i] = source[(group * width + i) * Self.groupSize + lane] }
+    }
+  }
+
   /// Appends the pairs (re, im) of one image of the slice, component by component.
   func appendRow(_ image: Int, to row: inout [Float]) {
     let width = layout.componentCount * 2

@@ -107,16 +107,15 @@ struct SuspectScoring {
   /// Scores pairs among fetched images, in runs of one first image.
   func scoreBatch(_ pairs: [Int64], images: [Int32], values: [Float]) -> [PairScore] {
     // Where each image's row lies.
-    var place: [Int32: Int] = [:]
-    place.reserveCapacity(images.count)
-    for (at, image) in images.enumerated() { place[image] = at }
+    var place = [Int32](repeating: -1, count: groups.count)
+    for (at, image) in images.enumerated() { place[Int(image)] = Int32(at) }
     let groupCount = model.groupCount
     // Of the groups that an image's partners have, a few of all where most images have few.
     var selfTerms = [Float](repeating: .nan, count: images.count * groupCount)
     for pair in pairs {
       let (first, second) = PairSharing.unpack(pair)
-      selfTerms[place[first]! * groupCount + Int(groups[Int(second)])] = 0
-      selfTerms[place[second]! * groupCount + Int(groups[Int(first)])] = 0
+      selfTerms[Int(place[Int(first)]) * groupCount + Int(groups[Int(second)])] = 0
+      selfTerms[Int(place[Int(second)]) * groupCount + Int(groups[Int(first)])] = 0
     }
     values.withUnsafeBufferPointer { values in
       selfTerms.withUnsafeMutableBufferPointer { terms in
@@ -147,7 +146,7 @@ struct SuspectScoring {
           var start = part * chunk
           for at in start..<min(start + chunk, pairs.count) {
             let (first, second) = PairSharing.unpack(pairs[at])
-            let (i, j) = (place[first]!, place[second]!)
+            let (i, j) = (Int(place[Int(first)]), Int(place[Int(second)]))
             let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
             if first != current {
               current = first

@@ -8,26 +8,42 @@ import Foundation
 ///     landmarks: ...     all pairs of N images, with their passes
 ///     landmarks          3 n N w operations, 3 n L log2(N/L) candidates,
 ///                        2 N class(M), 2 N M alignments of 16 w operations
-///     candidates         n L min(10 S, n L / N) proposals, n S (w operations,       13 n M bytes saved
-///                        a candidate)
+///     candidates         n L min(10 S, n L / N) proposals, n S (0.73 w operations,  13 n M bytes saved,
+///                        a candidate)                                               order of the landmarks
 ///     pass               n class(M) + 26 q K w operations, n (2 l + 1)^2 proposals, 13 n M bytes saved
-///                        n S (w operations, a candidate)
+///                        n S (0.73 w operations, a candidate)
 ///
-/// with l = 20 links of each image and as many to it. An alignment takes a whole group of 16 for itself.
+/// with l = 20 links of each image and as many to it. An alignment takes a whole group of 16 for itself. From the
+/// candidates on, ranks own patches of views (`ViewOrder`): m images with S candidates each need the rows of a
+/// patch of (m^1/2 + 3 S^1/2)^2 images, of which those of other ranks are the part by which a rank's own patch
+/// grows when its side becomes 1.5 S^1/2 longer; by simulated images at SNR 1/40, noise makes it more.
 extension CostModel {
   private static let landmarksPerImage = 40.0
   private static let comparisons = 3.0
   private static let links = 20.0
+  /// Pairs that are scored, of those that images ask for: some are asked for by both.
+  private static let scoredShare = 0.73
 
   /// Seconds for an image that a landmark or a neighbour proposes as a candidate, of which most are proposed
   /// again and again: a number is added to another. Not worth a measurement of its own.
-  private var proposal: Double { machine.collectedCandidate / 20 }
+  private var proposal: Double { machine.collectedCandidate / 60 }
 
   /// Images that the landmarks of all images propose, again and again.
   static func proposals(_ job: PlannedJob) -> Double {
     let n = Double(job.images)
     let length = min(10 * Double(job.candidates), n * landmarksPerImage / Double(job.sample.images))
     return n * landmarksPerImage * length
+  }
+
+  /// Links that are followed while the graph of the landmarks, some twelve of each, is cut into ever smaller parts:
+  /// a part of m landmarks takes m / 4 rounds, 30 to 600.
+  private static func orderedLinks(_ landmarks: Double) -> Double {
+    var (part, links) = (landmarks, 0.0)
+    while part > 2 {
+      links += 12 * landmarks * min(600, max(30, part / 4))
+      part /= 2
+    }
+    return links
   }
 
   /// Those of a search by landmarks, with its passes.
@@ -41,7 +57,9 @@ extension CostModel {
     let firstLists = Double(job.firstLists)
     let classesOfMembers = units.classOperations(members: job.members) * machine.classOperation
     let scored =
-      n * candidates * (units.pairOperations * machine.scoredOperation + machine.collectedCandidate)
+      n * candidates
+      * (Self.scoredShare * units.pairOperations * machine.scoredOperation
+        + machine.collectedCandidate)
 
     var stages = pairStages(sample, ranks: ranks, threads: threads).map { stage in
       var stage = stage
@@ -68,11 +86,14 @@ extension CostModel {
 
     var finding = Stage(name: "candidates", usableThreads: Double(threads))
     finding.shared = Self.proposals(job) * proposal + scored
-    finding.root = saving(images: n, neighbours: firstLists)
+    finding.root =
+      saving(images: n, neighbours: firstLists) + 4 * Self.orderedLinks(classes)
+      * machine.scoredOperation
     finding.memory =
       memory.fitted
       + memory.candidates(
         perImage: Self.landmarksPerImage, landmarks: classes, kept: firstLists)
+    network.ordering(&finding, perImage: Self.landmarksPerImage)
     network.candidates(&finding, entries: n * Self.landmarksPerImage, kept: firstLists)
     stages.append(finding)
 
@@ -83,7 +104,9 @@ extension CostModel {
         n * classesOfMembers + Self.triedPairs(job) * units.pairOperations
         * machine.scoredOperation + n * linked * proposal + scored
       pass.root = saving(images: n, neighbours: members)
-      pass.memory = memory.fitted + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members)
+      pass.memory =
+        memory.fitted + memory.components
+        + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members)
       network.members(&pass)
       network.candidates(&pass, entries: 0, kept: members)
       stages.append(pass)
@@ -99,14 +122,15 @@ extension MemoryCost {
     return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
   }
 
-  /// The lists of the landmarks, first a rank's own at their full length, then all ranks'; a batch of pairs with
-  /// its images, and the table of all.
+  /// The order of views and the components in it; the lists of the landmarks, first a rank's own at their full
+  /// length, then all ranks'; a batch of pairs with its images, and the table of all.
   func candidates(perImage: Double, landmarks: Double, kept: Double) -> Double {
     let n = Double(job.images)
     let lists = 25 * landmarks / Double(ranks) * 10 * Double(job.candidates) + 32 * n * perImage
     let pairs = min(131_072, n / Double(ranks) * Double(job.candidates))
-    let fetched = min(n, pairs) * (24 * Double(job.componentCount) + 4 * Double(job.groups) + 60)
-    return lists + 92 * pairs + fetched + 13 * n * kept
+    let images = NetworkCost.patch(of: pairs / Double(job.candidates), job.candidates, all: n)
+    let fetched = images * (24 * Double(job.componentCount) + 4 * Double(job.groups) + 60)
+    return 12 * n + components + lists + 92 * pairs + fetched + 13 * n * kept
   }
 }
 
@@ -125,23 +149,46 @@ extension NetworkCost {
     }
   }
 
+  /// Images whose rows a patch of `images` needs that have so many candidates each, among `all`.
+  static func patch(of images: Double, _ candidates: Int, all: Double) -> Double {
+    let side = images.squareRoot() + 3 * Double(candidates).squareRoot()
+    return min(all, side * side)
+  }
+
+  /// Rows fetched for all images of a rank, `length` at a time.
+  func fetchPatches(
+    _ stage: inout CostModel.Stage, candidates: Int, atATime length: Double
+  ) {
+    let rounds = (n / p / length).rounded(.up)
+    let own = (n / p).squareRoot()
+    let inside = own / (own + 1.5 * Double(candidates).squareRoot())
+    let rows = rounds * Self.patch(of: min(length, n / p), candidates, all: n)
+    // What `fetch` takes for elsewhere is the same for images in any order.
+    fetch(&stage, rowsPerRank: rows * min(1, (1 - inside * inside) * p / (p - 1)), rounds: rounds)
+  }
+
+  /// Pairs of landmarks that images share; their places, to all; rows and lists to the ranks that own them in the
+  /// order of views, 4,096 images at a time.
+  func ordering(_ stage: inout CostModel.Stage, perImage: Double) {
+    guard ranks > 1 else { return }
+    exchange(&stage, bytes: 144 * n, times: 1)
+    toAll(&stage, bytes: 4 * n)
+    exchange(&stage, bytes: n * (row + 8 * perImage), times: 2 * (n / p / 4096).rounded(.up))
+  }
+
   /// The members of the classes of all images, 1,024 classes at a time.
   func members(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
-    let rounds = (n / p / 1024).rounded(.up)
-    fetch(
-      &stage, rowsPerRank: rounds * min(n, min(1024, n / p) * Double(job.members + 1)),
-      rounds: rounds)
+    fetchPatches(&stage, candidates: job.members, atATime: 1024)
   }
 
   /// Entries of lists to all; the candidates' images; the neighbours, to all.
   func candidates(_ stage: inout CostModel.Stage, entries: Double, kept: Double) {
     guard ranks > 1 else { return }
-    let pairs = n / p * Double(job.candidates)
-    let batches = max(1, (pairs / 131_072).rounded(.up))
     exchange(&stage, bytes: 8 * entries, times: 1)
     toAll(&stage, bytes: 8 * entries)
-    fetch(&stage, rowsPerRank: batches * min(n, pairs / batches), rounds: batches)
+    fetchPatches(
+      &stage, candidates: job.candidates, atATime: 131_072 / Double(job.candidates))
     toAll(&stage, bytes: 13 * n * kept)
   }
 }

@@ -24,7 +24,8 @@ struct MemoryCost {
   var simulated: Double { 16 * rows * Double(job.basisCount) + components }
 
   private var rows: Double { (Double(job.images) / Double(ranks)).rounded(.up) }
-  private var components: Double { 8 * rows * Double(job.componentCount) }
+  /// The components of a rank's images.
+  var components: Double { 8 * rows * Double(job.componentCount) }
 
   /// Lists, pairs, the scores of a batch of pairs on their way, its images, and the lists of all.
   func scoring(_ candidates: Double, kept: Double) -> Double {

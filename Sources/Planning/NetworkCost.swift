@@ -97,9 +97,15 @@ struct NetworkCost {
     toAll(&stage, bytes: 13 * n * kept)
   }
 
-  /// Members of each class, and of the neighbours' classes.
+  /// Members of each class, and of the neighbours' classes; by landmarks after the rows have found the ranks that
+  /// own them in the order of views.
   func probabilities(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
+    if job.search == .landmarks {
+      for _ in 0..<2 { fetchPatches(&stage, candidates: job.members, atATime: 256) }
+      exchange(&stage, bytes: n * row, times: (n / p / 4096).rounded(.up))
+      return
+    }
     let rounds = (n / p / 1024).rounded(.up)
     fetch(
       &stage, rowsPerRank: 2 * rounds * min(n, n / p / rounds * Double(job.members + 1)),

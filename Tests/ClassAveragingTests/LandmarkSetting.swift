@@ -44,7 +44,7 @@ struct LandmarkSetting {
       posterior: posterior, statistics: scoring.rows, scoring: scoring, passes: passes,
       candidates: candidates)
     if let blocks { (search.chunk, search.batch) = blocks }
-    return try search.run {
+    let found = try search.run {
       let images = LandmarkClasses.draw(landmarks, of: statistics.count, seed: 5)
       let sample = try LandmarkClasses.sample(
         images, of: scoring.rows, groups: scoring.groups, on: comm)
@@ -59,7 +59,8 @@ struct LandmarkSetting {
       )
       return try LandmarkClasses(
         of: images, self.passes(ofSample, neighbours: neighbours, limit: 1), table: table)
-    }.table
+    }
+    return found.order.inFileOrder(found.table)
   }
 
   /// The share of neighbours that show the same clean image.

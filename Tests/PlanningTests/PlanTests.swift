@@ -165,6 +165,21 @@ import Testing
     #expect(try stage("landmarks", one).shared < 1.15 * pairs)
   }
 
+  /// By hand, 1,000,000 images on 64 ranks: patches of 125^2 images, which a side longer by 15 makes 20 % larger;
+  /// 12 batches of 1,311 images, each of which needs (36.2 + 30)^2 rows.
+  @Test func ranksThatOwnPatchesFetchLittle() throws {
+    var job = job(images: 1_000_000)
+    (job.search, job.passes) = (.landmarks, 1)
+    let bytes = try stage("candidates", job, ranks: 64).bytes
+    let remote: Double = 1 - 125 * 125 / (140 * 140)
+    let fetched: Double = 64 * 12 * 4385 * remote * (8 * 100 + 4)
+    // Pairs of landmarks, rows, lists twice; places, lists and neighbours to all.
+    let moved: Double = 1e6 * (144 + 800 + 320 + 320) * 63 / 64
+    let gathered: Double = 1e6 * (4 + 320 + 130)
+    let expected = fetched + moved + gathered
+    #expect(abs(bytes / expected - 1) < 0.01, "\(bytes) and \(expected)")
+  }
+
   @Test func constantsAreFoundAgain() {
     // Two runs of known cost, 3 a + 5 b.
     let rows = [(1.0, 10.0), (100.0, 20.0)].map { ($0.0, $0.1, 3 * $0.0 + 5 * $0.1) }
