@@ -68,9 +68,10 @@ extension AveragePipeline {
       : try calibrated(search, passes: passes, model, scoring)
     let result = try NeighbourFeatureExtraction(
       basis: model.basis, passes: stoppable.passes(model.posterior, scoring, in: order)
-    ).withProbabilities(table, probability, keepRegressors: options.keepsPairFeatures)
-    return options.isLengthAutomatic
-      ? result.confident(options.confidence) : result.prefix(options.neighbours)
+    ).withProbabilities(
+      table, best: options.isLengthAutomatic ? table.neighboursPerImage : options.neighbours,
+      probability, keepRegressors: options.keepsPairFeatures)
+    return options.isLengthAutomatic ? result.confident(options.confidence) : result
   }
 
   /// The probabilities of this model's neighbours, by the same search among simulated images. Collective.
