@@ -105,7 +105,7 @@ extension AveragePipeline {
     let passes = try calm.passes(posterior, simulated, in: order)
     let unseen = UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
-      estimate: model.estimate)
+      covariance: model.estimate.debiased)
     return try ProbabilityCalibration(
       basis: model.basis, passes: passes, clean: clean, unseen: unseen
     ).fit(table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)

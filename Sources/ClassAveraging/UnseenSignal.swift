@@ -1,12 +1,12 @@
 import Foundation
 import LinearAlgebra
 
-/// What the clean images hold and the model does not see, beyond the band limit and near it: a percent or two of
-/// the energy, but it makes neighbours less alike than the model has them, and true neighbours fewer.
+/// What the clean images hold beyond the band limit, where the model sees nothing: a percent or two of the energy, but
+/// it makes neighbours less alike than the model has them, and true neighbours fewer.
 ///
-/// How much there is follows from the energy on the shells about the band limit, which falls exponentially; how
-/// alike two images are there, from how alike they are in the outer band: the correlation of two views
-/// falls with the frequency xi as exp(-a xi^2).
+/// How much there is follows from the energy on the shells about the band limit, which falls exponentially; how alike
+/// two images are there, from how alike they are in the outer band: the correlation of two views falls with the
+/// frequency xi as exp(-a xi^2).
 struct UnseenSignal {
   /// The share of it in the energy of the clean images, less their pixels' mean.
   let share: Double
@@ -19,19 +19,16 @@ struct UnseenSignal {
   /// Where the outer band begins, of the band limit.
   private static let outerBand = 0.8
 
-  /// - Parameter estimate: mean and covariance of the clean images.
+  /// - Parameter covariance: of the clean images' Fourier-Bessel coefficients, block by block.
   init(
     _ statistics: ImageStatistics, noiseVariance: Double, basis: FourierBesselBasis,
-    estimate: MeanAndCovariance
+    covariance: [Matrix]
   ) {
-    let limit = basis.bandLimit * Double(basis.size)
     self.init(
       Self.unseen(
         of: statistics.signalEnergy(size: basis.size, noiseVariance: noiseVariance),
-        seen: Self.seenEnergy(
-          basis, mean: estimate.mean, covariance: estimate.debiased), bandLimit: limit,
-        size: basis.size),
-      basis: basis, covariance: estimate.debiased)
+        bandLimit: basis.bandLimit * Double(basis.size), size: basis.size),
+      basis: basis, covariance: covariance)
   }
 
   /// - Parameters:
@@ -72,39 +69,11 @@ struct UnseenSignal {
       * zip(radial, covariance.times(radial)).reduce(0) { $0 + $1.0 * $1.1 }
   }
 
-  /// The energy that clean images have on each shell by the model.
-  static func seenEnergy(
-    _ basis: FourierBesselBasis, mean: [Double], covariance: [Matrix]
-  ) -> [Double] {
-    let parts = 8
-    let step = 1 / Double(basis.size)
-    return ImageStatistics.pointsPerShell(size: basis.size).enumerated().map { k, points in
-      (0..<parts).reduce(0) { sum, part in
-        let xi = (Double(k) - 0.5 + (Double(part) + 0.5) / Double(parts)) * step
-        if xi <= 0 || xi >= basis.bandLimit { return sum }
-        var density = 0.0
-        for block in 0..<basis.layout.blockCount {
-          let radial = basis.fourierRadial(block: block, at: xi)
-          density += power(radial, covariance[block], block: block)
-          if block == 0 {
-            density += pow(zip(radial, mean).reduce(0) { $0 + $1.0 * $1.1 }, 2)
-          }
-        }
-        // An image's pixels are orthonormal; the grid's points are a step apart.
-        return sum + Double(points) * density * step * step / Double(parts)
-      }
-    }
-  }
-
-  /// What lies beyond the band limit, and in the outer half of the band without being seen: as a share of all from
-  /// shell 1 on, and its mean square frequency; in grid steps. Beyond the limit the mean energy of a point
-  /// of the grid is taken for A exp(-beta k), from half the limit to twice: least squares, by what noise leaves
-  /// uncertain and by 30 % of the energy itself, for the law is a rough one.
-  /// - Parameters:
-  ///   - shells: what the images have.
-  ///   - seen: what the model has.
+  /// What lies beyond the band limit, as a share of all from shell 1 on, and its mean square frequency; in grid
+  /// steps. The mean energy of a point of the grid is taken for A exp(-beta k), from half the limit to twice: least
+  /// squares, by what noise leaves uncertain and by 30 % of the energy itself, for the law is a rough one.
   static func unseen(
-    of shells: [(energy: Double, variance: Double)], seen: [Double], bandLimit: Double, size: Int
+    of shells: [(energy: Double, variance: Double)], bandLimit: Double, size: Int
   ) -> (share: Double, meanSquare: Double) {
     let points = ImageStatistics.pointsPerShell(size: size).map { Double($0) }
     let first = max(1, Int(bandLimit / 2))
@@ -129,25 +98,16 @@ struct UnseenSignal {
       let misfit = energy - scale * (2 * product - scale * square)
       if misfit < best.misfit { best = (misfit, scale, decay) }
     }
-    var (all, missing, squares) = (0.0, 0.0, 0.0)
-    func add(_ energy: Double, at k: Int) {
-      missing += energy
-      squares += energy * Double(k * k)
-    }
-    for k in within {
-      all += share(k) * shells[k].energy
-      if k >= first { add(share(k) * shells[k].energy - seen[k], at: k) }
-    }
-    // Noise may leave less than the model has.
-    if missing < 0 { (missing, squares) = (0, 0) }
+    let all = within.reduce(0) { $0 + share($1) * shells[$1].energy }
+    var (missing, squares) = (0.0, 0.0)
     for k in shells.indices where Double(k) + 0.5 > bandLimit {
       let part = min(Double(k) + 0.5, Double(size) / 2) - max(Double(k) - 0.5, bandLimit)
       let law = points[k] * best.scale * exp(-best.decay * (Double(k) - bandLimit))
-      all += max(0, part) * law
-      add(max(0, part) * law, at: k)
+      missing += max(0, part) * law
+      squares += max(0, part) * law * Double(k * k)
     }
-    guard missing > 0, all > missing else { return (0, 0) }
-    return (missing / all, max(0, squares / missing))
+    guard missing > 0, all > 0 else { return (0, 0) }
+    return (missing / (all + missing), squares / missing)
   }
 
   /// The correlation of two images in all they hold.
