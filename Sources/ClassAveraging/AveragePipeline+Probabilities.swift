@@ -68,9 +68,10 @@ extension AveragePipeline {
       : try calibrated(search, passes: passes, model, scoring)
     let result = try NeighbourFeatureExtraction(
       basis: model.basis, passes: stoppable.passes(model.posterior, scoring, in: order)
-    ).withProbabilities(table, probability, keepRegressors: options.keepsPairFeatures)
-    return options.isLengthAutomatic
-      ? result.confident(options.confidence) : result.prefix(options.neighbours)
+    ).withProbabilities(
+      table, best: options.isLengthAutomatic ? table.neighboursPerImage : options.neighbours,
+      probability, keepRegressors: options.keepsPairFeatures)
+    return options.isLengthAutomatic ? result.confident(options.confidence) : result
   }
 
   /// The probabilities of this model's neighbours, by the same search among simulated images. Collective.
@@ -102,8 +103,12 @@ extension AveragePipeline {
     calm.observer.stageBegan("fit", items: 0)
     defer { calm.observer.stageEnded() }
     let passes = try calm.passes(posterior, simulated, in: order)
-    return try ProbabilityCalibration(basis: model.basis, passes: passes, clean: clean).fit(
-      table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)
+    let unseen = UnseenSignal(
+      model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
+      covariance: model.estimate.debiased)
+    return try ProbabilityCalibration(
+      basis: model.basis, passes: passes, clean: clean, unseen: unseen
+    ).fit(table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)
   }
 
   /// The passes that follow a search, for its table, whose images are in an order. Collective.

@@ -139,7 +139,11 @@ extension CheckpointWriter {
     ] {
       try add(number)
     }
-    for list in [statistics.radial, statistics.power, statistics.noisePower] { try add(list) }
+    for list in [
+      statistics.radial, statistics.power, statistics.noisePower, statistics.signalPower,
+    ] {
+      try add(list)
+    }
     for number in [survey.noiseVariance, survey.bandLimit, survey.radius] { try add(number) }
     let estimate = model.estimate
     try add(estimate.mean)
@@ -177,7 +181,8 @@ extension SavedModel {
     statistics = ImageStatistics(
       count: count, backgroundPixels: background, backgroundMean: mean,
       backgroundMeanSquare: square, needsNormalization: needs == 1, radial: try reader.array(),
-      power: try reader.array(), noisePower: try reader.array(), noisePassed: passed)
+      power: try reader.array(), noisePower: try reader.array(),
+      signalPower: try reader.array(), noisePassed: passed)
     noiseVariance = try reader.double()
     bandLimit = try reader.double()
     radius = try reader.double()

@@ -144,7 +144,7 @@ struct ClassPasses {
     let classes = ClassMeans(
       posterior: posterior, rows: rows, groups: groups, threads: threads, observer: observer)
     var statistics = SteerableCoefficients(layout: posterior.layout, count: own.count)
-    let chunk = 1024
+    let chunk = rows.chunk(neighbours: members)
     let rounds = (rows.partition.range(of: 0).count + chunk - 1) / chunk
     for round in 0..<rounds {
       let start = min(own.lowerBound + round * chunk, own.upperBound)

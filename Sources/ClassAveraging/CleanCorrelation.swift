@@ -6,9 +6,12 @@ struct CleanCorrelation {
   private let layout: AngularLayout
   /// Of each function of k = 0, the sum of its pixels over the root of their number.
   private let means: [Double]
+  /// What the images hold beyond the basis.
+  private let unseen: UnseenSignal?
 
-  init(_ basis: FourierBesselBasis) {
+  init(_ basis: FourierBesselBasis, unseen: UnseenSignal? = nil) {
     layout = basis.layout
+    self.unseen = unseen
     let (sums, pixels) = ImageEnergy.discSums(basis)
     means = sums.map { $0 / pixels.squareRoot() }
   }
@@ -27,7 +30,7 @@ struct CleanCorrelation {
       return (real, imaginary)
     }
     let angles = 8 * max(4, layout.frequencies.last ?? 0)
-    var best = -Double.infinity
+    var (best, rotation) = (-Double.infinity, 0.0)
     for angle in 0..<angles {
       // Powers of exp(i angle).
       let step = 2 * .pi * Double(angle) / Double(angles)
@@ -38,10 +41,11 @@ struct CleanCorrelation {
         sum += value.real * x - value.imaginary * y
         (x, y) = (x * c - y * s, x * s + y * c)
       }
-      best = max(best, sum)
+      if sum > best { (best, rotation) = (sum, step) }
     }
     let norm = (energy(a) * energy(b)).squareRoot()
-    return (best - mean(a) * mean(b)) / max(norm, .leastNormalMagnitude)
+    let seen = (best - mean(a) * mean(b)) / max(norm, .leastNormalMagnitude)
+    return unseen?.correlation(seen: seen, a, b, reflected: reflected, rotation: rotation) ?? seen
   }
 
   private func mean(_ a: UnsafePointer<Float>) -> Double {

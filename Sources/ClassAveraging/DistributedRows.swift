@@ -12,6 +12,13 @@ public struct DistributedRows {
   /// Floats in a row.
   public var width: Int { local.layout.componentCount * 2 }
 
+  /// How many images a rank works on between two exchanges where each needs so many neighbours' rows: at least 1024,
+  /// which bounds the memory, or all where the rows of those may be all rows there are.
+  func chunk(neighbours: Int) -> Int {
+    let least = 1024
+    return least * (1 + neighbours) < partition.total ? least : max(1, partition.range(of: 0).count)
+  }
+
   /// The coefficients are shared with the caller, not copied.
   public init(
     _ coefficients: SteerableCoefficients, partition: Partition, on comm: Communicator

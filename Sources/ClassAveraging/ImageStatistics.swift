@@ -31,6 +31,8 @@ struct ImageProfile {
   var power: [Double] = []
   /// Sum of the squared CTF at each shell: the expected power of unit white noise.
   var noisePower: [Double] = []
+  /// Sum of the fourth power of the CTF at each shell: the power of a signal of unit power.
+  var signalPower: [Double] = []
   /// Mean of the squared CTF over the whole grid, corners beyond the last shell included: the variance
   /// of a pixel of CTF-weighted unit white noise.
   var noisePassed = 0.0
@@ -52,11 +54,27 @@ public struct ImageStatistics: Sendable {
   let radial: [Double]
   let power: [Double]
   let noisePower: [Double]
+  let signalPower: [Double]
   /// Mean over images of the variance of a pixel of CTF-weighted unit white noise.
   let noisePassed: Double
 
   /// The variance of white noise, from the pixels outside the particle radius.
   public var noiseVariance: Double { needsNormalization ? 1 : backgroundMeanSquare }
+
+  /// The energy that the clean images have on each shell, undoing the CTF, and the variance that the noise
+  /// leaves it; infinite on a shell that no CTF passes.
+  func signalEnergy(size: Int, noiseVariance: Double) -> [(energy: Double, variance: Double)] {
+    let points = Self.pointsPerShell(size: size)
+    return power.indices.map { shell in
+      guard signalPower[shell] > 0 else { return (0, .infinity) }
+      let scale = Double(points[shell]) / signalPower[shell]
+      return (
+        scale * (power[shell] - noiseVariance * noisePower[shell]),
+        2 * scale * scale * noiseVariance * noiseVariance * signalPower[shell]
+          / Double(max(1, count))
+      )
+    }
+  }
 
   /// The smallest band limit (cycles per pixel) that holds `share` of the signal's power, of the
   /// CTF-weighted images, noise taken off.
@@ -113,9 +131,9 @@ public struct ImageStatistics: Sendable {
         variance.squareRoot(), log(variance), profile.noisePassed,
       ]
       let shape = profile.radial + profile.power
-      return own + shape + shape.map { $0 / variance } + profile.noisePower
+      return own + shape + shape.map { $0 / variance } + profile.noisePower + profile.signalPower
     }
-    let width = 7 + 5 * shells
+    let width = 7 + 6 * shells
     let count = try comm.allreduce(rows.count)
     var bounds = [Double](repeating: 0, count: width)
     for row in rows { for i in 0..<width { bounds[i] = max(bounds[i], abs(row[i])) } }
@@ -137,7 +155,8 @@ public struct ImageStatistics: Sendable {
       backgroundMeanSquare: means[1], needsNormalization: scaled,
       radial: Array(means[start..<start + shells]),
       power: Array(means[start + shells..<start + 2 * shells]),
-      noisePower: Array(means[7 + 4 * shells..<width]), noisePassed: means[6])
+      noisePower: Array(means[7 + 4 * shells..<7 + 5 * shells]),
+      signalPower: Array(means[7 + 5 * shells..<width]), noisePassed: means[6])
   }
 }
 
@@ -200,6 +219,7 @@ final class ImageProfiler {
     profile.radial = .init(repeating: 0, count: shells)
     profile.power = profile.radial
     profile.noisePower = profile.radial
+    profile.signalPower = profile.radial
     weighting.image.update(from: image, count: size * size)
     let columns = size / 2 + 1
     let normalization = 1 / Double(size * size)
@@ -215,6 +235,7 @@ final class ImageProfiler {
         profile.power[gridShell[i]] +=
           twice * normalization * Double(value.x * value.x + value.y * value.y)
         profile.noisePower[gridShell[i]] += passed
+        profile.signalPower[gridShell[i]] += passed * Double(weights[i] * weights[i])
       }
     }
     if optics.isCTFPremultiplied {

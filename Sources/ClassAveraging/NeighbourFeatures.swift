@@ -23,7 +23,7 @@ struct NeighbourFeatures {
   }
 
   let run: Run
-  /// n x K of the table, for the images of this rank; nil where there is no neighbour.
+  /// n x K, for the images of this rank; nil where there is no neighbour, and where none was asked for.
   let pairs: [Pair?]
 }
 
@@ -38,12 +38,14 @@ struct NeighbourFeatureExtraction {
   var observer: any StageObserver { passes.observer }
   private var rows: DistributedRows { passes.rows }
 
-  /// Images that a rank works on between two exchanges of coefficients: bounds the memory.
-  private static let chunk = 256
-
   /// The features of this rank's images, and of the run. Collective.
-  /// - Parameter table: the neighbours, on every rank.
-  func features(of table: NeighbourTable) throws -> NeighbourFeatures {
+  /// - Parameters:
+  ///   - table: the neighbours, on every rank.
+  ///   - best: K, the neighbours of each image whose pairs are asked for, at most those of the table.
+  ///   - isAskedFor: the images whose pairs are asked for.
+  func features(
+    of table: NeighbourTable, best: Int, isAskedFor: (Int) -> Bool = { _ in true }
+  ) throws -> NeighbourFeatures {
     let (posterior, groups) = (passes.posterior, passes.groups)
     let weights = NeighbourWeights(passes)
     let energy = ImageEnergy(posterior, basis: basis)
@@ -85,31 +87,37 @@ struct NeighbourFeatureExtraction {
     let meanRows = DistributedRows(
       SteerableCoefficients(layout: posterior.layout, rows: means), partition: rows.partition,
       on: comm)
-    var pairs: [NeighbourFeatures.Pair?] = []
-    pairs.reserveCapacity(own.count * k)
+    var pairs = [NeighbourFeatures.Pair?](repeating: nil, count: own.count * best)
     try forEachChunk { part in
+      let part = part.filter(isAskedFor)
       var needed = part.map { Int32($0) }
       for image in part {
-        needed += table.indices[image * k..<(image + 1) * k].filter { $0 >= 0 }
+        needed += table.indices[image * k..<image * k + best].filter { $0 >= 0 }
       }
       let unique = Set(needed).sorted()
       let values = try observer.communicating { try meanRows.fetch(unique) }
       var place: [Int32: Int] = [:]
       for (at, image) in unique.enumerated() { place[image] = at }
-      pairs += values.withUnsafeBufferPointer { values in
-        let variances = unique.map { uncertainty.variance(weight: classWeight(Int($0))) }
+      let variances = unique.map { uncertainty.variance(weight: classWeight(Int($0))) }
+      values.withUnsafeBufferPointer { values in
         let energies = unique.indices.map { energy.total(values.baseAddress! + $0 * rows.width) }
-        return part.flatMap { image in
-          let i = place[Int32(image)]!
-          return (image * k..<(image + 1) * k).map { entry -> NeighbourFeatures.Pair? in
-            guard let j = place[table.indices[entry]] else { return nil }
-            let product = energy.product(
-              values.baseAddress! + i * rows.width, values.baseAddress! + j * rows.width,
-              rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
-            let norm =
-              ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
-            let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
-            return .init(correlation: product / norm, error: error)
+        pairs.withUnsafeMutableBufferPointer { pairs in
+          nonisolated(unsafe) let pairs = pairs
+          parallelFor(part.count, threads: passes.threads, state: { 0 }) { _, at in
+            let image = part[at]
+            let i = place[Int32(image)]!
+            for neighbour in 0..<best {
+              let entry = image * k + neighbour
+              guard let j = place[table.indices[entry]] else { continue }
+              let product = energy.product(
+                values.baseAddress! + i * rows.width, values.baseAddress! + j * rows.width,
+                rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
+              let norm =
+                ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
+              let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
+              pairs[(image - own.lowerBound) * best + neighbour] = .init(
+                correlation: product / norm, error: error)
+            }
           }
         }
       }
@@ -120,10 +128,10 @@ struct NeighbourFeatureExtraction {
   /// Calls `body` with stretches of this rank's images, the same number of times on every rank.
   private func forEachChunk(_ body: (Range<Int>) throws -> Void) throws {
     let own = rows.partition.range(of: comm.rank)
-    let longest = rows.partition.range(of: 0).count
-    for offset in stride(from: 0, to: longest, by: Self.chunk) {
+    let chunk = rows.chunk(neighbours: passes.members)
+    for offset in stride(from: 0, to: rows.partition.range(of: 0).count, by: chunk) {
       let start = min(own.lowerBound + offset, own.upperBound)
-      try body(start..<min(start + Self.chunk, own.upperBound))
+      try body(start..<min(start + chunk, own.upperBound))
     }
   }
 }

@@ -47,16 +47,16 @@ struct NeighbourProbability {
 }
 
 extension NeighbourFeatureExtraction {
-  /// `table` with its probabilities, and with the regressors where they are asked for, on every rank; NaN
-  /// where there is no neighbour. Collective.
+  /// The best neighbours of a table with their probabilities, and with the regressors where they are asked for, on
+  /// every rank; NaN where there is no neighbour. Collective.
   /// - Throws: `LAPACKError`, `MPIError`.
   func withProbabilities(
-    _ table: NeighbourTable, _ probability: NeighbourProbability, keepRegressors: Bool
+    _ table: NeighbourTable, best: Int, _ probability: NeighbourProbability, keepRegressors: Bool
   ) throws -> NeighbourTable {
     observer.stageBegan("probabilities", items: 0)
     defer { observer.stageEnded() }
-    let features = try features(of: table)
-    var result = table
+    var result = table.prefix(best)
+    let features = try features(of: table, best: result.neighboursPerImage)
     result.probabilities = try everywhere(
       features.pairs.map { pair in
         pair.map { Float(probability.probability($0, features.run)) } ?? .nan

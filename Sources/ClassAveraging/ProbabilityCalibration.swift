@@ -11,6 +11,8 @@ struct ProbabilityCalibration {
   /// The simulated images without noise, of this rank's slice in the order in which they were made; Fourier-Bessel
   /// coefficients.
   let clean: SteerableCoefficients
+  /// What the run's clean images hold and these do not.
+  let unseen: UnseenSignal
 
   /// Pairs that are looked at, of images evenly spread.
   private static let sample = 20_000
@@ -21,16 +23,19 @@ struct ProbabilityCalibration {
   ///   - table: the neighbours of the simulated images, on every rank; in the order of `passes`.
   ///   - neighbours: those of each image that count, the best.
   func fit(_ table: NeighbourTable, neighbours: Int) throws -> NeighbourProbability {
-    let features = try NeighbourFeatureExtraction(basis: basis, passes: passes).features(of: table)
     let partition = passes.rows.partition
     let own = partition.range(of: passes.comm.rank)
-    let correlation = CleanCorrelation(basis)
+    let correlation = CleanCorrelation(basis, unseen: unseen)
     let rows = DistributedRows(clean, partition: partition, on: passes.comm)
     let k = table.neighboursPerImage
-    let count = min(max(1, Self.sample / min(neighbours, k)), partition.total)
+    let best = min(neighbours, k)
+    let count = min(max(1, Self.sample / best), partition.total)
     let images = (0..<count).map { $0 * partition.total / count }.filter { own.contains($0) }
+    let asked = Set(images)
+    let features = try NeighbourFeatureExtraction(basis: basis, passes: passes).features(
+      of: table, best: best, isAskedFor: asked.contains)
     let entries: [Int] = images.flatMap { image in
-      (image * k..<image * k + min(neighbours, k)).filter { table.indices[$0] >= 0 }
+      (image * k..<image * k + best).filter { table.indices[$0] >= 0 }
     }
     /// Where the clean image of a position in the table is.
     func made(_ position: Int32) -> Int32 { passes.order?.images[Int(position)] ?? position }
@@ -46,13 +51,13 @@ struct ProbabilityCalibration {
         nonisolated(unsafe) let found = found
         parallelFor(entries.count, threads: passes.threads, state: { 0 }) { _, at in
           let entry = entries[at]
-          let best = correlation.best(
+          let likeness = correlation.best(
             values.baseAddress! + place[made(Int32(entry / k))]!,
             values.baseAddress! + place[made(table.indices[entry])]!,
             reflected: table.reflected[entry] == 1)
-          let pair = features.pairs[entry - own.lowerBound * k]!
+          let pair = features.pairs[(entry / k - own.lowerBound) * best + entry % k]!
           found[2 * at] = NeighbourProbability.formula(pair, features.run)
-          found[2 * at + 1] = best > Self.trueCorrelation ? 1 : 0
+          found[2 * at + 1] = likeness > Self.trueCorrelation ? 1 : 0
         }
       }
     }

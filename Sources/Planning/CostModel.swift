@@ -246,6 +246,7 @@ public struct CostModel: Sendable {
         + n * units.classOperations(members: job.members) * machine.classOperation
         + n * members * machine.collectedCandidate
       pass.root = saving(images: n, neighbours: members)
+      network.classes(&pass)
       network.search(
         &pass, capacity: members,
         stepSeconds: pass.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))

@@ -176,10 +176,10 @@ extension NetworkCost {
     exchange(&stage, bytes: n * (row + 8 * perImage), times: 2 * (n / p / 4096).rounded(.up))
   }
 
-  /// The members of the classes of all images, 1,024 classes at a time.
+  /// The members of the classes of all images.
   func members(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
-    fetchPatches(&stage, candidates: job.members, atATime: 1024)
+    fetchPatches(&stage, candidates: job.members, atATime: together)
   }
 
   /// Entries of lists to all; the candidates' images; the neighbours, to all.

@@ -97,19 +97,28 @@ struct NetworkCost {
     toAll(&stage, bytes: 13 * n * kept)
   }
 
+  /// Images whose members a rank fetches at a time (`DistributedRows.chunk`).
+  var together: Double { 1024 * Double(job.members + 1) < n ? 1024 : n / p }
+
+  /// Members of each class, all pairs.
+  func classes(_ stage: inout CostModel.Stage) {
+    guard ranks > 1 else { return }
+    let rounds = (n / p / together).rounded(.up)
+    fetch(
+      &stage, rowsPerRank: rounds * min(n, n / p / rounds * Double(job.members + 1)),
+      rounds: rounds)
+  }
+
   /// Members of each class, and of the neighbours' classes; by landmarks after the rows have found the ranks that
   /// own them in the order of views.
   func probabilities(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
     if job.search == .landmarks {
-      for _ in 0..<2 { fetchPatches(&stage, candidates: job.members, atATime: 256) }
+      for _ in 0..<2 { fetchPatches(&stage, candidates: job.members, atATime: together) }
       exchange(&stage, bytes: n * row, times: (n / p / 4096).rounded(.up))
       return
     }
-    let rounds = (n / p / 1024).rounded(.up)
-    fetch(
-      &stage, rowsPerRank: 2 * rounds * min(n, n / p / rounds * Double(job.members + 1)),
-      rounds: 2 * rounds)
+    for _ in 0..<2 { classes(&stage) }
   }
 
   /// Members of each average, and its pixels on the way to rank 0.

@@ -93,6 +93,38 @@ struct ImageSurveyRanks {
     #expect(abs(survey.noiseVariance / 2.25 - 1) < 0.03)
   }
 
+  @Test("The energy of the clean images on each shell, whatever CTF and noise")
+  func signalEnergy() throws {
+    let ctf = testCTF(defocus: 9000)
+    let weighting = CTFWeighting(size: size, pixelSize: 3)
+    let (count, power) = (400, 3.0)
+    var images = noise(count, size: size, variance: { _ in power })
+    let noise = randomNormals(count * size * size, seed: 45)
+    for i in images.indices {
+      for pixel in images[i].indices { weighting.image[pixel] = images[i][pixel] }
+      weighting.apply(ctf, optics: testOptics)
+      for pixel in images[i].indices {
+        images[i][pixel] = weighting.image[pixel] + Float(noise[i * size * size + pixel])
+      }
+    }
+    var options = ModelOptions()
+    options.noiseVariance = 1
+    let survey = try survey(
+      images, size: size, options: options, ctfs: .init(repeating: ctf, count: count))
+    let points = ImageStatistics.pointsPerShell(size: size)
+    let shells = survey.statistics.signalEnergy(size: size, noiseVariance: 1)
+    var seen = 0
+    for (shell, energy) in shells.enumerated().dropFirst() where energy.variance.isFinite {
+      // White images have as much energy at every point; it scatters by itself too.
+      let expected = power * Double(points[shell])
+      let own = 2 * expected * expected / Double(count * points[shell])
+      let error = (energy.variance + own).squareRoot()
+      #expect(abs(energy.energy - expected) < 6 * error + 0.03 * expected, "\(shell)")
+      if error < 0.1 * expected { seen += 1 }
+    }
+    #expect(seen > 8)
+  }
+
   @Test("NaN, infinite and constant images are left out by name, or refused")
   func badParticles() throws {
     var images = noise(30, size: size, variance: { _ in 1 })

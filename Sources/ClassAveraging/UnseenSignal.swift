@@ -1,0 +1,147 @@
+import Foundation
+import LinearAlgebra
+
+/// What the clean images hold beyond the band limit, where the model sees nothing: a percent or two of the energy, but
+/// it makes neighbours less alike than the model has them, and true neighbours fewer.
+///
+/// How much there is follows from the energy on the shells about the band limit, which falls exponentially; how alike
+/// two images are there, from how alike they are in the outer band: the correlation of two views falls with the
+/// frequency xi as exp(-a xi^2).
+struct UnseenSignal {
+  /// The share of it in the energy of the clean images, less their pixels' mean.
+  let share: Double
+  /// Inner products of a block's functions in the outer band, p_k x p_k.
+  private let outer: [Matrix]
+  /// Mean square frequency beyond the band limit over that in the outer band.
+  private let exponent: Double
+  private let layout: AngularLayout
+
+  /// Where the outer band begins, of the band limit.
+  private static let outerBand = 0.8
+
+  /// - Parameter covariance: of the clean images' Fourier-Bessel coefficients, block by block.
+  init(
+    _ statistics: ImageStatistics, noiseVariance: Double, basis: FourierBesselBasis,
+    covariance: [Matrix]
+  ) {
+    self.init(
+      Self.unseen(
+        of: statistics.signalEnergy(size: basis.size, noiseVariance: noiseVariance),
+        bandLimit: basis.bandLimit * Double(basis.size), size: basis.size),
+      basis: basis, covariance: covariance)
+  }
+
+  /// - Parameters:
+  ///   - unseen: its share of the energy and its mean square frequency in grid steps.
+  ///   - covariance: of the clean images' Fourier-Bessel coefficients, block by block.
+  init(
+    _ unseen: (share: Double, meanSquare: Double), basis: FourierBesselBasis, covariance: [Matrix]
+  ) {
+    let layout = basis.layout
+    self.layout = layout
+    share = unseen.share
+    // Circles at the middles of equal parts.
+    let circles = max(16, basis.layout.components(ofBlock: 0).count)
+    let width = (1 - Self.outerBand) * basis.bandLimit / Double(circles)
+    var (energy, squares) = (0.0, 0.0)
+    outer = (0..<layout.blockCount).map { block in
+      let p = layout.components(ofBlock: block).count
+      var gram = Matrix(rows: p, columns: p)
+      for circle in 0..<circles {
+        let xi = Self.outerBand * basis.bandLimit + (Double(circle) + 0.5) * width
+        let radial = basis.fourierRadial(block: block, at: xi)
+        let weight = 2 * .pi * xi * width
+        for i in 0..<p { for j in 0..<p { gram[i, j] += weight * radial[i] * radial[j] } }
+        let own = weight * Self.power(radial, covariance[block], block: block)
+        energy += own
+        squares += own * xi * xi
+      }
+      return gram
+    }
+    exponent =
+      energy > 0 && share > 0
+      ? unseen.meanSquare / Double(basis.size * basis.size) / (squares / energy) : 1
+  }
+
+  /// Of a block's angular frequency at a point of the Fourier transform, on average.
+  private static func power(_ radial: [Double], _ covariance: Matrix, block: Int) -> Double {
+    Double(ImageModel.multiplicity(ofBlock: block))
+      * zip(radial, covariance.times(radial)).reduce(0) { $0 + $1.0 * $1.1 }
+  }
+
+  /// What lies beyond the band limit, as a share of all from shell 1 on, and its mean square frequency; in grid
+  /// steps. The mean energy of a point of the grid is taken for A exp(-beta k), from half the limit to twice: least
+  /// squares, by what noise leaves uncertain and by 30 % of the energy itself, for the law is a rough one.
+  static func unseen(
+    of shells: [(energy: Double, variance: Double)], bandLimit: Double, size: Int
+  ) -> (share: Double, meanSquare: Double) {
+    let points = ImageStatistics.pointsPerShell(size: size).map { Double($0) }
+    let first = max(1, Int(bandLimit / 2))
+    let last = min(shells.count - 1, Int((2 * bandLimit).rounded()))
+    /// How much of a shell lies in the band.
+    func share(_ k: Int) -> Double { min(1, max(0, bandLimit - Double(k) + 0.5)) }
+    let within = (1..<shells.count).filter { share($0) > 0 }
+    guard first < last, within.contains(where: { shells[$0].energy > 0 }) else { return (0, 0) }
+    var best = (misfit: Double.infinity, scale: 0.0, decay: 0.0)
+    for step in 0..<200 {
+      let decay = 1e-3 * exp(Double(step) * log(3e3) / 199)
+      var (product, square, energy) = (0.0, 0.0, 0.0)
+      for k in first...last {
+        let own = shells[k].energy
+        let law = points[k] * exp(-decay * (Double(k) - bandLimit))
+        let weight = 1 / (shells[k].variance + pow(0.3 * max(0, own), 2) + 1e-100)
+        product += weight * law * own
+        square += weight * law * law
+        energy += weight * own * own
+      }
+      let scale = max(0, product / square)
+      let misfit = energy - scale * (2 * product - scale * square)
+      if misfit < best.misfit { best = (misfit, scale, decay) }
+    }
+    let all = within.reduce(0) { $0 + share($1) * shells[$1].energy }
+    var (missing, squares) = (0.0, 0.0)
+    for k in shells.indices where Double(k) + 0.5 > bandLimit {
+      let part = min(Double(k) + 0.5, Double(size) / 2) - max(Double(k) - 0.5, bandLimit)
+      let law = points[k] * best.scale * exp(-best.decay * (Double(k) - bandLimit))
+      missing += max(0, part) * law
+      squares += max(0, part) * law * Double(k * k)
+    }
+    guard missing > 0, all > 0 else { return (0, 0) }
+    return (missing / (all + missing), squares / missing)
+  }
+
+  /// The correlation of two images in all they hold.
+  /// - Parameters:
+  ///   - seen: that of what the model sees.
+  ///   - a, b: their coefficients, component-major, (re, im); the second is reflected if asked, then rotated.
+  func correlation(
+    seen: Double, _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, reflected: Bool,
+    rotation: Double
+  ) -> Double {
+    if share == 0 { return seen }
+    var (product, first, second) = (0.0, 0.0, 0.0)
+    for k in 0..<layout.blockCount {
+      let components = layout.components(ofBlock: k)
+      let (c, s) = (cos(Double(k) * rotation), sin(Double(k) * rotation))
+      for (i, row) in components.enumerated() {
+        var (x, y, u, v) = (0.0, 0.0, 0.0, 0.0)
+        for (j, column) in components.enumerated() {
+          let gram = outer[k][i, j]
+          x += gram * Double(a[2 * column])
+          y += gram * Double(a[2 * column + 1])
+          u += gram * Double(b[2 * column])
+          v += gram * Double(b[2 * column + 1])
+        }
+        let (p, q) = (Double(a[2 * row]), Double(a[2 * row + 1]))
+        let (m, n) = (Double(b[2 * row]), Double(b[2 * row + 1]))
+        first += p * x + q * y
+        second += m * u + n * v
+        if reflected { v = -v }
+        // conj(a) b exp(i k rotation), the real part.
+        product += p * (u * c - v * s) + q * (u * s + v * c)
+      }
+    }
+    let outer = max(0, product) / max((first * second).squareRoot(), .leastNormalMagnitude)
+    return (1 - share) * seen + share * pow(outer, exponent)
+  }
+}
