@@ -12,6 +12,9 @@ struct SimulatedImages {
   /// Their statistics B^T A^T y = B_g a + sigma B_g^{1/2} n (method E.3).
   let statistics: SteerableCoefficients
 
+  /// Images made by a thread before the observer is told: between them the run may be stopped.
+  private static let chunk = 1024
+
   /// - Parameters:
   ///   - groups: the defocus group of every image.
   ///   - own: this rank's slice of the images.
@@ -40,31 +43,38 @@ struct SimulatedImages {
     clean.withUnsafeMutableBufferPointer { clean in
       statistics.withUnsafeMutableBufferPointer { statistics in
         nonisolated(unsafe) let (clean, statistics) = (clean, statistics)
-        parallelFor(own.count, threads: threads, state: { Box(SliceValues(volume)) }) { slice, at in
-          let image = own.lowerBound + at
-          slice.value.fill(volume, orientation: RandomOrientation(image: image, seed: seed))
-          let a = clean.baseAddress! + at * width
-          let b = statistics.baseAddress! + at * width
-          radial.expand(slice.value, into: a)
-          for (i, mean) in estimate.mean.prefix(layout.components(ofBlock: 0).count).enumerated() {
-            a[2 * i] += Float(mean)
-          }
-          let noise = NormalNumbers(seed: seed, image: image, count: layout.componentCount)
-          let group = Int(groups[image])
-          for k in 0..<layout.blockCount {
-            let components = layout.components(ofBlock: k)
-            let (squared, root) = (model.squared[group][k], roots[group][k])
-            for (i, row) in components.enumerated() {
-              var (real, imaginary) = (0.0, 0.0)
-              for (j, column) in components.enumerated() {
-                let n = noise.pair(column)
-                real += squared[i, j] * Double(a[2 * column]) + root[i, j] * n.0
-                imaginary += squared[i, j] * Double(a[2 * column + 1]) + root[i, j] * n.1
+        for start in stride(from: 0, to: own.count, by: Self.chunk * threads) {
+          let part = start..<min(start + Self.chunk * threads, own.count)
+          parallelFor(part.count, threads: threads, state: { Box(SliceValues(volume)) }) {
+            slice, offset in
+            let at = part.lowerBound + offset
+            let image = own.lowerBound + at
+            slice.value.fill(volume, orientation: RandomOrientation(image: image, seed: seed))
+            let a = clean.baseAddress! + at * width
+            let b = statistics.baseAddress! + at * width
+            radial.expand(slice.value, into: a)
+            for (i, mean) in estimate.mean.prefix(layout.components(ofBlock: 0).count).enumerated()
+            {
+              a[2 * i] += Float(mean)
+            }
+            let noise = NormalNumbers(seed: seed, image: image, count: layout.componentCount)
+            let group = Int(groups[image])
+            for k in 0..<layout.blockCount {
+              let components = layout.components(ofBlock: k)
+              let (squared, root) = (model.squared[group][k], roots[group][k])
+              for (i, row) in components.enumerated() {
+                var (real, imaginary) = (0.0, 0.0)
+                for (j, column) in components.enumerated() {
+                  let n = noise.pair(column)
+                  real += squared[i, j] * Double(a[2 * column]) + root[i, j] * n.0
+                  imaginary += squared[i, j] * Double(a[2 * column + 1]) + root[i, j] * n.1
+                }
+                b[2 * row] = Float(real)
+                b[2 * row + 1] = k == 0 ? 0 : Float(imaginary)
               }
-              b[2 * row] = Float(real)
-              b[2 * row + 1] = k == 0 ? 0 : Float(imaginary)
             }
           }
+          observer.stageAdvanced(to: part.upperBound)
         }
       }
     }

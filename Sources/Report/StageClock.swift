@@ -52,6 +52,9 @@ public final class StageClock: StageObserver {
     origin = now()
   }
 
+  /// The stage that is under way; nil between stages.
+  public var stage: String? { isOpen ? names.last : nil }
+
   /// Wall time in seconds since the clock was made.
   public var elapsedSeconds: Double { now() - origin }
 

@@ -103,7 +103,7 @@ struct AverageCommand: ParsableCommand {
     Universe.run { comm in
       let clock = StageClock(comm)
       let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
-      InjectedFault.happenIfAsked(by: stop, on: comm)
+      InjectedFault.happenIfAsked(by: stop, in: clock, on: comm)
       try comm.agree {
         if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
       }

@@ -86,9 +86,14 @@ extension CommandTests {
 /// Runs of three passes that are disturbed, in the folder `parts` beside the set.
 struct FaultyRun {
   let folder: TemporaryFolder
+  /// Further options of the runs.
+  let options: [String]
   var output: String { folder.file("parts") }
 
-  init(_ folder: TemporaryFolder) { self.folder = folder }
+  init(_ folder: TemporaryFolder, _ options: [String] = []) {
+    self.folder = folder
+    self.options = options
+  }
 
   func start(
     ranks: Int, fault: String? = nil, environment: [String: String] = [:], to output: String? = nil,
@@ -99,7 +104,7 @@ struct FaultyRun {
         "average", folder.file("set/particles.star"), "--output", output ?? self.output,
         "--neighbours", "5", "--averages", "3", "--passes", "3", "--checkpoint-minutes", "0",
         "--resume",
-      ], ranks: ranks,
+      ] + options, ranks: ranks,
       environment: environment.merging(fault.map { ["KINDRED_FAULT": $0] } ?? [:]) { $1 },
       meanwhile: meanwhile)
   }

@@ -7,6 +7,9 @@ extension CommandTests {
   @Suite struct ResumeTests {
     private static let tables = ["neighbours", "affinity", "rotation", "reflected"]
     private static let stopped: Int32 = 75
+    /// A stop in the first pass: each rank compares its images among themselves first, whatever its share of the
+    /// rest, so that both have saved a part of it.
+    private static let inThePass = "0:USR1:1:all pairs"
 
     /// A run of three passes with few averages.
     private func run(
@@ -22,9 +25,9 @@ extension CommandTests {
 
     private func expectSame(
       _ folder: TemporaryFolder, _ output: String, _ reference: String,
-      _ location: SourceLocation = #_sourceLocation
+      _ tables: [String] = Self.tables, _ location: SourceLocation = #_sourceLocation
     ) throws {
-      for name in Self.tables {
+      for name in tables {
         let same =
           try folder.data("\(output)/\(name).npy") == folder.data("\(reference)/\(name).npy")
         #expect(same, "\(name) differs", sourceLocation: location)
@@ -81,37 +84,59 @@ extension CommandTests {
       #expect(part.errors == [])
     }
 
-    /// A search by landmarks goes on from each of its stages, by signals one after the other.
+    /// A search by landmarks goes on from each of its stages, by signals one after the other: at the Nth question
+    /// of a stage. There are no probabilities.
     @Test func landmarks() throws {
+      let messages = try stopped(
+        in: [
+          ("landmarks: all pairs", 1), ("landmarks", 1), ("landmarks", 3), ("landmarks", 3),
+          ("candidates", 1), ("candidates", 2), ("pass 2", 1), ("pass 2", 2), ("pass 3", 1),
+        ], by: ["--search", "landmarks", "--landmarks", "80"])
+      for place in [
+        "with the landmarks of the sample", "in the comparison with the landmarks of the sample",
+        "in the comparison with the landmarks after refinement 2", "after pass 1", "after pass 2",
+      ] { #expect(messages.contains("resuming \(place)"), "\(messages)") }
+    }
+
+    /// So does the one among simulated images that tells the probabilities.
+    @Test func calibrationByLandmarks() throws {
+      let calibration = [
+        ("images", 1), ("landmarks: all pairs", 1), ("landmarks", 2), ("landmarks", 3),
+        ("candidates", 1), ("pass 2", 1), ("pass 2", 2), ("pass 3", 2),
+      ]
+      let messages = try stopped(
+        in: calibration.map { ("calibration: \($0.0)", $0.1) },
+        by: ["--search", "landmarks", "--landmarks", "80", "--probabilities", "simulation"],
+        tables: Self.tables + ["probability"])
+      for place in [
+        "with the landmarks of the sample", "with the landmarks after refinement 1",
+        "in the comparison with the landmarks after refinement 1", "after pass 1", "after pass 2",
+        "after pass 3",
+      ] { #expect(messages.contains("calibration: resuming \(place)"), "\(messages)") }
+      #expect(messages.contains("kindred: resuming after pass 3"), "\(messages)")
+    }
+
+    /// Stops runs on 2, 1 and 3 ranks by turns, each at one question of a stage by its last rank, and compares the
+    /// last one, which goes to its end, with a run that is not stopped. Returns what all have said.
+    private func stopped(
+      in places: [(stage: String, poll: Int)], by options: [String],
+      tables: [String] = Self.tables
+    ) throws -> String {
       let folder = try SmallSet.make()
-      let search = ["--search", "landmarks", "--landmarks", "80"]
-      #expect(try run(folder, "whole", search, ranks: 2).status == 0)
+      #expect(try run(folder, "whole", options, ranks: 2).status == 0)
       var messages = ""
-      var isDone = false
-      // The first ends after the model; the next ones get on until the landmarks have been saved, and then
-      // from stage to stage.
-      for at in 0..<30 where !isDone {
+      for (at, place) in places.enumerated() {
         let ranks = [2, 1, 3][at % 3]
-        let saved = at == 0 ? [] : folder.names(in: "parts/checkpoints")
-        let isPast = saved.contains { $0.hasPrefix("landmarks-") || $0.hasPrefix("pass-") }
-        let polls = isPast ? 5 : 14 + 4 * at
-        let fault = "\(ranks - 1):USR1:\(polls)"
-        let part = try run(folder, "parts", search + ["--resume"], ranks: ranks, fault: fault)
+        let fault = "\(ranks - 1):USR1:\(place.poll):\(place.stage)"
+        let part = try run(folder, "parts", options + ["--resume"], ranks: ranks, fault: fault)
         messages += part.messages
-        isDone = part.status == 0
-        #expect(isDone || part.status == Self.stopped, "\(fault): \(part.text)")
-        #expect(part.errors == [], "\(part.text)")
+        #expect(part.status == Self.stopped && part.errors == [], "\(fault): \(part.text)")
       }
-      if !isDone {
-        let last = try run(folder, "parts", search + ["--resume"], ranks: 2)
-        #expect(last.status == 0, "\(last.text)")
-      }
-      #expect(
-        messages.contains("resuming with the landmarks")
-          && messages.contains("resuming in the comparison with the landmarks")
-          && messages.contains("resuming after pass 1"), "\(messages)")
-      #expect(!messages.contains("not used"), "\(messages)")
-      try expectSame(folder, "parts", "whole")
+      let last = try run(folder, "parts", options + ["--resume"], ranks: 2)
+      messages += last.messages
+      #expect(last.status == 0 && !messages.contains("not used"), "\(messages)")
+      try expectSame(folder, "parts", "whole", tables)
+      return messages
     }
 
     /// Searches that leave no checkpoint within stages end at once, and start again from the model.
@@ -143,16 +168,16 @@ extension CommandTests {
     @Test func damagedCheckpoints() throws {
       let folder = try SmallSet.make()
       #expect(try run(folder, "whole", ranks: 2).status == 0)
-      #expect(try run(folder, "left", ranks: 2, fault: "0:USR1:14").status == Self.stopped)
+      let left = try run(folder, "left", ranks: 2, fault: Self.inThePass)
+      #expect(left.status == Self.stopped, "\(left.text)")
       let names = folder.names(in: "left/checkpoints")
-      #expect(
-        names.contains("model") && names.contains { $0.hasPrefix("pass-1-rank-0") }, "\(names)")
       for prefix in ["model", "statistics-0", "pass-1-rank-1"] {
+        let damaged = try #require(names.first { $0.hasPrefix(prefix) }, "\(names)")
         for isShort in [false, true] {
           try? FileManager.default.removeItem(atPath: folder.file("parts"))
           try FileManager.default.copyItem(
             atPath: folder.file("left"), toPath: folder.file("parts"))
-          let name = "parts/checkpoints/\(names.first { $0.hasPrefix(prefix) }!)"
+          let name = "parts/checkpoints/\(damaged)"
           var content = try folder.data(name)
           if isShort { content.removeLast(40) } else { content[content.count * 2 / 3] ^= 16 }
           try folder.write(content, to: name)
@@ -169,7 +194,7 @@ extension CommandTests {
 
     @Test func foreignCheckpoints() throws {
       let folder = try SmallSet.make()
-      #expect(try run(folder, "parts", ranks: 2, fault: "0:USR1:14").status == Self.stopped)
+      #expect(try run(folder, "parts", ranks: 2, fault: Self.inThePass).status == Self.stopped)
       // An option of the search leaves the model as it was.
       let options = ["--affinity", "mahalanobis", "--passes", "1"]
       #expect(try run(folder, "whole", options, ranks: 2).status == 0)
@@ -180,7 +205,7 @@ extension CommandTests {
         "\(rest.text)")
       try expectSame(folder, "parts", "whole")
 
-      #expect(try run(folder, "other", ranks: 2, fault: "0:USR1:14").status == Self.stopped)
+      #expect(try run(folder, "other", ranks: 2, fault: Self.inThePass).status == Self.stopped)
       let star = try folder.text("set/particles.star")
       try folder.write(star + "\n", to: "set/particles.star")
       let again = try run(folder, "other", ["--resume"], ranks: 2)
@@ -231,7 +256,7 @@ extension CommandTests {
     /// Nobody's work is lost by a missing word.
     @Test func withoutResume() throws {
       let folder = try SmallSet.make()
-      let nothing = try run(folder, "parts", ["--resume"], ranks: 1, fault: "0:USR1:14")
+      let nothing = try run(folder, "parts", ["--resume"], ranks: 1, fault: Self.inThePass)
       #expect(nothing.messages.contains("starting from the beginning"), "\(nothing.text)")
       let refused = try run(folder, "parts", ranks: 1)
       #expect(refused.status == 1 && refused.errors.count == 1, "\(refused.text)")
