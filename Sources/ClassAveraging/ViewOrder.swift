@@ -21,7 +21,8 @@ struct ViewOrder: Sendable {
   }
 
   /// Images by their landmarks, which are put into an order of views (`LandmarkGraph`): by the middle one of the
-  /// first few, for the very first is sometimes wrong; those without any come last. The same on every rank, and on any number of ranks. Collective.
+  /// first few, for the very first is sometimes wrong; those without any come last. The same on every rank, and on
+  /// any number of ranks. Collective.
   /// - Parameter count: how many landmarks there are.
   init(by best: BestLandmarks, landmarks count: Int, on comm: Communicator) throws {
     let graph = try LandmarkGraph.shared(by: best, landmarks: count, on: comm)
