@@ -69,8 +69,8 @@ extension AveragePipeline {
     let result = try NeighbourFeatureExtraction(
       basis: model.basis, passes: stoppable.passes(model.posterior, scoring, in: order)
     ).withProbabilities(
-      table, best: options.isLengthAutomatic ? table.neighboursPerImage : options.neighbours,
-      probability, keepRegressors: options.keepsPairFeatures)
+      table, best: neighboursWithProbability(of: table.neighboursPerImage), probability,
+      keepRegressors: options.keepsPairFeatures)
     return options.isLengthAutomatic ? result.confident(options.confidence) : result
   }
 
@@ -108,7 +108,12 @@ extension AveragePipeline {
       covariance: model.estimate.debiased)
     return try ProbabilityCalibration(
       basis: model.basis, passes: passes, clean: clean, unseen: unseen
-    ).fit(table, neighbours: options.isLengthAutomatic ? passes.members : options.neighbours)
+    ).fit(table, neighbours: neighboursWithProbability(of: passes.members))
+  }
+
+  /// How many of an image's neighbours have a probability: all where lists are cut by it.
+  private func neighboursWithProbability(of members: Int) -> Int {
+    options.isLengthAutomatic ? members : options.neighbours
   }
 
   /// The passes that follow a search, for its table, whose images are in an order. Collective.

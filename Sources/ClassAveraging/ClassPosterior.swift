@@ -36,9 +36,8 @@ struct ClassPosterior {
   ) {
     let mirror: Double = reflected ? -1 : 1
     groupWeights[group] += weight
-    for (block, k) in layout.frequencies.enumerated() {
-      let phase = Double(k) * Double(rotation)
-      let (c, s) = (weight * cos(phase), weight * sin(phase))
+    layout.forEachPhase(of: Double(rotation)) { block, _, phase in
+      let (c, s) = (weight * phase.x, weight * phase.y)
       for component in layout.components(ofBlock: block) {
         let (re, im) = (Double(b[2 * component]), mirror * Double(b[2 * component + 1]))
         statistic[2 * component] += c * re - s * im

@@ -95,7 +95,7 @@ struct ImageEnergy {
     _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool
   ) -> Double {
     var sum = 0.0
-    for (block, k) in layout.frequencies.enumerated() {
+    layout.forEachPhase(of: Double(rotation)) { block, _, phase in
       let components = layout.components(ofBlock: block)
       let gram = gram[block]
       // z = a^H G b, with b as it is or conjugate.
@@ -111,8 +111,7 @@ struct ImageEnergy {
         real += x * re + y * im
         imaginary += x * im - y * re
       }
-      let phase = Double(k) * Double(rotation)
-      sum += real * cos(phase) - imaginary * sin(phase)
+      sum += real * phase.x - imaginary * phase.y
     }
     return sum
   }

@@ -54,6 +54,7 @@ final class PairScorer {
   /// c_k = w^H b and, reflected, w^H conj(b), summed over each block's components.
   private func correlate() {
     let layout = model.layout
+    let (first, second) = (first, second)
     for block in 0..<layout.blockCount {
       var (ac, bd) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
       var (ad, bc) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
@@ -65,10 +66,7 @@ final class PairScorer {
         ad.addProduct(a, d)
         bc.addProduct(b, c)
       }
-      rotations.spectra[4 * block] = ac + bd
-      rotations.spectra[4 * block + 1] = ad - bc
-      rotations.spectra[4 * block + 2] = ac - bd
-      rotations.spectra[4 * block + 3] = -ad - bc
+      rotations.set(block: block, (ac + bd, ad - bc), reflected: (ac - bd, -ad - bc))
     }
   }
 }

@@ -19,12 +19,26 @@ final class RotationSearch {
   private let layout: AngularLayout
   private let fft: LaneFFT
   /// c_k of the 16 pairs as they are and reflected, [block * 4 + (re, im, reflected re, im)].
-  var spectra: [SIMD16<Float>]
+  private let spectra: UnsafeMutablePointer<SIMD16<Float>>
 
   init(layout: AngularLayout) {
     self.layout = layout
     fft = LaneFFT(length: Self.angleCount(highest: layout.frequencies.last ?? 0))
-    spectra = .init(repeating: .zero, count: layout.blockCount * 4)
+    spectra = .allocate(capacity: layout.blockCount * 4)
+    spectra.initialize(repeating: .zero, count: layout.blockCount * 4)
+  }
+
+  deinit { spectra.deallocate() }
+
+  /// Sets c_k and c'_k of a block, each as (re, im).
+  func set(
+    block: Int, _ c: (SIMD16<Float>, SIMD16<Float>),
+    reflected mirrored: (SIMD16<Float>, SIMD16<Float>)
+  ) {
+    spectra[4 * block] = c.0
+    spectra[4 * block + 1] = c.1
+    spectra[4 * block + 2] = mirrored.0
+    spectra[4 * block + 3] = mirrored.1
   }
 
   /// Angles on the grid: more than six a period of the highest frequency, so that a parabola finds the
@@ -144,14 +158,7 @@ final class RotationSearch {
     let part = start.isReflected ? 2 : 0
     func derivatives(at angle: Double) -> (value: Double, slope: Double, curvature: Double) {
       var (value, slope, curvature) = (0.0, 0.0, 0.0)
-      let turn = SIMD2(cos(angle), sin(angle))
-      var phase = SIMD2(1.0, 0.0)
-      var k = 0
-      for (block, frequency) in layout.frequencies.enumerated() {
-        while k < frequency {
-          phase = SIMD2(phase.x * turn.x - phase.y * turn.y, phase.x * turn.y + phase.y * turn.x)
-          k += 1
-        }
+      layout.forEachPhase(of: angle) { block, k, phase in
         let (re, im) = (
           Double(spectra[4 * block + part][lane]), Double(spectra[4 * block + part + 1][lane])
         )

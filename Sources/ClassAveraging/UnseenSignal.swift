@@ -70,44 +70,58 @@ struct UnseenSignal {
   }
 
   /// What lies beyond the band limit, as a share of all from shell 1 on, and its mean square frequency; in grid
-  /// steps. The mean energy of a point of the grid is taken for A exp(-beta k), from half the limit to twice: least
-  /// squares, by what noise leaves uncertain and by 30 % of the energy itself, for the law is a rough one.
+  /// steps. Nothing where there is no energy in the band.
   static func unseen(
     of shells: [(energy: Double, variance: Double)], bandLimit: Double, size: Int
   ) -> (share: Double, meanSquare: Double) {
-    let points = ImageStatistics.pointsPerShell(size: size).map { Double($0) }
-    let first = max(1, Int(bandLimit / 2))
-    let last = min(shells.count - 1, Int((2 * bandLimit).rounded()))
     /// How much of a shell lies in the band.
     func share(_ k: Int) -> Double { min(1, max(0, bandLimit - Double(k) + 0.5)) }
     let within = (1..<shells.count).filter { share($0) > 0 }
-    guard first < last, within.contains(where: { shells[$0].energy > 0 }) else { return (0, 0) }
+    guard within.contains(where: { shells[$0].energy > 0 }),
+      let law = energyLaw(of: shells, bandLimit: bandLimit, size: size)
+    else { return (0, 0) }
+    let all = within.reduce(0) { $0 + share($1) * shells[$1].energy }
+    var (missing, squares) = (0.0, 0.0)
+    for k in shells.indices where Double(k) + 0.5 > bandLimit {
+      let part = min(Double(k) + 0.5, Double(size) / 2) - max(Double(k) - 0.5, bandLimit)
+      missing += max(0, part) * law(k)
+      squares += max(0, part) * law(k) * Double(k * k)
+    }
+    guard missing > 0, all > 0 else { return (0, 0) }
+    return (missing / (all + missing), squares / missing)
+  }
+
+  /// The energy of shell k by a law fitted about the band limit; nil where there are too few shells. The mean energy
+  /// of a point of the grid is taken for A exp(-beta k), from half the limit to twice: least squares, by what noise
+  /// leaves uncertain and by 30 % of the energy itself, for the law is a rough one.
+  private static func energyLaw(
+    of shells: [(energy: Double, variance: Double)], bandLimit: Double, size: Int
+  ) -> ((Int) -> Double)? {
+    let points = ImageStatistics.pointsPerShell(size: size).map { Double($0) }
+    let first = max(1, Int(bandLimit / 2))
+    let last = min(shells.count - 1, Int((2 * bandLimit).rounded()))
+    guard first < last else { return nil }
+    func law(_ k: Int, decay: Double) -> Double {
+      points[k] * exp(-decay * (Double(k) - bandLimit))
+    }
     var best = (misfit: Double.infinity, scale: 0.0, decay: 0.0)
     for step in 0..<200 {
       let decay = 1e-3 * exp(Double(step) * log(3e3) / 199)
       var (product, square, energy) = (0.0, 0.0, 0.0)
       for k in first...last {
         let own = shells[k].energy
-        let law = points[k] * exp(-decay * (Double(k) - bandLimit))
+        let expected = law(k, decay: decay)
         let weight = 1 / (shells[k].variance + pow(0.3 * max(0, own), 2) + 1e-100)
-        product += weight * law * own
-        square += weight * law * law
+        product += weight * expected * own
+        square += weight * expected * expected
         energy += weight * own * own
       }
       let scale = max(0, product / square)
       let misfit = energy - scale * (2 * product - scale * square)
       if misfit < best.misfit { best = (misfit, scale, decay) }
     }
-    let all = within.reduce(0) { $0 + share($1) * shells[$1].energy }
-    var (missing, squares) = (0.0, 0.0)
-    for k in shells.indices where Double(k) + 0.5 > bandLimit {
-      let part = min(Double(k) + 0.5, Double(size) / 2) - max(Double(k) - 0.5, bandLimit)
-      let law = points[k] * best.scale * exp(-best.decay * (Double(k) - bandLimit))
-      missing += max(0, part) * law
-      squares += max(0, part) * law * Double(k * k)
-    }
-    guard missing > 0, all > 0 else { return (0, 0) }
-    return (missing / (all + missing), squares / missing)
+    let (scale, decay) = (best.scale, best.decay)
+    return { scale * law($0, decay: decay) }
   }
 
   /// The correlation of two images in all they hold.
@@ -120,13 +134,13 @@ struct UnseenSignal {
   ) -> Double {
     if share == 0 { return seen }
     var (product, first, second) = (0.0, 0.0, 0.0)
-    for k in 0..<layout.blockCount {
-      let components = layout.components(ofBlock: k)
-      let (c, s) = (cos(Double(k) * rotation), sin(Double(k) * rotation))
+    layout.forEachPhase(of: rotation) { block, _, phase in
+      let components = layout.components(ofBlock: block)
+      let (c, s) = (phase.x, phase.y)
       for (i, row) in components.enumerated() {
         var (x, y, u, v) = (0.0, 0.0, 0.0, 0.0)
         for (j, column) in components.enumerated() {
-          let gram = outer[k][i, j]
+          let gram = outer[block][i, j]
           x += gram * Double(a[2 * column])
           y += gram * Double(a[2 * column + 1])
           u += gram * Double(b[2 * column])
@@ -141,7 +155,7 @@ struct UnseenSignal {
         product += p * (u * c - v * s) + q * (u * s + v * c)
       }
     }
-    let outer = max(0, product) / max((first * second).squareRoot(), .leastNormalMagnitude)
-    return (1 - share) * seen + share * pow(outer, exponent)
+    let likeness = max(0, product) / max((first * second).squareRoot(), .leastNormalMagnitude)
+    return (1 - share) * seen + share * pow(likeness, exponent)
   }
 }
