@@ -40,8 +40,7 @@ struct BestCandidates {
         child = (child - 1) / 2
       }
     } else if (score, indices[front]) > (scores[front], index) {
-      set(front, score, index, flag)
-      siftDown(front, count: capacity)
+      sink(score, index, flag, from: front, count: capacity)
     }
   }
 
@@ -86,8 +85,10 @@ struct BestCandidates {
   mutating func sort() {
     for row in counts.indices {
       for last in stride(from: counts[row] - 1, to: 0, by: -1) {
-        swapAt(row * capacity, row * capacity + last)
-        siftDown(row * capacity, count: last)
+        let (front, end) = (row * capacity, row * capacity + last)
+        let (score, index, flag) = (scores[end], indices[end], reflected[end] == 1)
+        set(end, scores[front], indices[front], reflected[front] == 1)
+        sink(score, index, flag, from: front, count: last)
       }
     }
   }
@@ -108,17 +109,20 @@ struct BestCandidates {
     reflected.swapAt(a, b)
   }
 
-  private mutating func siftDown(_ front: Int, count: Int) {
-    var parent = 0
-    while true {
-      var worst = parent
-      for child in 2 * parent + 1...2 * parent + 2
-      where child < count && isWorse(front + child, front + worst) {
-        worst = child
-      }
-      if worst == parent { return }
-      swapAt(front + parent, front + worst)
-      parent = worst
+  /// Lets an entry sink from the front of a row's heap of `count` to its place.
+  private mutating func sink(
+    _ score: Float, _ index: Int32, _ flag: Bool, from front: Int, count: Int
+  ) {
+    var place = 0
+    while 2 * place + 1 < count {
+      var child = 2 * place + 1
+      if child + 1 < count, isWorse(front + child + 1, front + child) { child += 1 }
+      guard (scores[front + child], index) < (score, indices[front + child]) else { break }
+      scores[front + place] = scores[front + child]
+      indices[front + place] = indices[front + child]
+      reflected[front + place] = reflected[front + child]
+      place = child
     }
+    set(front + place, score, index, flag)
   }
 }

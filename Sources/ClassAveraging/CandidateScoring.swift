@@ -44,11 +44,11 @@ extension SuspectScoring {
         return try rows.fetch(needed)
       }
       let scores = scoreBatch(pairs, images: needed, values: values)
-      var (at, before): (Int, Int64) = (-1, -1)
+      var (at, last): (Int, Int64) = (-1, -1)
       for word in asked {
         let (first, second, bySecond) = Self.unpack(asked: word)
-        if word >> 1 != before >> 1 { at += 1 }
-        before = word
+        if word >> 1 != last >> 1 { at += 1 }
+        last = word
         if bySecond {
           table.lists.offer(first, scores[at].inverse, to: Int(second) - own.lowerBound)
         } else {
