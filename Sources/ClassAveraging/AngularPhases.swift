@@ -3,7 +3,7 @@ import Foundation
 extension AngularLayout {
   /// Hands out e^{ik angle} as (cos, sin), with each block and its angular frequency k: what rotates the block's
   /// components by `angle` radians. Powers of e^{i angle} by multiplication, for a cosine and a sine of each
-  /// block took a twentieth of a run; the k-th errs by some k roundings.
+  /// block took 4 % of a run; the k-th errs by some k roundings.
   @inline(__always)
   func forEachPhase(
     of angle: Double, _ body: (_ block: Int, _ k: Int, _ phase: SIMD2<Double>) -> Void
