@@ -35,11 +35,11 @@ struct BestCandidates {
       var child = counts[row]
       counts[row] += 1
       set(front + child, score, index, flag)
-      while child > 0, isWorse(front + child, front + (child - 1) / 2) {
+      while child > 0, isWorse(front + child, than: front + (child - 1) / 2) {
         swapAt(front + child, front + (child - 1) / 2)
         child = (child - 1) / 2
       }
-    } else if (score, indices[front]) > (scores[front], index) {
+    } else if isWorse(front, than: score, index) {
       sink(score, index, flag, from: front, count: capacity)
     }
   }
@@ -93,8 +93,10 @@ struct BestCandidates {
     }
   }
 
-  private func isWorse(_ a: Int, _ b: Int) -> Bool {
-    (scores[a], indices[b]) < (scores[b], indices[a])
+  private func isWorse(_ a: Int, than b: Int) -> Bool { isWorse(a, than: scores[b], indices[b]) }
+
+  private func isWorse(_ a: Int, than score: Float, _ index: Int32) -> Bool {
+    (scores[a], index) < (score, indices[a])
   }
 
   private mutating func set(_ place: Int, _ score: Float, _ index: Int32, _ flag: Bool) {
@@ -116,8 +118,8 @@ struct BestCandidates {
     var place = 0
     while 2 * place + 1 < count {
       var child = 2 * place + 1
-      if child + 1 < count, isWorse(front + child + 1, front + child) { child += 1 }
-      guard (scores[front + child], index) < (score, indices[front + child]) else { break }
+      if child + 1 < count, isWorse(front + child + 1, than: front + child) { child += 1 }
+      guard isWorse(front + child, than: score, index) else { break }
       scores[front + place] = scores[front + child]
       indices[front + place] = indices[front + child]
       reflected[front + place] = reflected[front + child]

@@ -117,8 +117,8 @@ public struct SearchBenchmark {
       return (radius * cos(phase), radius * sin(phase))
     }
     let layout = statistics.layout
-    for (block, k) in layout.frequencies.enumerated() {
-      let (c, s) = (cos(Double(k) * angle), sin(Double(k) * angle))
+    layout.forEachPhase(of: angle) { block, k, phase in
+      let (c, s) = (phase.x, phase.y)
       for (i, component) in layout.components(ofBlock: block).enumerated() {
         let clean = normals(1, view * layout.componentCount + component)
         let noise = normals(2, image * layout.componentCount + component)
