@@ -53,24 +53,23 @@ extension AverageOptions {
 extension AveragePipeline {
   /// The neighbours asked for, with their probabilities where there are any. Collective.
   /// - Parameters:
-  ///   - table: of the last pass, not cut to the neighbours asked for.
-  ///   - search: what found it, in so many passes.
-  ///   - order: that the table's images are in; nil for that of the file, which `scoring` is in.
+  ///   - found: what the search has found.
+  ///   - scoring: of images in the order of the file.
   func withProbabilities(
-    _ table: NeighbourTable, _ search: SuspectSearch, passes: Int, _ model: FittedModel,
-    _ scoring: SuspectScoring, in order: ViewOrder? = nil
+    _ found: Found, _ search: SuspectSearch, _ model: FittedModel, _ scoring: SuspectScoring
   ) throws -> NeighbourTable {
     let source = options.probabilitySource(of: search)
-    if source == .none { return table.prefix(options.neighbours) }
+    if source == .none { return found.table.prefix(options.neighbours) }
     let probability =
       source == .formula
       ? NeighbourProbability()
-      : try calibrated(search, passes: passes, model, scoring)
-    let result = try NeighbourFeatureExtraction(
-      basis: model.basis, passes: stoppable.passes(model.posterior, scoring, in: order)
-    ).withProbabilities(
-      table, best: neighboursWithProbability(of: table.neighboursPerImage), probability,
-      keepRegressors: options.keepsPairFeatures)
+      : try calibrated(search, passes: 1 + found.reports.count, model, scoring)
+    var passes = found.passes
+    passes.observer = stoppable.observer
+    let result = try NeighbourFeatureExtraction(basis: model.basis, passes: passes)
+      .withProbabilities(
+        found.table, best: neighboursWithProbability(of: found.table.neighboursPerImage),
+        probability, keepRegressors: options.keepsPairFeatures)
     return options.isLengthAutomatic ? result.confident(options.confidence) : result
   }
 
@@ -92,38 +91,25 @@ extension AveragePipeline {
     let simulated = SuspectScoring(
       model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
       threads: options.model.threads, comm: comm, observer: pipeline.observer)
-    let table: NeighbourTable
-    var order: ViewOrder?
-    if search == .landmarks {
-      let found = try pipeline.compareWithLandmarks(posterior, simulated, rows)
-      (table, order) = (found.table, found.order)
-    } else {
-      table = try pipeline.compareAllPairs(posterior, simulated).table
-    }
+    let found =
+      search == .landmarks
+      ? try pipeline.compareWithLandmarks(posterior, simulated, rows)
+      : try pipeline.compareAllPairs(posterior, simulated)
     calm.observer.stageBegan("fit", items: 0)
     defer { calm.observer.stageEnded() }
-    let passes = try calm.passes(posterior, simulated, in: order)
+    var passes = found.passes
+    passes.observer = calm.observer
     let unseen = UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
       covariance: model.estimate.debiased)
     return try ProbabilityCalibration(
       basis: model.basis, passes: passes, clean: clean, unseen: unseen
-    ).fit(table, neighbours: neighboursWithProbability(of: passes.members))
+    ).fit(found.table, neighbours: neighboursWithProbability(of: passes.members))
   }
 
   /// How many of an image's neighbours have a probability: all where lists are cut by it.
   private func neighboursWithProbability(of members: Int) -> Int {
     options.isLengthAutomatic ? members : options.neighbours
-  }
-
-  /// The passes that follow a search, for its table, whose images are in an order. Collective.
-  private func passes(
-    _ posterior: PosteriorModel, _ scoring: SuspectScoring, in order: ViewOrder?
-  ) throws -> ClassPasses {
-    let scoring = scoring.observed(by: observer)
-    var passes = passes(posterior, try order.map { try scoring.moved(to: $0) } ?? scoring)
-    passes.order = order
-    return passes
   }
 
   /// Images like those of a model: this rank's clean ones, a model fitted to them all as to the run's own, and

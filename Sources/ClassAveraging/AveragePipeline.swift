@@ -80,15 +80,11 @@ public struct AveragePipeline {
       return (try stoppable.rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
       let found = try compareAllPairs(model.posterior, scoring)
-      return (
-        try withProbabilities(
-          found.table, search, passes: 1 + found.reports.count, model, scoring), found.reports
-      )
+      return (try withProbabilities(found, search, model, scoring), found.reports)
     case .landmarks:
       let found = try compareWithLandmarks(model.posterior, scoring, statistics)
-      let table = try withProbabilities(
-        found.table, search, passes: 1 + found.reports.count, model, scoring, in: found.order)
-      return (found.order.inFileOrder(table), found.reports)
+      let table = try withProbabilities(found, search, model, scoring)
+      return (found.passes.order?.inFileOrder(table) ?? table, found.reports)
     case .vdm:
       let graph = options.graphOptions
       let (table, passes) = try AveragePipeline(
@@ -141,16 +137,37 @@ public struct AveragePipeline {
     return table
   }
 
-  /// All pairs of images, then of classes: the table of the last pass, not cut to the neighbours asked for.
-  func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> (
-    table: NeighbourTable, reports: [PassReport], passes: ClassPasses
-  ) {
+  /// What a search has found.
+  struct Found {
+    /// Not cut to the neighbours asked for.
+    var table: NeighbourTable
+    /// Of the passes after the first.
+    let reports: [PassReport]
+    /// With the rows and the order of the table's images; they weigh its neighbours.
+    var passes: ClassPasses
+  }
+
+  /// All pairs of images, then of classes, then shared landmarks.
+  func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> Found {
     let passes = passes(posterior, scoring)
     let kept = options.affinity == .bayes ? passes.members : options.neighbours
     let start = try checkpoints?.restoredPass(images: scoring.groups.count)
     let table = try start?.table ?? compareImages(scoring, neighboursPerImage: kept)
     let result = try passes.run(table, after: start?.reports ?? [])
-    return (result.table, result.reports, passes)
+    return try sharingLandmarks(
+      Found(table: result.table, reports: result.reports, passes: passes))
+  }
+
+  /// The neighbours in the end, after those of the passes.
+  private func sharingLandmarks(_ found: Found) throws -> Found {
+    let rounds = options.rounds ?? (found.passes.limit > 1 ? Self.rounds : 0)
+    if rounds == 0 { return found }
+    var result = found
+    result.table = try SharedLandmarks(
+      passes: found.passes, seed: options.seed, landmarks: options.landmarks, rounds: rounds
+    ).run(found.table)
+    result.passes.followsSharedLandmarks = true
+    return result
   }
 
   /// All pairs of images: the first pass.
@@ -189,13 +206,15 @@ public struct AveragePipeline {
   /// - Parameter statistics: of all images, whatever it is that `scoring` compares.
   func compareWithLandmarks(
     _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
-  ) throws -> (table: NeighbourTable, reports: [PassReport], order: ViewOrder) {
+  ) throws -> Found {
     let images = scoring.groups.count
-    return try LandmarkSearch(
+    let found = try LandmarkSearch(
       posterior: posterior, statistics: statistics, scoring: scoring,
       passes: passes(posterior, scoring),
       candidates: min(options.candidateCount, images - 1)
     ).run { try landmarkClasses(posterior, scoring, statistics) }
+    return try sharingLandmarks(
+      Found(table: found.table, reports: found.reports, passes: found.passes))
   }
 
   /// The classes of a sample of the images, by comparing all pairs of them.
@@ -222,6 +241,8 @@ public struct AveragePipeline {
   private static let margin = 10
   /// More passes than these are not made where they stop by themselves.
   private static let passLimit = 6
+  /// Rounds of shared landmarks: a second one after the first with large classes still helps, a third does not.
+  private static let rounds = 3
 
   /// S suspects of each of this rank's images, by the invariants.
   private func suspects(_ model: FittedModel, count: Int) throws -> RingSearch {

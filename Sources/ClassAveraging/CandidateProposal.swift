@@ -82,6 +82,26 @@ struct CandidateProposal {
     pool = WorkerPool(count: threads) { ListSum(columns: images) }
   }
 
+  /// The sums that order candidates.
+  /// - Parameters:
+  ///   - images: some of this rank's, as many candidates for each.
+  ///   - candidates: global indices; -1 for none.
+  /// - Returns: in the candidates' order; 0 for none, and where nothing is shared.
+  func sums(of chosen: Range<Int>, candidates: [Int32]) -> [Float] {
+    let length = candidates.count / max(1, chosen.count)
+    var result = [Float](repeating: 0, count: candidates.count)
+    result.withUnsafeMutableBufferPointer { result in
+      nonisolated(unsafe) let result = result
+      pool.forEach(chosen.count) { sum, at in
+        propose(sum, chosen.lowerBound + at)
+        sum.take(
+          candidates[at * length..<(at + 1) * length],
+          into: UnsafeMutableBufferPointer(rebasing: result[at * length..<(at + 1) * length]))
+      }
+    }
+    return result
+  }
+
   /// S candidates of each of some of this rank's images: global indices, ascending, the image itself
   /// excluded, then -1 where there are fewer.
   func candidates(of chosen: some Collection<Int>) -> [Int32] {

@@ -7,10 +7,11 @@ extension SuspectScoring {
   /// - Parameters:
   ///   - batch: pairs scored at a time, about.
   ///   - parts: where the lists are saved, and go on from where there are some.
+  ///   - finish: changes this rank's lists in the end, before all ranks get them.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func best(
     of proposal: CandidateProposal, neighboursPerImage: Int, batch: Int = Self.batch,
-    parts: CheckpointParts? = nil
+    parts: CheckpointParts? = nil, finish: (inout NeighbourTable) -> Void = { _ in }
   ) throws -> NeighbourTable {
     let own = rows.partition.range(of: comm.rank)
     var table = try SavedLists(
@@ -59,6 +60,7 @@ extension SuspectScoring {
       observer.stageAdvanced(to: (before + part.endIndex) * proposal.count)
       try table.saveIfDue()
     }
+    finish(&table.lists)
     return try observer.communicating { try table.lists.gathered(on: comm) }
   }
 

@@ -53,15 +53,19 @@ extension Checkpoints {
   private func parts(pass: Int, _ identity: CheckpointIdentity, from table: NeighbourTable?)
     -> CheckpointParts
   {
-    var identity = identity
-    if let table {
-      var checksum = Checksum()
-      table.indices.withUnsafeBytes { checksum.add($0) }
-      table.affinities.withUnsafeBytes { checksum.add($0) }
-      identity["neighbours before"] = checksum.text
-    }
-    return CheckpointParts(
-      self, name: "pass-\(pass)", title: "pass \(pass)", identity: identity)
+    CheckpointParts(
+      self, name: "pass-\(pass)", title: "pass \(pass)",
+      identity: table.map { self.identity(identity, after: $0) } ?? identity)
+  }
+
+  /// Of what follows from a table of neighbours.
+  func identity(_ identity: CheckpointIdentity? = nil, after table: NeighbourTable)
+    -> CheckpointIdentity
+  {
+    var checksum = Checksum()
+    table.indices.withUnsafeBytes { checksum.add($0) }
+    table.affinities.withUnsafeBytes { checksum.add($0) }
+    return (identity ?? searchIdentity).merging(["neighbours before": checksum.text]) { $1 }
   }
 
   /// The latest pass that was saved and can be used. Collective.

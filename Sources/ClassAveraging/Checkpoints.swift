@@ -13,6 +13,9 @@ import ParticleIO
 /// | `landmarks-N-rank-R-S` | a part of the images' lists of these landmarks | rank R, now and then (`SavedLists`) |
 /// | `pass-N-rank-R-S` | a part of pass N's lists | rank R, now and then (`SearchCheckpoint`, `SavedLists`) |
 /// | `pass-N` | the neighbours after pass N | rank 0 |
+/// | `shared-N` | the members of the landmarks that images share, after N rounds | rank 0 |
+/// | `shared-N-rank-R-S` | a part of the images' lists of these landmarks | rank R, now and then (`SavedLists`) |
+/// | `shared-neighbours-rank-R-S` | a part of the neighbours that share landmarks | rank R, now and then (`SavedLists`) |
 /// | `neighbours` | the neighbours in the end | rank 0 |
 /// | `calibration-...` | the same of the search among simulated images | as above |
 ///
@@ -85,7 +88,9 @@ public final class Checkpoints {
   }
 
   private static func isName(_ name: String) -> Bool {
-    ["model", "statistics-", landmarksName, "pass-", "neighbours"].contains { name.hasPrefix($0) }
+    ["model", "statistics-", landmarksName, "pass-", sharedName, "neighbours"].contains {
+      name.hasPrefix($0)
+    }
   }
 
   private static let calibrationStem = "calibration-"

@@ -42,12 +42,16 @@ struct ClassPasses {
   let isAutomatic: Bool
   let threads: Int
   let comm: Communicator
-  let observer: any StageObserver
+  var observer: any StageObserver
   var checkpoints: Checkpoints?
 
   /// Finds the best `members` neighbours of each class among some pairs, given the pass's number and the table
   /// of the pass before; nil compares all pairs.
   var searchAmong: ((Int, DistributedRows, PairModel, NeighbourTable) throws -> NeighbourTable)?
+
+  /// Whether the affinities that neighbours are weighed by are those of shared landmarks (`SharedLandmarks`), for
+  /// which no alignment was chosen.
+  var followsSharedLandmarks = false
 
   /// The first pass that may be the last one where the passes stop by themselves.
   var fewest = 2
@@ -118,7 +122,8 @@ struct ClassPasses {
   /// reflections the best is taken.
   var priorLogOdds: Double {
     let alignments = 2 * Double(1 + (posterior.layout.frequencies.last ?? 0))
-    return log(Double(max(1, groups.count - 1)) / Double(members)) + log(alignments)
+    return log(Double(max(1, groups.count - 1)) / Double(members))
+      + (followsSharedLandmarks ? 0 : log(alignments))
   }
 
   /// The classes' statistics as if all had the same information: (I + F) alpha_class, distributed like the

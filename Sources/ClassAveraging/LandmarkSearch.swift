@@ -43,10 +43,11 @@ struct LandmarkSearch {
   /// - Parameter classes: makes those of a sample of the images; not called where later ones or a pass were
   ///   saved.
   /// - Returns: the neighbours of the last pass, `passes.members` of each image or, with one pass, those
-  ///   asked for, on every rank, all images by their positions in an order of views; and the order.
+  ///   asked for, on every rank, all images by their positions in an order of views; and the passes, whose rows
+  ///   are in it.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func run(_ classes: () throws -> LandmarkClasses) throws -> (
-    table: NeighbourTable, reports: [PassReport], order: ViewOrder
+    table: NeighbourTable, reports: [PassReport], passes: ClassPasses
   ) {
     if let start = try passes.checkpoints?.restoredPass(images: images), let order = start.order {
       return try followed(start, order, try scoring.moved(to: order))
@@ -59,7 +60,7 @@ struct LandmarkSearch {
   /// - Parameter scoring: of images in this order.
   private func followed(
     _ start: Checkpoints.Pass, _ order: ViewOrder, _ scoring: SuspectScoring
-  ) throws -> (table: NeighbourTable, reports: [PassReport], order: ViewOrder) {
+  ) throws -> (table: NeighbourTable, reports: [PassReport], passes: ClassPasses) {
     var passes = passes
     (passes.rows, passes.groups, passes.order) = (scoring.rows, scoring.groups, order)
     // The first classes share their members because they share their candidates.
@@ -77,7 +78,7 @@ struct LandmarkSearch {
         parts: passes.checkpoints?.candidates(pass: pass, from: before, in: order))
     }
     let result = try passes.run(start.table, after: start.reports)
-    return (result.table, result.reports, order)
+    return (result.table, result.reports, passes)
   }
 
   /// The neighbours among the candidates that share landmarks.
@@ -131,10 +132,7 @@ struct LandmarkSearch {
         observer.stageEnded()
         return (classes, found)
       }
-      classes = try LandmarkRefinement(
-        posterior: posterior, rows: statistics, groups: scoring.groups, passes: passes,
-        threads: threads, comm: comm, observer: observer
-      ).run(classes, found)
+      classes = try LandmarkRefinement(passes: passes, rows: statistics).run(classes, found)
       round += 1
       try checkpoints?.save(classes, refinements: round)
     }

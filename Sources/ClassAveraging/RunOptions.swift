@@ -69,6 +69,9 @@ public struct AverageOptions: Sendable {
   /// Passes: the first among single images, the others among classes (method E.6). nil lets them stop by
   /// themselves, after the first one for anything but all pairs and landmarks by the Bayes factor.
   public var passes: Int?
+  /// Rounds in which neighbours are found by the landmarks that images share, after the passes; 0 for none. nil for
+  /// three after more than one pass by the Bayes factor.
+  public var rounds: Int?
   /// How many averages are written, from the first image on; all if nil.
   public var averages: Int?
   public var seed: UInt64 = 1
@@ -88,6 +91,7 @@ public struct AverageOptions: Sendable {
   var landmarkOptions: AverageOptions {
     var sample = self
     sample.affinity = .bayes
+    sample.rounds = 0
     return sample
   }
 
@@ -97,6 +101,7 @@ public struct AverageOptions: Sendable {
     var graph = self
     (graph.search, graph.neighbours) = (vdm.graph.search, vdm.neighbours)
     graph.passes = passes ?? 1
+    graph.rounds = rounds ?? 0
     graph.probabilities = ProbabilitySource.none
     return graph
   }
@@ -127,6 +132,12 @@ public struct AverageOptions: Sendable {
       throw OptionError(
         "--passes is \(passes), but classes are compared by the Bayes factor: use --search "
           + "all-pairs or landmarks with --affinity bayes, or one pass")
+    }
+    if let rounds, rounds < 0 { throw OptionError("--rounds is \(rounds)") }
+    if let rounds, rounds > 0, affinity != .bayes || search == .rir || passes == 1 {
+      throw OptionError(
+        "--rounds is \(rounds), but rounds follow passes among classes: use --search all-pairs or landmarks "
+          + "with --affinity bayes and more than one pass, or 0 rounds")
     }
     if landmarks < 1 { throw OptionError("--landmarks is \(landmarks); at least 1 is needed") }
     if search == .landmarks && landmarks <= neighbours {

@@ -46,6 +46,13 @@ final class ListSum {
     }
   }
 
+  /// Writes the sums of some columns; all sums are zero afterwards.
+  func take(_ columns: ArraySlice<Int32>, into result: UnsafeMutableBufferPointer<Float>) {
+    for (at, column) in columns.enumerated() { result[at] = column < 0 ? 0 : sums[Int(column)] }
+    for column in touched { sums[Int(column)] = 0 }
+    touched.removeAll(keepingCapacity: true)
+  }
+
   /// Writes the columns of the largest sums, without `excluded`, in ascending order, then -1 where there are
   /// fewer; ties go to the smaller column. All sums are zero afterwards.
   func takeBest(excluding excluded: Int, into result: UnsafeMutableBufferPointer<Int32>) {

@@ -77,6 +77,13 @@ struct AverageCommand: ParsableCommand {
       """)
   var passes: Int?
 
+  @Option(
+    help: """
+      Rounds in which neighbours are found by the landmarks that images share, after the passes; default: 3 \
+      after more than one pass, else 0.
+      """)
+  var rounds: Int?
+
   @Option(help: "How many averages to write, from the first particle on; default: all.")
   var averages: Int?
 
@@ -181,6 +188,7 @@ struct AverageCommand: ParsableCommand {
     options.searchBudget = searchBudget
     options.landmarks = landmarks
     options.passes = passes
+    options.rounds = rounds
     options.affinity = affinity.affinity
     options.averages = averages
     options.keepsPairFeatures = pairFeatures
@@ -200,7 +208,8 @@ struct AverageCommand: ParsableCommand {
         "suspects": JSONValue(suspects),
         "search": .string(search.rawValue), "search_budget": .number(searchBudget),
         "landmarks": .integer(landmarks),
-        "passes": JSONValue(passes), "affinity": .string(affinity.rawValue),
+        "passes": JSONValue(passes), "rounds": JSONValue(rounds),
+        "affinity": .string(affinity.rawValue),
         "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
         "overwrite": .bool(overwrite), "pair_features": .bool(pairFeatures),
       ]) { _, new in new }

@@ -1,0 +1,100 @@
+import MPI
+import ParticleIO
+
+extension Checkpoints {
+  static var sharedName: String { "shared-" }
+
+  /// Saves the members that a round found; the parts of its comparison are removed. Collective.
+  /// - Parameter table: of the pass that the first round started from.
+  /// - Throws: `Interruption` where the run was asked to stop.
+  func save(_ members: LandmarkMembers, round: Int, from table: NeighbourTable) throws {
+    let all = members.lists.joined()
+    let lengths = try comm.gatherRagged(members.lists.map { Int32($0.count) })
+    let images = try comm.gatherRagged(all.map(\.image))
+    let weights = try comm.gatherRagged(all.map(\.weight))
+    let rotations = try comm.gatherRagged(all.map(\.rotation))
+    let reflected = try comm.gatherRagged(all.map { UInt8($0.isReflected ? 1 : 0) })
+    try comm.agree {
+      if comm.isRoot {
+        let writer = try self.writer("\(Self.sharedName)\(round)", identity(after: table))
+        try writer.add(round)
+        try writer.add(lengths)
+        try writer.add(images)
+        try writer.add(weights)
+        try writer.add(rotations)
+        try writer.add(reflected)
+        try writer.finish()
+        // Two are kept: should the last be damaged, the one before it serves.
+        remove { name in
+          guard let number = Self.number(of: name, Self.sharedName) else { return false }
+          return number < round - 1
+            || number == round - 1 && name != "\(Self.sharedName)\(number)"
+        }
+      }
+    }
+    try stop.throwIfAgreed()
+  }
+
+  /// The members that the latest round found which was saved and can be used. Collective.
+  /// - Parameters:
+  ///   - count: how many landmarks there are.
+  ///   - own: those of this rank.
+  func restoredMembers(from table: NeighbourTable, landmarks count: Int, own: Range<Int>) throws
+    -> (members: LandmarkMembers, round: Int)?
+  {
+    for number in try wholes(Self.sharedName) {
+      // Every rank reads: it is small beside the images.
+      var lines: [String] = []
+      let saved = try reading("\(Self.sharedName)\(number)", identity(after: table), &lines) {
+        try Self.members(&$0, landmarks: count, images: table.count)
+      }
+      try tell(lines)
+      let isUsable = try comm.allreduce(saved == nil ? 0 : 1, .minimum) == 1
+      if isUsable, let saved {
+        say("resuming after round \(saved.round) of shared landmarks")
+        return (LandmarkMembers(landmarks: own, lists: Array(saved.lists[own])), saved.round)
+      }
+    }
+    return nil
+  }
+
+  /// The parts of the comparison of all images with the landmarks of a round.
+  func comparison(round: Int, from table: NeighbourTable) throws -> CheckpointParts {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)\(round)", title: "round \(round + 1) of shared landmarks",
+      identity: identity(after: table))
+  }
+
+  /// The parts of the alignment of the neighbours in the end.
+  func sharedNeighbours(from table: NeighbourTable) throws -> CheckpointParts {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)neighbours", title: "the alignment of the neighbours",
+      identity: identity(after: table))
+  }
+
+  private static func members(_ reader: inout CheckpointReader, landmarks: Int, images: Int) throws
+    -> (lists: [[LandmarkMembers.Member]], round: Int)
+  {
+    let round = try reader.int()
+    let lengths: [Int32] = try reader.array()
+    let members: [Int32] = try reader.array()
+    let weights: [Double] = try reader.array()
+    let rotations: [Float] = try reader.array()
+    let reflected: [UInt8] = try reader.array()
+    let total = lengths.reduce(0) { $0 + Int($1) }
+    guard lengths.count == landmarks, lengths.allSatisfy({ $0 >= 0 }),
+      [members.count, weights.count, rotations.count, reflected.count].allSatisfy({ $0 == total }),
+      members.allSatisfy({ 0 <= $0 && $0 < images })
+    else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }
+    var next = 0
+    let lists = lengths.map { length in
+      defer { next += Int(length) }
+      return (next..<next + Int(length)).map {
+        LandmarkMembers.Member(
+          image: members[$0], weight: weights[$0], rotation: rotations[$0],
+          isReflected: reflected[$0] == 1)
+      }
+    }
+    return (lists, round)
+  }
+}
