@@ -79,12 +79,13 @@ extension Checkpoints {
     return nil
   }
 
-  /// Saves the neighbours in the end. Collective.
+  /// Saves the neighbours in the end; what they were made of by shared landmarks is removed. Collective.
   func save(neighbours table: NeighbourTable, reports: [PassReport]) throws {
     try comm.agree {
       if comm.isRoot {
         try write(
           "neighbours", searchIdentity, Pass(number: 0, table: table, reports: reports))
+        remove { $0.hasPrefix(Self.sharedName) }
       }
     }
   }

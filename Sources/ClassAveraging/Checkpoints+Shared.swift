@@ -59,14 +59,14 @@ extension Checkpoints {
   }
 
   /// The parts of the comparison of all images with the landmarks of a round.
-  func comparison(round: Int, from table: NeighbourTable) throws -> CheckpointParts {
+  func comparison(round: Int, from table: NeighbourTable) -> CheckpointParts {
     CheckpointParts(
       self, name: "\(Self.sharedName)\(round)", title: "round \(round + 1) of shared landmarks",
       identity: identity(after: table))
   }
 
   /// The parts of the alignment of the neighbours in the end.
-  func sharedNeighbours(from table: NeighbourTable) throws -> CheckpointParts {
+  func sharedNeighbours(from table: NeighbourTable) -> CheckpointParts {
     CheckpointParts(
       self, name: "\(Self.sharedName)neighbours", title: "the alignment of the neighbours",
       identity: identity(after: table))

@@ -115,7 +115,8 @@ struct SharedLandmarks {
       capacity: min(landmarksPerImage + own, count), threads: passes.threads, comm: comm,
       observer: observer, chunk: chunk
     ).run(
-      after: round * pairs, parts: try passes.checkpoints?.comparison(round: round, from: table))
+      after: round * pairs, parts: passes.checkpoints?.comparison(round: round, from: table),
+      isKept: round + 1 == rounds)
     let scores = try work.scores(
       of: members.lists.map { $0.map(\.image) }, with: classes, landmarks: members.landmarks,
       without: members)
@@ -160,7 +161,7 @@ struct SharedLandmarks {
       threads: passes.threads, comm: comm, observer: SilentObserver()
     ).best(
       of: proposal, neighboursPerImage: proposal.count, batch: batch,
-      parts: try passes.checkpoints?.sharedNeighbours(from: table)
+      parts: passes.checkpoints?.sharedNeighbours(from: table)
     ) { found in
       let sums = proposal.sums(of: own, candidates: found.indices)
       found.reorder(by: sums.map { $0 > 0 ? log($0 * Float(landmarks)) : -.infinity })

@@ -1,5 +1,6 @@
 import MPI
 import TestSupport
+import Testing
 
 @testable import ClassAveraging
 
@@ -31,11 +32,14 @@ struct LandmarkSetting {
   }
 
   /// The neighbours found with the classes of `landmarks` images, each compared with all others.
-  /// - Parameter blocks: of work, in images compared with landmarks and in pairs of candidates.
+  /// - Parameters:
+  ///   - rounds: of `shared` landmarks that follow.
+  ///   - blocks: of work, in images compared with landmarks and in pairs of candidates.
   func search(
     landmarks: Int, candidates: Int, neighbours: Int, limit: Int, threads: Int = 1,
     on comm: Communicator, blocks: (chunk: Int, batch: Int)? = nil,
-    checkpoints: Checkpoints? = nil, observer: any StageObserver = SilentObserver()
+    rounds: Int = 0, shared: Int = 40, checkpoints: Checkpoints? = nil,
+    observer: any StageObserver = SilentObserver()
   ) throws -> NeighbourTable {
     let scoring = try scoring(threads: threads, on: comm, observer: observer)
     var passes = passes(scoring, neighbours: neighbours, limit: limit)
@@ -60,7 +64,12 @@ struct LandmarkSetting {
       return try LandmarkClasses(
         of: images, self.passes(ofSample, neighbours: neighbours, limit: 1), table: table)
     }
-    return found.order.inFileOrder(found.table)
+    let order = try #require(found.passes.order)
+    if rounds == 0 { return order.inFileOrder(found.table) }
+    var sharing = SharedLandmarks(
+      passes: found.passes, seed: 3, landmarks: shared, rounds: rounds)
+    if let blocks { (sharing.chunk, sharing.batch) = blocks }
+    return order.inFileOrder(try sharing.run(found.table))
   }
 
   /// The share of neighbours that show the same clean image.
