@@ -3,8 +3,9 @@ import Foundation
 
 /// What each stage of `kindred average` costs (a search by landmarks in `LandmarkCost.swift`, rounds of shared
 /// landmarks in `SharedLandmarkCost.swift`), in formulas: n images of L x L pixels, P functions of the
-/// Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have any, G defocus groups, K neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of
-/// w operations (`SearchCost`), p ranks of t threads.
+/// Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have any, G defocus groups, K
+/// neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of w operations (`SearchCost`), p
+/// ranks of t threads.
 ///
 ///     stage         shared by all cores                      on every rank        rank 0 alone
 ///     input                                                                       n lines

@@ -14,9 +14,9 @@ import Foundation
 ///                       n m (0.73 w operations, a candidate)
 ///
 /// with l = min(2000, n L / R) images that a landmark proposes, whose lists every rank makes for itself, and
-/// A = L + 2 R M / n landmarks kept of each image at first: those that it is a member of count as if it were none, for
-/// which members are turned, taken out of the class and aligned. The landmark itself is one of its members. Images
-/// are compared 2,048 at a time: more threads than such parts have no work.
+/// A = L + 2 R M / n landmarks kept of each image at first: those that it is a member of count as if it were none,
+/// for which members are turned, taken out of the class and aligned. The landmark itself is one of its members.
+/// Images are compared 2,048 at a time: more threads than such parts have no work.
 extension CostModel {
   private static let landmarksPerImage = 100.0
   private static let longest = 2000.0
