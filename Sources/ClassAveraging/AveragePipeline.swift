@@ -242,7 +242,7 @@ public struct AveragePipeline {
   /// More passes than these are not made where they stop by themselves.
   private static let passLimit = 6
   /// Rounds of shared landmarks: a second one after the first with large classes still helps, a third does not.
-  private static let rounds = 3
+  public static let rounds = 3
 
   /// S suspects of each of this rank's images, by the invariants.
   private func suspects(_ model: FittedModel, count: Int) throws -> RingSearch {

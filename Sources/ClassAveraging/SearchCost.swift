@@ -30,4 +30,10 @@ public enum ClassSize {
   public static func members(images: Int, neighbours: Int) -> Int {
     ClassPasses.members(images: images, neighbours: neighbours)
   }
+
+  /// The same for the classes of landmarks that images share.
+  public static func sharedMembers(images: Int, neighbours: Int) -> Int {
+    SharedLandmarks.members(
+      images: images, atLeast: members(images: images, neighbours: neighbours))
+  }
 }

@@ -82,6 +82,8 @@ public struct Calibration {
     var options = AverageOptions()
     options.search = .allPairs
     options.passes = 2
+    // Made of what the other stages are made of.
+    options.rounds = 0
     // A simulation would be the same work again, and tell nothing new.
     options.probabilities = .formula
     options.neighbours = neighbours
@@ -138,5 +140,6 @@ extension PlannedJob {
     groups = model.groups.count
     neighbours = options.neighbours
     passes = options.passes ?? passes
+    rounds = options.rounds ?? rounds
   }
 }

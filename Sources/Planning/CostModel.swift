@@ -1,10 +1,11 @@
 import ClassAveraging
 import Foundation
 
-/// What each stage of `kindred average` costs (a search by landmarks in `LandmarkCost.swift`), in formulas: n images of L x L pixels, P
-/// functions of the Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have
-/// any, G defocus groups, K neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of
-/// w operations (`SearchCost`), p ranks of t threads.
+/// What each stage of `kindred average` costs (a search by landmarks in `LandmarkCost.swift`, rounds of shared
+/// landmarks in `SharedLandmarkCost.swift`), in formulas: n images of L x L pixels, P functions of the
+/// Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have any, G defocus groups, K
+/// neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of w operations (`SearchCost`), p
+/// ranks of t threads.
 ///
 ///     stage         shared by all cores                      on every rank        rank 0 alone
 ///     input                                                                       n lines
@@ -112,9 +113,12 @@ public struct CostModel: Sendable {
       ranksCubed = sum(job.components, 3)
     }
 
+    /// Operations of a member that is turned and added to a class.
+    var turnOperations: Double { 8 * components + 60 * blockCount }
+
     /// Operations of a class of `members` and the image itself.
     func classOperations(members: Int) -> Double {
-      Double(members + 1) * (8 * components + 60 * blockCount) + 500 * blockCount
+      Double(members + 1) * turnOperations + 500 * blockCount
         + (min(groups, Double(members + 1)) + 4) * ranksSquared / 2 + ranksCubed / 3
     }
   }
@@ -176,9 +180,10 @@ public struct CostModel: Sendable {
 
     var stages = [input, survey, coefficients, covariance]
     let search =
-      job.search == .landmarks
-      ? landmarkStages(job, ranks: ranks, threads: threads)
-      : pairStages(job, ranks: ranks, threads: threads)
+      (job.search == .landmarks
+        ? landmarkStages(job, ranks: ranks, threads: threads)
+        : pairStages(job, ranks: ranks, threads: threads))
+      + sharedLandmarkStages(job, ranks: ranks, threads: threads)
     stages +=
       search
       + probabilityStages(job, after: [covariance] + search, ranks: ranks, threads: threads)

@@ -7,26 +7,26 @@ import Foundation
 ///     stage              shared by all cores                                        rank 0 alone
 ///     landmarks: ...     all pairs of N images, with their passes
 ///     landmarks          3 n N w operations, 3 n L log2(N/L) candidates,
-///                        2 N class(M), 2 N M alignments of 16 w operations
+///                        2 N class(M), 2 N M alignments of w operations
 ///     candidates         n L min(10 S, n L / N) proposals, n S (0.73 w operations,  13 n M bytes saved,
 ///                        a candidate)                                               order of the landmarks
 ///     pass               n class(M) + 26 q K w operations, n (2 l + 1)^2 proposals, 13 n M bytes saved
 ///                        n S (0.73 w operations, a candidate)
 ///
-/// with l = 20 links of each image and as many to it. An alignment takes a whole group of 16 for itself. From the
-/// candidates on, ranks own patches of views (`ViewOrder`): m images with S candidates each need the rows of a
-/// patch of (m^1/2 + 3 S^1/2)^2 images, of which those of other ranks are the part by which a rank's own patch
-/// grows when its side becomes 1.5 S^1/2 longer; by simulated images at SNR 1/40, noise makes it more.
+/// with l = 20 links of each image and as many to it. From the candidates on, ranks own patches of views
+/// (`ViewOrder`): m images with S candidates each need the rows of a patch of (m^1/2 + 3 S^1/2)^2 images, of which
+/// those of other ranks are the part by which a rank's own patch grows when its side becomes 1.5 S^1/2 longer; by
+/// simulated images at SNR 1/40, noise makes it more.
 extension CostModel {
   private static let landmarksPerImage = 40.0
   private static let comparisons = 3.0
   private static let links = 20.0
   /// Pairs that are scored, of those that images ask for: some are asked for by both.
-  private static let scoredShare = 0.73
+  static let scoredShare = 0.73
 
   /// Seconds for an image that a landmark or a neighbour proposes as a candidate, of which most are proposed
   /// again and again: a number is added to another. Not worth a measurement of its own.
-  private var proposal: Double { machine.collectedCandidate / 60 }
+  var proposal: Double { machine.collectedCandidate / 60 }
 
   /// Images that the landmarks of all images propose, again and again.
   static func proposals(_ job: PlannedJob) -> Double {
@@ -73,7 +73,7 @@ extension CostModel {
     let entered = n * Self.landmarksPerImage * log2(max(2, classes / Self.landmarksPerImage))
     let compared =
       n * classes * units.pairOperations * machine.pairOperation + entered * machine.candidate
-    let alignments = 16 * members * units.pairOperations * machine.scoredOperation / 2
+    let alignments = members * units.pairOperations * machine.scoredOperation
     comparison.shared =
       Self.comparisons * compared
       + (Self.comparisons - 1) * classes * (classesOfMembers + alignments)
@@ -160,11 +160,16 @@ extension NetworkCost {
     _ stage: inout CostModel.Stage, candidates: Int, atATime length: Double
   ) {
     let rounds = (n / p / length).rounded(.up)
+    let rows = rounds * Self.patch(of: min(length, n / p), candidates, all: n)
+    fetch(&stage, rowsPerRank: rows * elsewhere(candidates), rounds: rounds)
+  }
+
+  /// The part of the rows that a rank's images need, `candidates` each, that are not its own, where ranks own
+  /// patches of views, as a part of that of images in any order, which is what `fetch` takes.
+  func elsewhere(_ candidates: Int) -> Double {
     let own = (n / p).squareRoot()
     let inside = own / (own + 1.5 * Double(candidates).squareRoot())
-    let rows = rounds * Self.patch(of: min(length, n / p), candidates, all: n)
-    // What `fetch` takes for elsewhere is the same for images in any order.
-    fetch(&stage, rowsPerRank: rows * min(1, (1 - inside * inside) * p / (p - 1)), rounds: rounds)
+    return min(1, (1 - inside * inside) * p / (p - 1))
   }
 
   /// Pairs of landmarks that images share; their places, to all; rows and lists to the ranks that own them in the

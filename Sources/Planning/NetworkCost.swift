@@ -24,7 +24,7 @@ struct NetworkCost {
   }
 
   /// Between rank 0 and all others.
-  private func root(_ stage: inout CostModel.Stage, bytes: Double) {
+  func root(_ stage: inout CostModel.Stage, bytes: Double) {
     stage.communication += foreign * bytes / machine.bandwidth + p * machine.latency
     stage.bytes += bytes
     stage.messages += p

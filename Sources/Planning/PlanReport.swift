@@ -32,7 +32,9 @@ public struct PlanReport: Sendable {
     var lines = [
       "\(Format.count(job.images)) images of \(job.box) x \(job.box) pixels: "
         + "\(job.componentCount) of \(job.basisCount) coefficients, \(job.groups) defocus groups, "
-        + "\(job.neighbours) neighbours by --search \(job.search.rawValue), \(job.passes) \(job.passes == 1 ? "pass" : "passes")",
+        + "\(job.neighbours) neighbours by --search \(job.search.rawValue), \(job.passes) \(job.passes == 1 ? "pass" : "passes")"
+        + (job.sharedRounds == 0
+          ? "" : ", \(job.sharedRounds) \(job.sharedRounds == 1 ? "round" : "rounds")"),
       "\(plan.ranks) \(plan.ranks == 1 ? "rank" : "ranks") of \(plan.threads) "
         + "\(plan.threads == 1 ? "thread" : "threads") on \(plan.nodes) "
         + "\(plan.nodes == 1 ? "node" : "nodes"); \(plan.model.machine.name)",
@@ -117,6 +119,7 @@ public struct PlanReport: Sendable {
       let components: Int
       let search: String
       let passes: Int
+      let rounds: Int
       let ranks: Int
       let threads: Int
       let nodes: Int
@@ -132,7 +135,8 @@ public struct PlanReport: Sendable {
     }
     let document = Document(
       images: plan.job.images, box: plan.job.box, components: plan.job.componentCount,
-      search: plan.job.search.rawValue, passes: plan.job.passes, ranks: plan.ranks,
+      search: plan.job.search.rawValue, passes: plan.job.passes, rounds: plan.job.sharedRounds,
+      ranks: plan.ranks,
       threads: plan.threads, nodes: plan.nodes,
       seconds: plan.seconds, efficiency: plan.efficiency,
       communicationShare: plan.communicationShare, rootShare: plan.rootShare,

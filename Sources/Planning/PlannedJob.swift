@@ -27,6 +27,8 @@ public struct PlannedJob: Sendable, Equatable {
   public var passes = 4
   /// The same among the landmarks.
   public var landmarkPasses = 4
+  /// Rounds of shared landmarks, as asked for; only where there is more than one pass.
+  public var rounds = AveragePipeline.rounds
   /// Where the probabilities of neighbours come from; nil for what `average` does by itself.
   public var probabilities: ProbabilitySource?
   /// Averages written.
@@ -37,6 +39,12 @@ public struct PlannedJob: Sendable, Equatable {
 
   /// Neighbours in a class, M.
   public var members: Int { ClassSize.members(images: images, neighbours: neighbours) }
+  /// Rounds of shared landmarks in force.
+  var sharedRounds: Int { passes > 1 ? rounds : 0 }
+  /// Landmarks that images share, R.
+  var sharedLandmarks: Int { min(landmarks, images) }
+  /// Members of their classes after the first round.
+  var sharedMembers: Int { ClassSize.sharedMembers(images: images, neighbours: neighbours) }
   /// Length of the first search's lists after they have been scored.
   var firstLists: Int { passes > 1 ? members : neighbours }
   /// Candidates that the first search keeps of each image.
@@ -51,6 +59,7 @@ public struct PlannedJob: Sendable, Equatable {
     (job.search, job.passes, job.probabilities) = (
       .allPairs, landmarkPasses, ProbabilitySource.none
     )
+    job.rounds = 0
     return job
   }
 
@@ -115,6 +124,11 @@ public struct PlannedJob: Sendable, Equatable {
       search == .landmarks
       ? 1 + record.stages.count { $0.name.hasPrefix("landmarks: pass") } : passes
     let names = record.stages.map(\.name)
+    if case .integer(let count)? = record.options["rounds"] {
+      rounds = count
+    } else {
+      rounds = names.contains("shared landmarks") ? AveragePipeline.rounds : 0
+    }
     probabilities =
       !names.contains("probabilities")
       ? ProbabilitySource.none : names.contains("calibration: fit") ? .simulation : .formula

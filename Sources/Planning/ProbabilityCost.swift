@@ -2,12 +2,17 @@ import Foundation
 
 /// What the probabilities of neighbours cost: a covariance and the same search again among simulated images, of
 ///
-///     calibration: images    n v (L + 1)^2 (2 d + 8) operations on vectors of 16 angles, v = ceil((L + 1) / 16),
-///                            and 8 n sum of p_k^2 for their CTFs and noise
+///     stage                  shared by all cores                              on every rank
+///     calibration: images    n (L + 1)^2 (2 d + 8) operations on v vectors    300 L (L d^2 + 10 d^3) steps
+///                            of angles; not in vectors, 6 n (L + 1) d 16 v,
+///                            4 n P d, 8 n sum p_k^2 and 100 n P
 ///     calibration: fit       n (M + 1) C components
 ///     probabilities          n (M + 1) C components
 ///
-/// for harmonics of degrees up to L and d radial coordinates, as many as the largest block's components.
+/// for harmonics of degrees up to L, the highest frequency that has components; d radial coordinates, as many as the
+/// largest block has functions; and v = ceil((L + 1) / 16). A slice of the volume is evaluated on a circle, brought
+/// to angular frequencies and to the basis, and gets its CTF and its noise, a logarithm, a sine and a cosine for
+/// each pair of numbers. Every rank infers the volume's shells, a small eigensystem for each degree and iteration.
 extension CostModel {
   /// - Parameter search: the stages of the search, the first of which is that of the covariance.
   func probabilityStages(_ job: PlannedJob, after search: [Stage], ranks: Int, threads: Int)
@@ -26,13 +31,17 @@ extension CostModel {
     if job.probabilitySource == .formula { return [features("probabilities")] }
 
     var images = Stage(name: "calibration: images", usableThreads: Double(threads))
-    let degrees = Double(job.layout.frequencies.count)
-    let radial = Double(job.components.max() ?? 0)
-    let projecting =
-      (degrees / 16).rounded(.up) * 16 * degrees * degrees * (2 * radial + 8)
-    // Not in vectors.
-    let imaging = 16 * 8 * Double(job.basis.reduce(0) { $0 + $1 * $1 })
-    images.shared = Double(job.images) * (projecting + imaging) * machine.pairOperation
+    let highest = Double(max(2, job.layout.frequencies.last ?? 0))
+    let radial = Double(job.basis.max() ?? 0)
+    let functions = Double(job.basisCount)
+    let angles = 16 * ((highest + 1) / 16).rounded(.up)
+    let slice = angles * (highest + 1) * (highest + 1) * (2 * radial + 8)
+    let single =
+      6 * (highest + 1) * radial * angles + 4 * functions * radial
+      + 8 * Double(job.basis.reduce(0) { $0 + $1 * $1 }) + 100 * functions
+    images.shared = Double(job.images) * (slice + 16 * single) * machine.pairOperation
+    let shells = highest * radial * radial + 10 * radial * radial * radial
+    images.repeated = 300 * highest * shells * machine.modelStep
     images.memory = memory.fitted + 2 * memory.simulated
     let again = search.map { stage in
       var stage = stage

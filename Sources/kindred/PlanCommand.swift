@@ -60,6 +60,9 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Passes; default: 4, or as in --like.")
   var passes: Int?
 
+  @Option(help: "Rounds of shared landmarks after the passes; default: 3, or as in --like.")
+  var rounds: Int?
+
   @Option(help: "Neighbours of each image, K; default: 10, or as in --like.")
   var neighbours: Int?
 
@@ -82,11 +85,17 @@ struct PlanCommand: ParsableCommand {
     let counts: [(String, Int?, Int)] = [
       ("calibration-images", calibrationImages, 300), ("images", images, 2), ("box", box, 8),
       ("ranks", ranks, 1), ("threads", threads, 1), ("nodes", nodes, 1),
-      ("cores-per-node", coresPerNode, 1), ("passes", passes, 1), ("neighbours", neighbours, 1),
+      ("cores-per-node", coresPerNode, 1), ("passes", passes, 1), ("rounds", rounds, 0),
+      ("neighbours", neighbours, 1),
       ("defocus-groups", defocusGroups, 1), ("components", components, 1),
     ]
     for case (let name, let value?, let least) in counts where value < least {
       throw ValidationError("--\(name) is \(value); at least \(least) expected.")
+    }
+    if let rounds, rounds > 0, passes == 1 {
+      throw ValidationError(
+        "--rounds is \(rounds), but rounds follow passes among classes: more than one pass expected."
+      )
     }
     if let memoryPerNode, !(memoryPerNode > 0 && memoryPerNode.isFinite) {
       throw ValidationError("--memory-per-node is \(memoryPerNode); a positive number expected.")
@@ -158,6 +167,7 @@ struct PlanCommand: ParsableCommand {
       (job.components, job.groups) = (known.components, known.groups)
       (job.neighbours, job.passes) = (known.neighbours, known.passes)
       (job.landmarks, job.landmarkPasses) = (known.landmarks, known.landmarkPasses)
+      job.rounds = known.rounds
       if known.averages < known.images { job.averages = min(known.averages, job.images) }
     } else {
       job = PlannedJob(
@@ -166,6 +176,7 @@ struct PlanCommand: ParsableCommand {
     if let components { job.spread(components) }
     job.groups = defocusGroups ?? job.groups
     job.neighbours = neighbours ?? job.neighbours
+    job.rounds = rounds ?? job.rounds
     if let passes { (job.passes, job.landmarkPasses) = (passes, passes) }
     job.search =
       search == .auto

@@ -93,6 +93,7 @@ extension CommandTests {
       let seconds = stages.compactMap { $0["seconds"] as? Double }.reduce(0, +)
       #expect(abs(try #require(plan["seconds"] as? Double) - seconds) < 1e-9 * seconds)
       #expect(stages.count { ($0["name"] as? String)?.hasPrefix("pass ") == true } == 1)
+      #expect(plan["rounds"] as? Int == 3)
       #expect((plan["best"] as? [String: Any])?["ranks"] as? Int != nil)
       #expect((plan["constants"] as? String)?.contains("2 ranks of 1 threads") == true)
     }
@@ -122,6 +123,10 @@ extension CommandTests {
         (["--images", "100", "--box", "65", "--ranks", "101"], "101 ranks for 100 images"),
         (["--images", "100", "--box", "65", "--ranks", "0"], "--ranks is 0"),
         (["--images", "100", "--box", "65", "--machine", "none.json"], "none.json: no such file"),
+        (
+          ["--images", "100", "--box", "65", "--passes", "1", "--rounds", "2"],
+          "rounds follow passes"
+        ),
       ] {
         let run = try Command.run(["plan"] + arguments)
         #expect(run.status != 0 && run.errors.count == 1, "\(run.text)")

@@ -180,6 +180,66 @@ import Testing
     #expect(abs(bytes / expected - 1) < 0.01, "\(bytes) and \(expected)")
   }
 
+  /// After the passes and, in the calibration, after its passes; not among the landmarks; none after a single pass.
+  @Test func roundsFollowThePasses() throws {
+    func names(_ job: PlannedJob) -> [String] { model.stages(job, ranks: 2).map(\.name) }
+    var job = job(images: 100_000)
+    let all = names(job)
+    for prefix in ["", "calibration: "] {
+      let last = try #require(all.firstIndex(of: prefix + "pass 4"))
+      #expect(all[last + 1] == prefix + "shared landmarks")
+    }
+    job.search = .landmarks
+    #expect(names(job).count { $0.hasSuffix("shared landmarks") } == 1)
+    job.rounds = 0
+    #expect(!names(job).contains { $0.hasSuffix("shared landmarks") })
+    (job.rounds, job.passes) = (3, 1)
+    #expect(!names(job).contains { $0.hasSuffix("shared landmarks") })
+  }
+
+  /// By hand, 1,000,000 images and 5,000 landmarks: what a round adds, of classes of 201 images from the second on,
+  /// and that the first round and the end make classes of 51.
+  @Test func roundsOfSharedLandmarks() throws {
+    var job = job(images: 1_000_000)
+    (job.search, job.components) = (.landmarks, [Int](repeating: 5, count: 20))
+    let machine = Machine.builtIn
+    func rounds(_ count: Int) throws -> CostModel.Stage {
+      job.rounds = count
+      return try stage("shared landmarks", job)
+    }
+    let turn: Double = 8 * 100 + 60 * 20
+    func members(_ count: Double, alignments: Double) -> Double {
+      let small: Double = 500 * 20 + (20 + 4) * 20 * 25 / 2 + 20 * 125 / 3
+      let operations = 2 * count * turn + small
+      return operations * machine.classOperation
+        + alignments * count * 3744 * machine.scoredOperation
+    }
+    let kept: Double = 100 + 2 * 5000 * 201 / 1e6
+    let entered = kept * log2(5000 / kept) * machine.candidate
+    let compared: Double = 1e6 * (5000 * 3744 * machine.pairOperation + entered)
+    // Classes, aligned to what they are without each, and the next ones' members, which are proposed by 100 lists.
+    let proposals: Double = 100 * 2000 * machine.collectedCandidate / 60
+    let added = compared + 5000 * (members(201, alignments: 2) + proposals)
+    let (two, three) = try (rounds(2), rounds(3))
+    #expect(abs((three.shared - two.shared) / added - 1) < 1e-9)
+    let saved: Double = 17 * 5000 * 201 * (machine.writtenByte + machine.storedByte)
+    #expect(abs((three.root - two.root) / saved - 1) < 1e-9)
+    // Of fewer images all are landmarks.
+    job.images = 4000
+    #expect(job.sharedLandmarks == 4000 && job.sharedMembers == 80 && job.members == 40)
+  }
+
+  /// Landmarks in an order of views have members that are mostly their own rank's.
+  @Test func roundsByLandmarksFetchLess() throws {
+    var job = job(images: 1_000_000)
+    job.probabilities = ProbabilitySource.none
+    let pairs = try stage("shared landmarks", job, ranks: 16).bytes
+    job.search = .landmarks
+    let ordered = try stage("shared landmarks", job, ranks: 16).bytes
+    // Words for 100 landmarks of each image, three times to the ranks that own those.
+    #expect(ordered > 3 * 1e6 * 800 * 15 / 16 && ordered < 0.7 * pairs, "\(ordered) and \(pairs)")
+  }
+
   @Test func constantsAreFoundAgain() {
     // Two runs of known cost, 3 a + 5 b.
     let rows = [(1.0, 10.0), (100.0, 20.0)].map { ($0.0, $0.1, 3 * $0.0 + 5 * $0.1) }

@@ -192,6 +192,18 @@ import Testing
     }
   }
 
+  /// The rounds asked for, or those that a run makes by itself, if it made them.
+  @Test func roundsOfAJobAreThoseOfItsRecord() throws {
+    for (asked, names, expected) in [
+      (2, ["pass 2", "shared landmarks"], 2), (nil, ["pass 2", "shared landmarks"], 3),
+      (nil, ["pass 2", "calibration: shared landmarks"], 0), (0, ["pass 2"], 0),
+    ] {
+      var run = record(ranks: 1, seconds: 10, stages: names.map { ($0, 1, 0, [1]) })
+      run.options["rounds"] = JSONValue(asked)
+      #expect(try PlannedJob(run, file: "run.json").rounds == expected)
+    }
+  }
+
   @Test func mistakesAreNamed() throws {
     let folder = try TemporaryFolder()
     #expect(throws: InputError.self) { try ScalingStudy(collecting: folder.file("none")) }

@@ -1,0 +1,145 @@
+import ClassAveraging
+import Foundation
+
+/// What the rounds of shared landmarks cost that follow the passes (`SharedLandmarks`): R landmarks, of which each
+/// image keeps L = 100; M members of their classes, in the first round and of the neighbours' classes in the end as
+/// many as in the passes, m; the rest as in `CostModel`.
+///
+///     part              shared by all cores                    on every rank    rank 0 alone
+///     each round        n R w operations, n A log2(R/A)        2 R l proposals
+///                       candidates, R class(M), R M (w and
+///                       8 C + 60 B operations)
+///     all but the last  R M w operations, R L l proposals                       17 R M bytes saved
+///     the last          2 n L l proposals, n class(m),
+///                       n m (0.73 w operations, a candidate)
+///
+/// with l = min(2000, n L / R) images that a landmark proposes, whose lists every rank makes for itself, and
+/// A = L + 2 R M / n landmarks kept of each image at first: those that it is a member of count as if it were none,
+/// for which members are turned, taken out of the class and aligned. The landmark itself is one of its members.
+/// Images are compared 2,048 at a time: more threads than such parts have no work.
+extension CostModel {
+  private static let landmarksPerImage = 100.0
+  private static let longest = 2000.0
+
+  /// The stage of the rounds; none where there are no rounds.
+  func sharedLandmarkStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
+    let rounds = job.sharedRounds
+    if rounds == 0 { return [] }
+    let units = Units(job)
+    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
+    let (n, landmarks, perImage) = (
+      units.n, Double(job.sharedLandmarks), min(Self.landmarksPerImage, Double(job.sharedLandmarks))
+    )
+    let parts = (n / Double(ranks) / 2048).rounded(.up)
+    var stage = Stage(name: "shared landmarks", usableThreads: min(Double(threads), parts))
+    let alignment = units.pairOperations * machine.scoredOperation
+    let length = min(Self.longest, n * perImage / landmarks)
+    var most = 0.0
+    for round in 1...rounds {
+      let size = round == 1 ? job.members : job.sharedMembers
+      let members = Double(size + 1)
+      let kept = min(landmarks, perImage + 2 * landmarks * members / n)
+      most = max(most, kept)
+      stage.shared +=
+        n * landmarks * units.pairOperations * machine.pairOperation
+        + n * kept * log2(max(2, landmarks / kept)) * machine.candidate
+        + landmarks * units.classOperations(members: size) * machine.classOperation
+        + landmarks * members * (alignment + units.turnOperations * machine.classOperation)
+      stage.repeated += 2 * landmarks * length * proposal
+      network.sharedRound(
+        &stage, landmarks: landmarks, members: size, entries: n * perImage,
+        lists: landmarks * length)
+      if round == rounds { break }
+      let next = Double(job.sharedMembers + 1)
+      stage.shared += landmarks * (next * alignment + perImage * length * proposal)
+      stage.root += 17 * landmarks * next * (machine.writtenByte + machine.storedByte)
+      network.newMembers(&stage, landmarks: landmarks, members: job.sharedMembers)
+    }
+    let members = Double(job.members)
+    stage.shared +=
+      n
+      * (2 * perImage * length * proposal
+        + units.classOperations(members: job.members) * machine.classOperation
+        + members * (Self.scoredShare * alignment + machine.collectedCandidate))
+    network.sharedNeighbours(&stage)
+    stage.memory = MemoryCost(job: job, ranks: ranks, threads: threads).sharedLandmarks(
+      landmarks, perImage: perImage, kept: most, longest: Self.longest)
+    return [stage]
+  }
+}
+
+extension NetworkCost {
+  /// The members' rows, 256 landmarks of a rank at a time; by landmarks most are the rank's own.
+  private func fetchMembers(
+    _ stage: inout CostModel.Stage, landmarks: Double, members: Int, times: Double
+  ) {
+    let rounds = (landmarks / p / 256).rounded(.up)
+    var rows = min(n, landmarks / p / rounds * Double(members + 1))
+    if job.search == .landmarks {
+      rows = min(rows, Self.patch(of: n / p / rounds, members, all: n)) * elsewhere(members)
+    }
+    fetch(&stage, rowsPerRank: times * rounds * rows, rounds: times * rounds)
+  }
+
+  /// Members, to the ranks that make the classes and once more to those that align them; the classes, to all; the
+  /// members' scores, to the images; the landmarks' images, to the ranks that own the landmarks, and the best of
+  /// them to all.
+  func sharedRound(
+    _ stage: inout CostModel.Stage, landmarks: Double, members: Int, entries: Double, lists: Double
+  ) {
+    guard ranks > 1 else { return }
+    fetchMembers(&stage, landmarks: landmarks, members: members, times: 2)
+    toAll(&stage, bytes: landmarks * row)
+    exchange(&stage, bytes: 12 * landmarks * Double(members + 1), times: 2)
+    exchange(&stage, bytes: 8 * entries, times: 2)
+    toAll(&stage, bytes: 8 * lists)
+  }
+
+  /// New members, and what is saved of them.
+  func newMembers(_ stage: inout CostModel.Stage, landmarks: Double, members: Int) {
+    guard ranks > 1 else { return }
+    fetchMembers(&stage, landmarks: landmarks, members: members, times: 1)
+    root(&stage, bytes: 17 * landmarks * Double(members + 1))
+  }
+
+  /// Members of the classes of all images; the neighbours' classes; the neighbours, to all.
+  func sharedNeighbours(_ stage: inout CostModel.Stage) {
+    guard ranks > 1 else { return }
+    let together = 131_072 / Double(job.members)
+    if job.search == .landmarks {
+      members(&stage)
+      fetchPatches(&stage, candidates: job.members, atATime: together)
+    } else {
+      classes(&stage)
+      let rounds = (n / p / together).rounded(.up)
+      fetch(
+        &stage, rowsPerRank: rounds * min(n, n / p / rounds * Double(job.members + 1)),
+        rounds: rounds)
+    }
+    toAll(&stage, bytes: 13 * n * Double(job.members))
+  }
+}
+
+extension MemoryCost {
+  /// The landmarks' classes on every rank and what an image is compared with; the members of a rank's landmarks with
+  /// their scores, and their rows; the images that landmarks propose, first a rank's own in lists of full length,
+  /// then all ranks'; in the end classes and pairs as in a pass.
+  /// - Parameters:
+  ///   - perImage: landmarks of each image.
+  ///   - kept: the same before those that it is a member of are put in order.
+  ///   - longest: images that a landmark proposes at most.
+  func sharedLandmarks(
+    _ landmarks: Double, perImage: Double, kept: Double, longest: Double
+  ) -> Double {
+    let n = Double(job.images)
+    let (own, members) = (landmarks / Double(ranks), Double(job.sharedMembers + 1))
+    let row = 8 * Double(job.componentCount)
+    let comparing = self.landmarks(landmarks, perImage: kept)
+    let rows = 2 * row * min(n, min(own, 256) * members) + 100 * own * members
+    let lists = 17 * longest * landmarks + 16 * landmarks * min(longest, n * perImage / landmarks)
+    let tables = 26 * n * Double(job.members)
+    let moved = job.search == .landmarks ? components : 0
+    return fitted + moved + tables + comparing
+      + max(rows, lists, components + scoring(Double(job.members), kept: 0))
+  }
+}
