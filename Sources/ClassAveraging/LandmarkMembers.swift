@@ -102,17 +102,11 @@ struct LandmarkWork {
   private func statistic(
     _ statistic: [Float], without member: LandmarkMembers.Member, _ b: UnsafePointer<Float>
   ) -> [Float] {
-    var result = statistic
-    let mirror: Double = member.isReflected ? -1 : 1
-    posterior.layout.forEachPhase(of: Double(member.rotation)) { block, _, phase in
-      let (c, s) = (member.weight * phase.x, member.weight * phase.y)
-      for component in posterior.layout.components(ofBlock: block) {
-        let (re, im) = (Double(b[2 * component]), mirror * Double(b[2 * component + 1]))
-        result[2 * component] -= Float(c * re - s * im)
-        result[2 * component + 1] -= Float(s * re + c * im)
-      }
-    }
-    return result
+    var result = statistic.map { Double($0) }
+    posterior.layout.add(
+      b, rotation: member.rotation, reflected: member.isReflected, weight: -member.weight,
+      to: &result)
+    return result.map { Float($0) }
   }
 
   /// What `body` makes of each landmark's images, in parallel, some landmarks at a time. Collective.

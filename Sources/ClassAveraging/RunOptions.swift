@@ -133,7 +133,7 @@ public struct AverageOptions: Sendable {
         "--passes is \(passes), but classes are compared by the Bayes factor: use --search "
           + "all-pairs or landmarks with --affinity bayes, or one pass")
     }
-    if let rounds, rounds < 0 { throw OptionError("--rounds is \(rounds)") }
+    if let rounds, rounds < 0 { throw OptionError("--rounds is \(rounds); 0 or more are needed") }
     if let rounds, rounds > 0, affinity != .bayes || search == .rir || passes == 1 {
       throw OptionError(
         "--rounds is \(rounds), but rounds follow passes among classes: use --search all-pairs or landmarks "
