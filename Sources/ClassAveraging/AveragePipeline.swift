@@ -241,7 +241,8 @@ public struct AveragePipeline {
   private static let margin = 10
   /// More passes than these are not made where they stop by themselves.
   private static let passLimit = 6
-  /// Rounds of shared landmarks: a second one after the first with large classes still helps, a third does not.
+  /// Rounds of shared landmarks: the third finds 1.5 % more at SNR 1/100 and a little less at 1/40; a fourth no
+  /// more.
   public static let rounds = 3
 
   /// S suspects of each of this rank's images, by the invariants.

@@ -84,7 +84,7 @@ struct CandidateProposal {
 
   /// The sums that order candidates.
   /// - Parameters:
-  ///   - images: some of this rank's, as many candidates for each.
+  ///   - chosen: some of this rank's images, as many candidates for each.
   ///   - candidates: global indices; -1 for none.
   /// - Returns: in the candidates' order; 0 for none, and where nothing is shared.
   func sums(of chosen: Range<Int>, candidates: [Int32]) -> [Float] {

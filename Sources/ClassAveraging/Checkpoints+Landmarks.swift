@@ -19,12 +19,7 @@ extension Checkpoints {
         try writer.add(landmarks.information)
         try writer.add(landmarks.correlation)
         try writer.finish()
-        // Two are kept: should the last be damaged, the one before it serves.
-        remove { name in
-          guard let number = Self.number(of: name, Self.landmarksName) else { return false }
-          return number < refinements - 1
-            || number == refinements - 1 && name != "\(Self.landmarksName)\(number)"
-        }
+        removeEarlier(Self.landmarksName, than: refinements)
       }
     }
     try stop.throwIfAgreed()

@@ -24,12 +24,7 @@ extension Checkpoints {
         try writer.add(rotations)
         try writer.add(reflected)
         try writer.finish()
-        // Two are kept: should the last be damaged, the one before it serves.
-        remove { name in
-          guard let number = Self.number(of: name, Self.sharedName) else { return false }
-          return number < round - 1
-            || number == round - 1 && name != "\(Self.sharedName)\(number)"
-        }
+        removeEarlier(Self.sharedName, than: round)
       }
     }
     try stop.throwIfAgreed()

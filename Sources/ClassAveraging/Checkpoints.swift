@@ -170,6 +170,15 @@ public final class Checkpoints {
     rmdir(path)
   }
 
+  /// Removes the checkpoints of earlier numbers, and the parts of the one before: what they held is in number
+  /// `number`. Two are kept: should the last be damaged, the one before it serves.
+  func removeEarlier(_ prefix: String, than number: Int) {
+    remove { name in
+      guard let other = Self.number(of: name, prefix) else { return false }
+      return other < number - 1 || other == number - 1 && name != "\(prefix)\(other)"
+    }
+  }
+
   /// Removes all, after a run that is complete. Collective.
   public func removeAll() throws {
     try comm.barrier()
