@@ -5,7 +5,7 @@ public enum ProbabilitySource: String, Sendable, CaseIterable {
   /// The same search among simulated images like the run's own, whose truth is known
   /// (`ProbabilityCalibration`).
   case simulation
-  /// A formula fitted once (`NeighbourProbability`); for all pairs only.
+  /// A formula fitted once (`ProbabilityFormula`); for all pairs only.
   case formula
   /// There are none.
   case none
@@ -60,9 +60,9 @@ extension AveragePipeline {
   ) throws -> NeighbourTable {
     let source = options.probabilitySource(of: search)
     if source == .none { return found.table.prefix(options.neighbours) }
-    let probability =
+    let probability: any NeighbourProbability =
       source == .formula
-      ? NeighbourProbability()
+      ? ProbabilityFormula()
       : try calibrated(search, passes: 1 + found.reports.count, model, scoring)
     var passes = found.passes
     passes.observer = stoppable.observer
@@ -76,7 +76,7 @@ extension AveragePipeline {
   /// The probabilities of this model's neighbours, by the same search among simulated images. Collective.
   private func calibrated(
     _ search: SuspectSearch, passes: Int, _ model: FittedModel, _ scoring: SuspectScoring
-  ) throws -> NeighbourProbability {
+  ) throws -> any NeighbourProbability {
     var options = options
     // By themselves they might stop elsewhere; those of a sample among landmarks are not counted.
     if search == .allPairs { options.passes = passes }
@@ -84,9 +84,9 @@ extension AveragePipeline {
       options: options, on: comm, observer: PrefixedObserver("calibration:", observer),
       checkpoints: checkpoints?.ofCalibration())
     let calm = pipeline.stoppable
-    let (clean, posterior, statistics) = try simulated(like: model, calm.observer)
+    let (images, posterior, statistics) = try simulated(like: model, calm.observer)
     // Too little signal to say anything.
-    if posterior.layout.componentCount == 0 { return NeighbourProbability() }
+    if posterior.layout.componentCount == 0 { return ProbabilityFormula() }
     let rows = DistributedRows(statistics, partition: model.partition, on: comm)
     let simulated = SuspectScoring(
       model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
@@ -101,9 +101,9 @@ extension AveragePipeline {
     passes.observer = calm.observer
     let unseen = UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
-      covariance: model.estimate.debiased)
+      mean: model.estimate.mean, covariance: images.covariance)
     return try ProbabilityCalibration(
-      basis: model.basis, passes: passes, clean: clean, unseen: unseen
+      basis: model.basis, passes: passes, clean: images.clean, unseen: unseen
     ).fit(found.table, neighbours: neighboursWithProbability(of: passes.members))
   }
 
@@ -112,10 +112,10 @@ extension AveragePipeline {
     options.isLengthAutomatic ? members : options.neighbours
   }
 
-  /// Images like those of a model: this rank's clean ones, a model fitted to them all as to the run's own, and
+  /// Images like those of a model, a model fitted to them all as to the run's own, and
   /// their statistics in it. Collective.
   private func simulated(like model: FittedModel, _ observer: any StageObserver) throws -> (
-    clean: SteerableCoefficients, posterior: PosteriorModel, statistics: SteerableCoefficients
+    images: SimulatedImages, posterior: PosteriorModel, statistics: SteerableCoefficients
   ) {
     let groups = model.groups.groupOfParticle
     let own = model.partition.range(of: comm.rank)
@@ -137,7 +137,7 @@ extension AveragePipeline {
         shrinkage: options.model.shrinkage, on: comm),
       model: imageModel, noiseVariance: variance)
     return (
-      images.clean, posterior,
+      images, posterior,
       posterior.sufficientStatistics(of: images.statistics, groups: groups[own])
     )
   }

@@ -11,6 +11,8 @@ struct NeighbourFeatures {
     var correlation: Double
     /// e: the posterior variance of a class over the energy of its mean, the geometric mean of both.
     var error: Double
+    /// a: what orders the neighbours (`NeighbourTable.affinities`).
+    var affinity: Float
   }
 
   /// What all pairs of a run share.
@@ -116,7 +118,7 @@ struct NeighbourFeatureExtraction {
                 ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
               let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
               pairs[(image - own.lowerBound) * best + neighbour] = .init(
-                correlation: product / norm, error: error)
+                correlation: product / norm, error: error, affinity: table.affinities[entry])
             }
           }
         }

@@ -56,6 +56,15 @@ struct RadialCoordinates {
     }
   }
 
+  /// The covariance of the Fourier-Bessel coefficients of each block, of the C_k of the first ones; 0 for the others.
+  func expand(_ covariances: [Matrix]) -> [Matrix] {
+    expansions.enumerated().map { k, expansion in
+      k < covariances.count
+        ? expansion * covariances[k] * expansion.transposed
+        : Matrix(rows: expansion.rows, columns: expansion.rows)
+    }
+  }
+
   /// The Fourier-Bessel coefficients of a slice, component-major, (re, im).
   func expand(_ slice: SliceValues, into a: UnsafeMutablePointer<Float>) {
     for k in 0..<min(layout.blockCount, covariances.count) {

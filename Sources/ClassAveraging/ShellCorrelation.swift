@@ -14,6 +14,8 @@ import LinearAlgebra
 struct ShellCorrelation {
   /// X_l, `degrees[l]`, in the radial coordinates of the covariances.
   let degrees: [Matrix]
+  /// The C_k of these X_l.
+  let covariances: [Matrix]
   /// What is not fitted: the share of the squares of all C_k.
   let residual: Double
 
@@ -62,12 +64,15 @@ struct ShellCorrelation {
       (now, momentum) = (next, faster)
     }
     degrees = now
+    let fitted = (0...highest).map { k in
+      var sum = Matrix(rows: d, columns: d)
+      for l in max(1, k)...highest where share(k, l) > 0 { sum.add(share(k, l), now[l]) }
+      return sum
+    }
+    self.covariances = fitted
     var (missed, all) = (0.0, 0.0)
     for k in 0...highest {
-      var difference = covariances[k]
-      for l in max(1, k)...highest where share(k, l) > 0 {
-        difference.add(-share(k, l), now[l])
-      }
+      let difference = covariances[k] - fitted[k]
       missed += multiplicity(k) * difference.innerProduct(difference)
       all += multiplicity(k) * covariances[k].innerProduct(covariances[k])
     }

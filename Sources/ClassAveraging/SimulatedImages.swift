@@ -11,6 +11,8 @@ struct SimulatedImages {
   let clean: SteerableCoefficients
   /// Their statistics B^T A^T y = B_g a + sigma B_g^{1/2} n (method E.3).
   let statistics: SteerableCoefficients
+  /// Of the clean images' coefficients over all orientations, block by block.
+  let covariance: [Matrix]
 
   /// Images made by a thread before the observer is told: between them the run may be stopped.
   private static let chunk = 1024
@@ -26,6 +28,7 @@ struct SimulatedImages {
   ) throws {
     let radial = try RadialCoordinates(of: estimate.debiased, basis: model.basis)
     let correlation = try ShellCorrelation(of: radial.covariances)
+    covariance = radial.expand(correlation.covariances)
     // Equal on all ranks, even where their processors round differently.
     let volume = try SimulatedVolume(
       coefficients: observer.communicating {

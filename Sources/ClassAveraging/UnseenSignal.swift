@@ -1,56 +1,56 @@
 import Foundation
 import LinearAlgebra
 
-/// What the clean images hold beyond the band limit, where the model sees nothing: a percent or two of the energy, but
-/// it makes neighbours less alike than the model has them, and true neighbours fewer.
+/// What clean images hold and simulated ones do not (`SimulatedImages`): all beyond the band limit, and within it the
+/// components that noise hides from the covariance, most of them in its outer part. A few percent of the energy, but
+/// it makes neighbours less alike than the simulated ones, and true neighbours fewer.
 ///
-/// How much there is follows from the energy on the shells about the band limit, which falls exponentially; how alike
-/// two images are there, from how alike they are in the outer band: the correlation of two views falls with the
-/// frequency xi as exp(-a xi^2).
+/// How much there is follows from the energy on the shells about the band limit, as measured and as a law has it by
+/// which it falls exponentially; how alike two images are there, from how alike they are in the outer band: the
+/// correlation of two views falls with the frequency xi as exp(-a xi^2).
 struct UnseenSignal {
   /// The share of it in the energy of the clean images, less their pixels' mean.
   let share: Double
   /// Inner products of a block's functions in the outer band, p_k x p_k.
   private let outer: [Matrix]
-  /// Mean square frequency beyond the band limit over that in the outer band.
+  /// Mean square frequency of what is unseen over that in the outer band.
   private let exponent: Double
   private let layout: AngularLayout
 
   /// Where the outer band begins, of the band limit.
   private static let outerBand = 0.8
 
-  /// - Parameter covariance: of the clean images' Fourier-Bessel coefficients, block by block.
+  /// - Parameters:
+  ///   - mean, covariance: of the simulated images' Fourier-Bessel coefficients, block by block.
   init(
     _ statistics: ImageStatistics, noiseVariance: Double, basis: FourierBesselBasis,
-    covariance: [Matrix]
+    mean: [Double], covariance: [Matrix]
   ) {
     self.init(
       Self.unseen(
         of: statistics.signalEnergy(size: basis.size, noiseVariance: noiseVariance),
+        seen: Self.outerEnergy(basis: basis, mean: mean, covariance: covariance),
         bandLimit: basis.bandLimit * Double(basis.size), size: basis.size),
       basis: basis, covariance: covariance)
   }
 
   /// - Parameters:
   ///   - unseen: its share of the energy and its mean square frequency in grid steps.
-  ///   - covariance: of the clean images' Fourier-Bessel coefficients, block by block.
+  ///   - covariance: of the simulated images' Fourier-Bessel coefficients, block by block.
   init(
     _ unseen: (share: Double, meanSquare: Double), basis: FourierBesselBasis, covariance: [Matrix]
   ) {
     let layout = basis.layout
     self.layout = layout
     share = unseen.share
-    // Circles at the middles of equal parts.
-    let circles = max(16, basis.layout.components(ofBlock: 0).count)
-    let width = (1 - Self.outerBand) * basis.bandLimit / Double(circles)
+    let circles = Self.circles(
+      basis, from: Self.outerBand * basis.bandLimit, through: basis.bandLimit)
     var (energy, squares) = (0.0, 0.0)
     outer = (0..<layout.blockCount).map { block in
       let p = layout.components(ofBlock: block).count
       var gram = Matrix(rows: p, columns: p)
-      for circle in 0..<circles {
-        let xi = Self.outerBand * basis.bandLimit + (Double(circle) + 0.5) * width
+      for (xi, weight) in circles {
         let radial = basis.fourierRadial(block: block, at: xi)
-        let weight = 2 * .pi * xi * width
         for i in 0..<p { for j in 0..<p { gram[i, j] += weight * radial[i] * radial[j] } }
         let own = weight * Self.power(radial, covariance[block], block: block)
         energy += own
@@ -63,16 +63,64 @@ struct UnseenSignal {
       ? unseen.meanSquare / Double(basis.size * basis.size) / (squares / energy) : 1
   }
 
+  /// Circles at the middles of equal parts of a ring, and the area that each stands for.
+  private static func circles(_ basis: FourierBesselBasis, from inner: Double, through end: Double)
+    -> [(xi: Double, weight: Double)]
+  {
+    let count = max(16, basis.layout.components(ofBlock: 0).count)
+    let width = (end - inner) / Double(count)
+    return (0..<count).map { circle in
+      let xi = inner + (Double(circle) + 0.5) * width
+      return (xi, 2 * .pi * xi * width)
+    }
+  }
+
   /// Of a block's angular frequency at a point of the Fourier transform, on average.
   private static func power(_ radial: [Double], _ covariance: Matrix, block: Int) -> Double {
     Double(ImageModel.multiplicity(ofBlock: block))
       * zip(radial, covariance.times(radial)).reduce(0) { $0 + $1.0 * $1.1 }
   }
 
-  /// What lies beyond the band limit, as a share of all from shell 1 on, and its mean square frequency; in grid
-  /// steps. Nothing where there is no energy in the band.
+  /// The first shell of the outer band.
+  private static func firstOuterShell(bandLimit: Double) -> Int {
+    max(1, Int((outerBand * bandLimit).rounded(.up)))
+  }
+
+  /// The energy of images with that mean and covariance on the shells of the outer band, as far as they lie in the
+  /// band.
+  static func outerEnergy(basis: FourierBesselBasis, mean: [Double], covariance: [Matrix])
+    -> [Double]
+  {
+    let (size, layout) = (Double(basis.size), basis.layout)
+    let first = firstOuterShell(bandLimit: basis.bandLimit * size)
+    var result: [Double] = []
+    while Double(first + result.count) - 0.5 < basis.bandLimit * size {
+      let middle = Double(first + result.count)
+      let circles = circles(
+        basis, from: (middle - 0.5) / size, through: min((middle + 0.5) / size, basis.bandLimit))
+      var energy = 0.0
+      for block in 0..<layout.blockCount {
+        for (xi, weight) in circles {
+          let radial = basis.fourierRadial(block: block, at: xi)
+          energy += weight * power(radial, covariance[block], block: block)
+          if block == 0 {
+            let value = zip(radial, mean).reduce(0) { $0 + $1.0 * $1.1 }
+            energy += weight * value * value
+          }
+        }
+      }
+      result.append(energy)
+    }
+    return result
+  }
+
+  /// What is not seen, as a share of all from shell 1 on, and its mean square frequency; in grid steps. Nothing where
+  /// there is no energy in the band.
+  /// - Parameters:
+  ///   - shells: the energy of the clean images, and how uncertain it is.
+  ///   - seen: what is seen on each shell of the outer band (`outerEnergy`).
   static func unseen(
-    of shells: [(energy: Double, variance: Double)], bandLimit: Double, size: Int
+    of shells: [(energy: Double, variance: Double)], seen: [Double], bandLimit: Double, size: Int
   ) -> (share: Double, meanSquare: Double) {
     /// How much of a shell lies in the band.
     func share(_ k: Int) -> Double { min(1, max(0, bandLimit - Double(k) + 0.5)) }
@@ -80,20 +128,44 @@ struct UnseenSignal {
     guard within.contains(where: { shells[$0].energy > 0 }),
       let law = energyLaw(of: shells, bandLimit: bandLimit, size: size)
     else { return (0, 0) }
-    let all = within.reduce(0) { $0 + share($1) * shells[$1].energy }
+    var all = within.reduce(0) { $0 + share($1) * shells[$1].energy }
     var (missing, squares) = (0.0, 0.0)
     for k in shells.indices where Double(k) + 0.5 > bandLimit {
       let part = min(Double(k) + 0.5, Double(size) / 2) - max(Double(k) - 0.5, bandLimit)
       missing += max(0, part) * law(k)
       squares += max(0, part) * law(k) * Double(k * k)
     }
+    all += missing
+    // In all, the outer band cannot hold less than what is seen of it; single shells may seem to.
+    let first = firstOuterShell(bandLimit: bandLimit)
+    var (hidden, positive, hiddenSquares) = (0.0, 0.0, 0.0)
+    let points = ImageStatistics.pointsPerShell(size: size)
+    for (k, area) in zip(first..<shells.count, seen) {
+      // The grid's points on a shell are not quite as many as its area has.
+      let seen = area * Double(points[k]) / (2 * .pi * Double(k))
+      let expected = max(share(k) * law(k), seen)
+      let uncertainty = lawError * lawError * expected * expected
+      let variance = share(k) * share(k) * shells[k].variance
+      let trust = uncertainty / (uncertainty + variance + .leastNormalMagnitude)
+      let left = trust * share(k) * shells[k].energy + (1 - trust) * expected - seen
+      hidden += left
+      positive += max(0, left)
+      hiddenSquares += max(0, left) * Double(k * k)
+    }
+    if hidden > 0 {
+      missing += hidden
+      squares += hidden * hiddenSquares / positive
+    }
     guard missing > 0, all > 0 else { return (0, 0) }
-    return (missing / (all + missing), squares / missing)
+    return (min(1, missing / all), squares / missing)
   }
+
+  /// How far the law may be off, as a share of it.
+  private static let lawError = 0.3
 
   /// The energy of shell k by a law fitted about the band limit; nil where there are too few shells. The mean energy
   /// of a point of the grid is taken for A exp(-beta k), from half the limit to twice: least squares, by what noise
-  /// leaves uncertain and by 30 % of the energy itself, for the law is a rough one.
+  /// leaves uncertain and by `lawError` of the energy itself, for the law is a rough one.
   private static func energyLaw(
     of shells: [(energy: Double, variance: Double)], bandLimit: Double, size: Int
   ) -> ((Int) -> Double)? {
@@ -111,7 +183,7 @@ struct UnseenSignal {
       for k in first...last {
         let own = shells[k].energy
         let expected = law(k, decay: decay)
-        let weight = 1 / (shells[k].variance + pow(0.3 * max(0, own), 2) + 1e-100)
+        let weight = 1 / (shells[k].variance + pow(lawError * max(0, own), 2) + 1e-100)
         product += weight * expected * own
         square += weight * expected * expected
         energy += weight * own * own

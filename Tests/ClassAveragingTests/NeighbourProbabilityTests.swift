@@ -75,8 +75,8 @@ import Testing
       let run = NeighbourFeatures.Run(energyRatio: ratio, weight: weight)
       for error in [0.01, 0.1, 1] {
         let found = [-0.5, 0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.0001].map {
-          NeighbourProbability(offset: 0.5, slope: 1.2).probability(
-            .init(correlation: $0, error: error), run)
+          ProbabilityFormula().probability(
+            .init(correlation: $0, error: error, affinity: 0), run)
         }
         #expect(zip(found, found.dropFirst()).allSatisfy { $0 < $1 })
         #expect(found[0] >= 0 && found[0] < 0.3 && found[7] > 0.9 && found[7] <= 1)
@@ -122,23 +122,43 @@ import Testing
     }
   }
 
-  /// Truth drawn with known odds.
-  @Test func regressionFindsTheOdds() {
-    let z = randomNormals(40_000, seed: 3)
-    let uniform = randomNumbers(40_000, seed: 4).map { abs($0) }
-    var draws: [Double] = []
-    for (z, uniform) in zip(z, uniform) {
-      let probability = 1 / (1 + exp(-(0.7 + 2.6 * z)))
-      draws += [2 * z, uniform < probability ? 1 : 0]
+  /// Truth drawn with known odds, quadratic in what is known of the pairs.
+  @Test func fitFindsTheOdds() throws {
+    let count = 40_000
+    let (x, y, z) = (
+      randomNormals(count, seed: 3), randomNormals(count, seed: 4), randomNormals(count, seed: 6)
+    )
+    let uniform = randomNumbers(count, seed: 5).map { abs($0) }
+    func odds(_ g: Double, _ e: Double, _ a: Double) -> Double {
+      0.7 + 1.3 * (g - 2) - 0.4 * e + 0.2 * (a - 5) + 0.3 * (g - 2) * (a - 5) - 0.2 * e * e
     }
-    let found = ProbabilityCalibration.regression(draws)
-    #expect(abs(found.offset - 0.7) < 0.06 && abs(found.slope - 1.3) < 0.06)
-    // Nothing is certain where all neighbours are true, and nothing changes where there are none.
-    let allTrue: [Double] = (0..<400).flatMap { [Double($0 % 7), 1.0] }
-    let sure = ProbabilityCalibration.regression(allTrue)
-    #expect(sure.offset.isFinite && sure.slope.isFinite && sure.offset > 0.5)
-    let none = ProbabilityCalibration.regression([])
-    #expect(none.offset == 0 && none.slope == 1)
+    let known = (0..<count).map { [2 + x[$0], y[$0], 5 + 2 * z[$0]] }
+    let isTrue = (0..<count).map {
+      uniform[$0] < 1 / (1 + exp(-odds(known[$0][0], known[$0][1], known[$0][2])))
+    }
+    let found = try FittedProbability(known, isTrue: isTrue)
+    let run = NeighbourFeatures.Run(energyRatio: 1, weight: 0.5)
+    func logOdds(_ g: Double, _ e: Double, _ a: Double) -> Double {
+      found.logOdds(
+        .init(correlation: 1 - exp(-g), error: exp(e), affinity: Float(a)), run)
+    }
+    for (g, e, a) in [(2.0, 0.0, 5.0), (2.5, 1, 4), (1, -1, 6), (3, 0.5, 8)] {
+      #expect(abs(logOdds(g, e, a) - odds(g, e, a)) < 0.15, "\(g) \(e) \(a)")
+    }
+    // Beyond what was seen nothing changes.
+    let most = known.map { $0[2] }.max()!
+    #expect(logOdds(2, 0, most + 30) == logOdds(2, 0, most + 1))
+    #expect(logOdds(2, 0, -.infinity) == logOdds(2, 0, known.map { $0[2] }.min()! - 1))
+  }
+
+  @Test func fitIsFiniteWhereAllAreTrue() throws {
+    let known = (0..<400).map { [Double($0 % 7), Double($0 % 3), 1] }
+    let run = NeighbourFeatures.Run(energyRatio: 1, weight: 0.5)
+    let pair = NeighbourFeatures.Pair(correlation: 0.95, error: 2, affinity: 1)
+    let sure = try FittedProbability(known, isTrue: .init(repeating: true, count: 400))
+    #expect(sure.probability(pair, run) > 0.95 && sure.probability(pair, run) < 1)
+    let none = try FittedProbability([], isTrue: [])
+    #expect(none.probability(pair, run) == 0.5)
   }
 
   @Test func listsAreCutByConfidence() {

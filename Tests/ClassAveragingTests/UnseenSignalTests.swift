@@ -1,4 +1,5 @@
 import Foundation
+import Fourier
 import LinearAlgebra
 import TestSupport
 import Testing
@@ -15,10 +16,17 @@ import Testing
     }
   }
 
-  private func unseen(_ shells: [(energy: Double, variance: Double)], bandLimit: Double) -> (
-    share: Double, meanSquare: Double
-  ) {
-    UnseenSignal.unseen(of: shells, bandLimit: bandLimit, size: size)
+  /// - Parameter hidden: the share of the energy on the outer shells that is not seen.
+  private func unseen(
+    _ shells: [(energy: Double, variance: Double)], bandLimit: Double, hidden: Double = 0
+  ) -> (share: Double, meanSquare: Double) {
+    let points = ImageStatistics.pointsPerShell(size: size)
+    let outer = Int((0.8 * bandLimit).rounded(.up))..<shells.count
+    let seen = outer.prefix { part($0, bandLimit) > 0 }.map { k in
+      (1 - hidden) * part(k, bandLimit) * shells[k].energy * 2 * .pi * Double(k)
+        / Double(points[k])
+    }
+    return UnseenSignal.unseen(of: shells, seen: seen, bandLimit: bandLimit, size: size)
   }
 
   /// How much of shell k lies in the band.
@@ -40,6 +48,88 @@ import Testing
       let found = unseen(shells, bandLimit: limit)
       #expect(abs(found.share / (out / all) - 1) < 0.05, "\(decay)")
       #expect(abs(found.meanSquare / (squares / out) - 1) < 0.05, "\(decay)")
+    }
+  }
+
+  @Test func whatNoiseHidesInTheOuterBandIsUnseen() {
+    let (shells, limit) = (shells(decay: 0.3), 10.0)
+    let all = (1...size / 2).reduce(0.0) { $0 + ($1 == size / 2 ? 0.5 : 1) * shells[$1].energy }
+    let outer = (8...10).map { (k: $0, energy: part($0, limit) * shells[$0].energy) }
+    let (none, some) = (
+      unseen(shells, bandLimit: limit), unseen(shells, bandLimit: limit, hidden: 0.4)
+    )
+    let hidden = 0.4 * outer.reduce(0) { $0 + $1.energy }
+    #expect(abs((some.share - none.share) * all / hidden - 1) < 0.02)
+    let squares = 0.4 * outer.reduce(0) { $0 + $1.energy * Double($1.k * $1.k) }
+    let found = some.meanSquare * some.share - none.meanSquare * none.share
+    #expect(abs(found * all / squares - 1) < 0.02)
+    // More than there is may be seen by chance.
+    let more = unseen(shells, bandLimit: limit, hidden: -0.4)
+    #expect(abs(more.share / none.share - 1) < 1e-9)
+  }
+
+  /// Images of random coefficients, pixel by pixel, and their Fourier transforms on circles.
+  @Test func energyOnShellsIsThatOfImages() {
+    let (size, wide) = (32, 48)
+    let basis = FourierBesselBasis(size: size, bandLimit: 11.5 / 32, radius: 12)
+    let layout = basis.layout
+    let mean = randomNormals(layout.components(ofBlock: 0).count, seed: 11).map { 3 * $0 }
+    let covariance = (0..<layout.blockCount).map { k in
+      (1 / Double(1 + k)) * Matrix.identity(layout.components(ofBlock: k).count)
+    }
+    let found = UnseenSignal.outerEnergy(basis: basis, mean: mean, covariance: covariance)
+    #expect(found.count == 2)
+    var expected = [0.0, 0.0]
+    let (images, circles, angles) = (30, 6, 16)
+    let highest = layout.blockCount - 1
+    let a = (0..<images).map { randomNormals(2 * layout.componentCount, seed: UInt64(100 + $0)) }
+    // All images at a pixel.
+    var pixels = [[Double]](repeating: .init(repeating: 0, count: images), count: wide * wide)
+    let places = pixels.indices.map {
+      (x: Double($0 % wide - wide / 2), y: Double($0 / wide - wide / 2))
+    }
+    for (pixel, place) in places.enumerated() {
+      let (r, phi) = (hypot(place.x, place.y), atan2(place.y, place.x))
+      let bessel = besselJs(through: highest, at: 2 * .pi * basis.bandLimit * r)
+      for k in 0...highest {
+        let radial = basis.realRadial(block: k, at: r, bessel: bessel[k])
+        let scale = (k == 0 ? 1 : 2.0.squareRoot()) / (1 + Double(k)).squareRoot()
+        let (c, s) = (cos(Double(k) * phi), sin(Double(k) * phi))
+        for (q, i) in layout.components(ofBlock: k).enumerated() {
+          for image in 0..<images {
+            let wave = a[image][2 * i] * c + a[image][2 * i + 1] * s
+            pixels[pixel][image] += radial[q] * (scale * wave + (k == 0 ? mean[q] : 0))
+          }
+        }
+      }
+    }
+    for at in 0..<2 {
+      for circle in 0..<circles {
+        let xi = (9.5 + Double(at) + (Double(circle) + 0.5) / Double(circles)) / Double(size)
+        let area = 2 * .pi * xi / Double(size * circles)
+        for angle in 0..<angles {
+          let phi = 2 * .pi * Double(angle) / Double(angles)
+          let (u, v) = (xi * cos(phi), xi * sin(phi))
+          var (re, im) = (
+            [Double](repeating: 0, count: images), [Double](repeating: 0, count: images)
+          )
+          for (pixel, place) in places.enumerated() {
+            let turn = 2 * .pi * (u * place.x + v * place.y)
+            let (c, s) = (cos(turn), sin(turn))
+            for image in 0..<images {
+              re[image] += pixels[pixel][image] * c
+              im[image] += pixels[pixel][image] * s
+            }
+          }
+          for image in 0..<images {
+            expected[at] +=
+              area * (re[image] * re[image] + im[image] * im[image]) / Double(angles * images)
+          }
+        }
+      }
+    }
+    for at in 0..<2 {
+      #expect(abs(found[at] / expected[at] - 1) < 0.1, "\(found[at]) for \(expected[at])")
     }
   }
 
