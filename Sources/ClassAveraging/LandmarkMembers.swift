@@ -35,8 +35,8 @@ struct LandmarkWork {
   private var groups: [Int32] { passes.groups }
   private var comm: Communicator { passes.comm }
 
-  /// Landmarks whose members are fetched at a time.
-  private static let chunk = 256
+  /// Members that are fetched at a time, about: of all landmarks at once where the images are few.
+  private static let membersAtATime = 1 << 16
 
   /// The classes, those of all landmarks on every rank. Collective.
   /// - Parameters:
@@ -77,36 +77,17 @@ struct LandmarkWork {
   ) throws -> [[PairScore]] {
     let model = try classes.pairModel(posterior)
     let width = rows.width
-    return try map(images) {
-      LandmarkAlignment(model)
-    } body: { state, at, row in
-      let start = (landmarks.lowerBound + at) * width
-      let statistic = Array(classes.statistics[start..<start + width])
-      var isMember: [Int32: LandmarkMembers.Member] = [:]
-      for member in before?.lists[at] ?? [] { isMember[member.image] = member }
-      for image in images[at] {
-        let b = row(image)
-        let group = Int(groups[Int(image)])
-        if let member = isMember[image] {
-          state.add(b, group: group, to: self.statistic(statistic, without: member, b))
-        } else {
-          state.add(b, group: group, to: statistic)
-        }
+    return try classes.statistics.withUnsafeBufferPointer { statistics in
+      try map(images) {
+        LandmarkAlignment(model)
+      } body: { alignment, at, row in
+        let members = before?.lists[at].map { ($0.image, $0) } ?? []
+        return alignment.scores(
+          of: images[at], groups: groups, row: row,
+          with: statistics.baseAddress! + (landmarks.lowerBound + at) * width,
+          without: Dictionary(members) { first, _ in first })
       }
-      return state.takeScores()
     }
-  }
-
-  /// The statistic of a class as if an image were no member of it: the image would be compared with itself, which
-  /// at low SNR makes its own class look e^2 to e^3 times as probable as it is.
-  private func statistic(
-    _ statistic: [Float], without member: LandmarkMembers.Member, _ b: UnsafePointer<Float>
-  ) -> [Float] {
-    var result = statistic.map { Double($0) }
-    posterior.layout.add(
-      b, rotation: member.rotation, reflected: member.isReflected, weight: -member.weight,
-      to: &result)
-    return result.map { Float($0) }
   }
 
   /// What `body` makes of each landmark's images, in parallel, some landmarks at a time. Collective.
@@ -117,8 +98,13 @@ struct LandmarkWork {
   ) throws -> [Result] {
     var results: [Result] = []
     results.reserveCapacity(images.count)
-    for start in stride(from: 0, to: try comm.allreduce(images.count, .maximum), by: Self.chunk) {
-      let part = min(start, images.count)..<min(start + Self.chunk, images.count)
+    let most = try comm.allreduce(images.count, .maximum)
+    let longest = try comm.allreduce(images.lazy.map(\.count).max() ?? 0, .maximum)
+    let chunk =
+      groups.count <= Self.membersAtATime
+      ? max(1, most) : max(1, Self.membersAtATime / max(1, longest))
+    for start in stride(from: 0, to: most, by: chunk) {
+      let part = min(start, images.count)..<min(start + chunk, images.count)
       let needed = Set(images[part].joined()).sorted()
       let values = try passes.observer.communicating { try rows.fetch(needed) }
       var place: [Int32: Int] = [:]
@@ -145,37 +131,88 @@ struct LandmarkWork {
   }
 }
 
-/// Aligns single images to landmarks, 16 at a time. One instance a thread.
+/// Aligns single images to a landmark's class, 16 of one defocus group at a time. One instance a thread.
 private final class LandmarkAlignment {
   private let model: PairModel
   private let scorer: PairScorer
-  private var weighted: [Float]
-  private var scores: [PairScore] = []
+  /// The statistic that each of 16 images is compared with, [component * 2 + part][lane].
+  private var classes: [SIMD16<Float>]
 
   init(_ model: PairModel) {
     self.model = model
     scorer = PairScorer(model: model)
-    weighted = .init(repeating: 0, count: model.layout.componentCount * 2)
+    classes = .init(repeating: .zero, count: model.layout.componentCount * 2)
   }
 
-  /// Adds a class and an image of group `group` with statistic `b`.
-  func add(_ b: UnsafePointer<Float>, group: Int, to statistic: [Float]) {
+  /// The Bayes factors of images and the class, and what aligns the images to it.
+  ///
+  /// A member is compared with the class as if it were none: it would be compared with itself, which at low SNR
+  /// makes its own class look e^2 to e^3 times as probable as it is.
+  /// - Parameters:
+  ///   - groups: the defocus groups of all images.
+  ///   - row: where an image's statistic is.
+  ///   - statistic: that of the class.
+  ///   - members: those that are in it.
+  /// - Returns: in the order of the images.
+  func scores(
+    of images: [Int32], groups: [Int32], row: (Int32) -> UnsafePointer<Float>,
+    with statistic: UnsafePointer<Float>, without members: [Int32: LandmarkMembers.Member]
+  ) -> [PairScore] {
+    let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
+    var result = [PairScore](repeating: none, count: images.count)
+    let order = images.indices.sorted {
+      (groups[Int(images[$0])], $0) < (groups[Int(images[$1])], $1)
+    }
     let last = model.groupCount - 1
-    model.weighted(statistic, groups: last, group, into: &weighted)
-    scorer.add(
-      weighted: weighted, second: b,
-      offset: model.constants[last * model.groupCount + group]
-        + model.selfTerm(of: statistic, groups: last, group)
-        + model.selfTerm(of: b, groups: group, last))
-    if scorer.isFull { flush() }
+    var start = 0
+    while start < order.count {
+      let group = groups[Int(images[order[start]])]
+      let batch = order[start..<min(start + 16, order.count)].prefix {
+        groups[Int(images[$0])] == group
+      }
+      scorer.fill(batch.count) { first, second in
+        for (lane, at) in batch.enumerated() {
+          let b = row(images[at])
+          put(b, lane: lane, of: second)
+          put(statistic, without: members[images[at]], b, lane: lane)
+        }
+        model.weighted(classes, groups: last, Int(group), into: first)
+        return model.selfTerm(of: classes, groups: last, Int(group))
+          + model.selfTerm(of: second, groups: Int(group), last)
+          + SIMD16(repeating: model.constants[last * model.groupCount + Int(group)])
+      }
+      scorer.flush { lane, score in result[batch[batch.startIndex + lane]] = score }
+      start = batch.endIndex
+    }
+    return result
   }
 
-  /// The Bayes factors of the pairs added, in their order, and what aligns the images to the classes.
-  func takeScores() -> [PairScore] {
-    flush()
-    defer { scores.removeAll(keepingCapacity: true) }
-    return scores
+  private func put(
+    _ b: UnsafePointer<Float>, lane: Int, of lanes: UnsafeMutablePointer<SIMD16<Float>>
+  ) {
+    let target = UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Float.self) + lane
+    for i in 0..<2 * model.layout.componentCount { target[16 * i] = b[i] }
   }
 
-  private func flush() { scorer.flush { _, score in scores.append(score) } }
+  /// The statistic of the class, less that of a member.
+  private func put(
+    _ statistic: UnsafePointer<Float>, without member: LandmarkMembers.Member?,
+    _ b: UnsafePointer<Float>, lane: Int
+  ) {
+    classes.withUnsafeMutableBufferPointer { classes in
+      let lanes = classes.baseAddress!
+      put(statistic, lane: lane, of: lanes)
+      guard let member else { return }
+      let target = UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Float.self) + lane
+      let mirror: Float = member.isReflected ? -1 : 1
+      model.layout.forEachPhase(of: Double(member.rotation)) { block, _, phase in
+        let (c, s) = (Float(member.weight * phase.x), Float(member.weight * phase.y))
+        for i in model.layout.components(ofBlock: block) {
+          let (re, im) = (b[2 * i], mirror * b[2 * i + 1])
+          target[32 * i] -= c * re - s * im
+          target[32 * i + 16] -= s * re + c * im
+        }
+      }
+    }
+  }
 }

@@ -39,6 +39,24 @@ final class PairScorer {
     filled += 1
   }
 
+  /// Makes a batch of `count` pairs at once, in an empty scorer, as `add` does one by one.
+  /// - Parameter body: writes the first images' w and the second ones' b, [component * 2 + part][lane], and returns
+  ///   the offsets. Lanes from `count` on may hold anything finite.
+  func fill(
+    _ count: Int,
+    _ body: (
+      _ first: UnsafeMutablePointer<SIMD16<Float>>, _ second: UnsafeMutablePointer<SIMD16<Float>>
+    ) -> SIMD16<Float>
+  ) {
+    precondition(filled == 0)
+    offsets = first.withUnsafeMutableBufferPointer { first in
+      second.withUnsafeMutableBufferPointer { second in
+        body(first.baseAddress!, second.baseAddress!)
+      }
+    }
+    filled = count
+  }
+
   var isFull: Bool { filled == 16 }
 
   /// Scores the batch, empties it, and hands out its scores in the order in which pairs were added.

@@ -69,12 +69,15 @@ struct SharedLandmarks {
         ? passes.members
         : Self.members(
           images: images, atLeast: passes.members)
+      let scores = try work.scores(
+        of: members.lists.map { $0.map(\.image) }, with: classes, landmarks: members.landmarks,
+        without: members)
       let proposal = try CandidateProposal(
-        sharing: try likelyLandmarks(of: classes, members, work, round: round, from: table),
+        sharing: try likelyLandmarks(of: classes, members, scores, round: round, from: table),
         landmarks: landmarks.count, longest: Self.longest, count: proposed, images: images,
         threads: passes.threads, on: comm)
       if round + 1 == rounds { return try aligned(proposal, landmarks.count, table) }
-      members = try refined(members, classes, proposal, work)
+      members = try refined(members, scores, classes, proposal, work)
       round += 1
       try passes.checkpoints?.save(members, round: round, from: table)
     }
@@ -100,8 +103,9 @@ struct SharedLandmarks {
   }
 
   /// The probabilities of the landmarks of this rank's images. Collective.
+  /// - Parameter scores: of the members of this rank's landmarks.
   private func likelyLandmarks(
-    of classes: LandmarkClasses, _ members: LandmarkMembers, _ work: LandmarkWork, round: Int,
+    of classes: LandmarkClasses, _ members: LandmarkMembers, _ scores: [[PairScore]], round: Int,
     from table: NeighbourTable
   ) throws -> BestLandmarks {
     let count = classes.images.count
@@ -117,18 +121,16 @@ struct SharedLandmarks {
     ).run(
       after: round * pairs, parts: passes.checkpoints?.comparison(round: round, from: table),
       isKept: round + 1 == rounds)
-    let scores = try work.scores(
-      of: members.lists.map { $0.map(\.image) }, with: classes, landmarks: members.landmarks,
-      without: members)
     return try observer.communicating {
       try found.replacing(scores, of: members, partition: rows.partition, on: comm)
     }.prefix(min(landmarksPerImage, count)).probabilities(softening: Self.softening)
   }
 
   /// The members that share most landmarks with the landmarks' images, each with the same weight. Collective.
+  /// - Parameter known: the scores of those that are members now.
   private func refined(
-    _ members: LandmarkMembers, _ classes: LandmarkClasses, _ proposal: CandidateProposal,
-    _ work: LandmarkWork
+    _ members: LandmarkMembers, _ known: [[PairScore]], _ classes: LandmarkClasses,
+    _ proposal: CandidateProposal, _ work: LandmarkWork
   ) throws -> LandmarkMembers {
     let landmarks = classes.images[members.landmarks]
     let proposed = proposal.candidates(of: landmarks.map { Int($0) })
@@ -136,13 +138,19 @@ struct SharedLandmarks {
       let start = (landmark - landmarks.startIndex) * proposal.count
       return [landmarks[landmark]] + proposed[start..<start + proposal.count].filter { $0 >= 0 }
     }
-    let scores = try work.scores(
-      of: images, with: classes, landmarks: members.landmarks, without: members)
+    let alignments = zip(members.lists, known).map { members, scores in
+      Dictionary(zip(members.map(\.image), scores)) { first, _ in first }
+    }
+    let new = zip(images, alignments).map { images, known in images.filter { known[$0] == nil } }
+    let scores = try work.scores(of: new, with: classes, landmarks: members.landmarks)
     return LandmarkMembers(
       landmarks: members.landmarks,
-      lists: zip(images, scores).map { images, scores in
-        zip(images, scores).map {
-          .init(image: $0, weight: 1, rotation: $1.rotation, isReflected: $1.reflected == 1)
+      lists: images.indices.map { at in
+        let all = alignments[at].merging(zip(new[at], scores[at])) { known, _ in known }
+        return images[at].map { image in
+          .init(
+            image: image, weight: 1, rotation: all[image]!.rotation,
+            isReflected: all[image]!.reflected == 1)
         }
       })
   }
