@@ -9,13 +9,14 @@ import Foundation
 ///     each round        n R w operations, n A log2(R/A)        2 R l proposals
 ///                       candidates, R class(M), R M (w and
 ///                       8 C + 60 B operations)
-///     all but the last  R M w operations, R L l proposals                       17 R M bytes saved
+///     all but the last  R M' w operations, R L l proposals                      17 R M bytes saved
 ///     the last          2 n L l proposals, n class(m),
 ///                       n m (0.73 w operations, a candidate)
 ///
 /// with l = min(2000, n L / R) images that a landmark proposes, whose lists every rank makes for itself, and
 /// A = L + 2 R M / n landmarks kept of each image at first: those that it is a member of count as if it were none,
 /// for which members are turned, taken out of the class and aligned. The landmark itself is one of its members.
+/// M' members are new: M - m after the first round, a seventh of M after the others (measured: 9 to 18 %).
 /// Images are compared 2,048 at a time: more threads than such parts have no work.
 extension CostModel {
   private static let landmarksPerImage = 100.0
@@ -51,9 +52,11 @@ extension CostModel {
         lists: landmarks * length)
       if round == rounds { break }
       let next = Double(job.sharedMembers + 1)
-      stage.shared += landmarks * (next * alignment + perImage * length * proposal)
+      let new = round == 1 ? Double(job.sharedMembers - job.members) : next / 7
+      stage.shared += landmarks * (new * alignment + perImage * length * proposal)
       stage.root += 17 * landmarks * next * (machine.writtenByte + machine.storedByte)
-      network.newMembers(&stage, landmarks: landmarks, members: job.sharedMembers)
+      network.newMembers(
+        &stage, landmarks: landmarks, members: job.sharedMembers, fetched: new)
     }
     let members = Double(job.members)
     stage.shared +=
@@ -69,14 +72,16 @@ extension CostModel {
 }
 
 extension NetworkCost {
-  /// The members' rows, 256 landmarks of a rank at a time; by landmarks most are the rank's own.
+  /// The members' rows, `LandmarkWork.membersAtATime` at a time; by landmarks most are the rank's own.
   private func fetchMembers(
-    _ stage: inout CostModel.Stage, landmarks: Double, members: Int, times: Double
+    _ stage: inout CostModel.Stage, landmarks: Double, members: Double, times: Double
   ) {
-    let rounds = (landmarks / p / 256).rounded(.up)
-    var rows = min(n, landmarks / p / rounds * Double(members + 1))
+    let together = MemoryCost.landmarksAtATime(images: n, members: members)
+    let rounds = max(1, (landmarks / p / together).rounded(.up))
+    var rows = min(n, landmarks / p / rounds * members)
     if job.search == .landmarks {
-      rows = min(rows, Self.patch(of: n / p / rounds, members, all: n)) * elsewhere(members)
+      rows =
+        min(rows, Self.patch(of: n / p / rounds, Int(members), all: n)) * elsewhere(Int(members))
     }
     fetch(&stage, rowsPerRank: times * rounds * rows, rounds: times * rounds)
   }
@@ -88,17 +93,19 @@ extension NetworkCost {
     _ stage: inout CostModel.Stage, landmarks: Double, members: Int, entries: Double, lists: Double
   ) {
     guard ranks > 1 else { return }
-    fetchMembers(&stage, landmarks: landmarks, members: members, times: 2)
+    fetchMembers(&stage, landmarks: landmarks, members: Double(members + 1), times: 2)
     toAll(&stage, bytes: landmarks * row)
     exchange(&stage, bytes: 12 * landmarks * Double(members + 1), times: 2)
     exchange(&stage, bytes: 8 * entries, times: 2)
     toAll(&stage, bytes: 8 * lists)
   }
 
-  /// New members, and what is saved of them.
-  func newMembers(_ stage: inout CostModel.Stage, landmarks: Double, members: Int) {
+  /// New members, those among them that were none before, and what is saved of all.
+  func newMembers(
+    _ stage: inout CostModel.Stage, landmarks: Double, members: Int, fetched: Double
+  ) {
     guard ranks > 1 else { return }
-    fetchMembers(&stage, landmarks: landmarks, members: members, times: 1)
+    fetchMembers(&stage, landmarks: landmarks, members: fetched, times: 1)
     root(&stage, bytes: 17 * landmarks * Double(members + 1))
   }
 
@@ -135,11 +142,18 @@ extension MemoryCost {
     let (own, members) = (landmarks / Double(ranks), Double(job.sharedMembers + 1))
     let row = 8 * Double(job.componentCount)
     let comparing = self.landmarks(landmarks, perImage: kept)
-    let rows = 2 * row * min(n, min(own, 256) * members) + 100 * own * members
+    let together = min(own, Self.landmarksAtATime(images: n, members: members))
+    let rows = 2 * row * min(n, together * members) + 100 * own * members
     let lists = 17 * longest * landmarks + 16 * landmarks * min(longest, n * perImage / landmarks)
     let tables = 26 * n * Double(job.members)
     let moved = job.search == .landmarks ? components : 0
     return fitted + moved + tables + comparing
       + max(rows, lists, components + scoring(Double(job.members), kept: 0))
+  }
+
+  /// Landmarks of a rank whose members' rows are fetched at a time (`LandmarkWork`).
+  static func landmarksAtATime(images: Double, members: Double) -> Double {
+    let most = Double(1 << 16)
+    return images <= most ? .infinity : max(1, most / members)
   }
 }
