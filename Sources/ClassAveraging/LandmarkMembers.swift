@@ -62,8 +62,10 @@ struct LandmarkWork {
       return mean
     }
     return LandmarkClasses(
-      images: images, statistics: try comm.allgatherRagged(Array(means.joined())),
-      information: common, correlation: correlation)
+      images: images,
+      statistics: try passes.observer.communicating {
+        try comm.allgatherRagged(Array(means.joined()))
+      }, information: common, correlation: correlation)
   }
 
   /// Images aligned to the classes of this rank's landmarks. Collective.
@@ -98,8 +100,12 @@ struct LandmarkWork {
   ) throws -> [Result] {
     var results: [Result] = []
     results.reserveCapacity(images.count)
-    let most = try comm.allreduce(images.count, .maximum)
-    let longest = try comm.allreduce(images.lazy.map(\.count).max() ?? 0, .maximum)
+    let (most, longest) = try passes.observer.communicating {
+      (
+        try comm.allreduce(images.count, .maximum),
+        try comm.allreduce(images.lazy.map(\.count).max() ?? 0, .maximum)
+      )
+    }
     let chunk =
       groups.count <= Self.membersAtATime
       ? max(1, most) : max(1, Self.membersAtATime / max(1, longest))

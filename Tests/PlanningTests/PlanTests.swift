@@ -217,9 +217,9 @@ import Testing
     let kept: Double = 100 + 2 * 5000 * 201 / 1e6
     let entered = kept * log2(5000 / kept) * machine.candidate
     let compared: Double = 1e6 * (5000 * 3744 * machine.pairOperation + entered)
-    // Classes, aligned to what they are without each, and the next ones' members, which are proposed by 100 lists.
+    // Classes, aligned to what they are without each, and the next ones' new members, of all that 100 lists propose.
     let proposals: Double = 100 * 2000 * machine.collectedCandidate / 60
-    let added = compared + 5000 * (members(201, alignments: 2) + proposals)
+    let added = compared + 5000 * (members(201, alignments: 1 + 1.0 / 7) + proposals)
     let (two, three) = try (rounds(2), rounds(3))
     #expect(abs((three.shared - two.shared) / added - 1) < 1e-9)
     let saved: Double = 17 * 5000 * 201 * (machine.writtenByte + machine.storedByte)
