@@ -2,8 +2,8 @@ import Foundation
 import MPI
 import ParticleIO
 
-/// The class averages of all images as a stream: every rank computes blocks of averages in turn and rank
-/// 0 gets them in order, a bounded number at a time.
+/// The class averages of all images as a stream: the ranks compute blocks of averages and rank 0 gets them in
+/// order, a bounded number at a time.
 struct ClassAverages {
   let model: FittedModel
   let rows: DistributedRows
@@ -12,7 +12,7 @@ struct ClassAverages {
   let comm: Communicator
   let observer: any StageObserver
 
-  /// Averages that a rank computes between two exchanges.
+  /// Averages that a rank computes between two exchanges at most.
   static let block = 256
 
   /// Computes the averages of the first `count` images and hands them to `consume` on rank 0, in order:
@@ -22,8 +22,8 @@ struct ClassAverages {
     _ table: NeighbourTable, count: Int, consume: (UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     let stream = ImageStream(
-      count: count, pixels: synthesis.size * synthesis.size, block: Self.block, comm: comm,
-      observer: observer)
+      count: count, pixels: synthesis.size * synthesis.size, together: ImageSynthesis.together,
+      block: Self.block, comm: comm, observer: observer)
     try stream.run(consume: consume) { images in
       try averages(of: images, table)
     }

@@ -28,7 +28,7 @@ public struct DenoisePipeline {
     let rows = DistributedRows(means, partition: model.partition, on: comm)
     let stream = ImageStream(
       count: model.partition.total, pixels: synthesis.size * synthesis.size,
-      block: ClassAverages.block, comm: comm, observer: observer)
+      together: ImageSynthesis.together, block: ClassAverages.block, comm: comm, observer: observer)
     try stream.run(consume: consume) { images in
       let values = try observer.communicating { try rows.fetch(images.map { Int32($0) }) }
       return synthesis.images(of: values, count: images.count)

@@ -12,6 +12,8 @@ public struct ImageSynthesis: Sendable {
   /// One row of size^2 pixels for each real coordinate: the cosine parts' row of a component, and for
   /// k > 0 its sine part's row after it.
   let images: [Float]
+  /// Images of one matrix product. The last bits of an image may depend on which others are in its product.
+  static let together = 64
   /// Real coordinates: components, counted twice for k > 0.
   let realCount: Int
   private let layout: AngularLayout
@@ -69,7 +71,7 @@ public struct ImageSynthesis: Sendable {
   }
 
   /// The images of `count` rows of coordinates (component-major, real and imaginary part side by side),
-  /// one after the other, size^2 pixels each.
+  /// one after the other, size^2 pixels each, `together` at a time.
   public func images(of coordinates: [Float], count: Int) -> [Float] {
     let width = layout.componentCount * 2
     precondition(coordinates.count == count * width)
@@ -87,9 +89,14 @@ public struct ImageSynthesis: Sendable {
     result.reserveCapacity(count * pixels)
     for _ in 0..<count { result += mean }
     result.withUnsafeMutableBufferPointer { result in
-      multiply(
-        real, lda: realCount, images, ldb: pixels, into: result.baseAddress!, ldc: pixels, m: count,
-        n: pixels, k: realCount, accumulate: true)
+      real.withUnsafeBufferPointer { real in
+        for start in stride(from: 0, to: count, by: Self.together) {
+          multiply(
+            real.baseAddress! + start * realCount, lda: realCount, images, ldb: pixels,
+            into: result.baseAddress! + start * pixels, ldc: pixels,
+            m: min(Self.together, count - start), n: pixels, k: realCount, accumulate: true)
+        }
+      }
     }
     return result
   }

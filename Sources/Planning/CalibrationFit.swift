@@ -63,9 +63,11 @@ extension Calibration {
     machine.productOperation = 1 / matrixProductRate
     let pixels = units[1].pixels * units[1].realComponents
     machine.eigenimagePixel = positive(large.eigenimages / pixels, machine.eigenimagePixel)
+    // Rank 0 computes so many fewer averages as it writes: all of its time is work that others would have.
+    let allAverages = large.stage("averages")?.rankProcessorSeconds.reduce(0, +) ?? 0
     let averages =
-      work("averages", at: 1) - ranks * large.eigenimages
-      - 2 * images[1] * pixels * machine.productOperation - (ranks == 1 ? large.writing : 0)
+      allAverages - large.writing - ranks * large.eigenimages
+      - 2 * images[1] * pixels * machine.productOperation
     machine.classOperation = positive(
       averages / (images[1] * units[1].classOperations(members: large.job.neighbours)),
       machine.classOperation)

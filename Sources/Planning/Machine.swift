@@ -56,7 +56,7 @@ public struct Machine: Codable, Sendable, Equatable {
     pairOperation: 1 / SearchCost.operationRate, classPairOperation: 1 / SearchCost.operationRate,
     memberOperation: 1e-9, candidate: 1.6e-7, scoredOperation: 3.1e-10,
     collectedCandidate: 4.5e-7, classOperation: 1.5e-9, probabilityOperation: 1e-8,
-    productOperation: 1.1e-11, eigenimagePixel: 1.2e-8, writtenByte: 1.1e-9, storedByte: 4e-10,
+    productOperation: 1.1e-11, eigenimagePixel: 1.2e-8, writtenByte: 8.6e-10, storedByte: 4e-10,
     latency: 2e-6, bandwidth: 2e9)
 
   /// Where `plan` looks for the constants and `--calibrate` leaves them, unless told otherwise:

@@ -115,6 +115,32 @@ import Testing
     #expect(file.pixelSize == 2.5)
   }
 
+  /// Sections of whole vectors and of one pixel more, and of fewer than a vector; a large mean, which sums of squares
+  /// would not survive.
+  @Test(arguments: [(4, 4), (17, 1), (8, 8), (3, 5), (13, 5)])
+  func writtenStatisticsAreThoseOfADirectSum(width: Int, height: Int) throws {
+    let (sections, size) = (3, width * height)
+    let pixels = randomNormals(sections * size, seed: UInt64(size)).map { Float(1e4 + $0) }
+    let path = folder.file("statistics-\(size).mrcs")
+    let writer = try MRCWriter(
+      path: path, width: width, height: height, sections: sections, pixelSize: 1,
+      content: .imageStack)
+    try writer.append(pixels)
+    try writer.finish()
+    let bytes = try Data(contentsOf: URL(fileURLWithPath: path))
+    func float(_ offset: Int) -> Float {
+      bytes.withUnsafeBytes {
+        Float(bitPattern: UInt32(littleEndian: $0.load(fromByteOffset: offset, as: UInt32.self)))
+      }
+    }
+    let values = pixels.map(Double.init)
+    let mean = values.reduce(0, +) / Double(values.count)
+    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    #expect(float(76) == pixels.min() && float(80) == pixels.max())
+    #expect(abs(Double(float(84)) / mean - 1) < 1e-7)
+    #expect(abs(float(216) / Float((squares / Double(values.count)).squareRoot()) - 1) < 1e-6)
+  }
+
   @Test func volumeIsSampledAlongZ() throws {
     let path = folder.file("map.mrc")
     let writer = try MRCWriter(
