@@ -1,7 +1,8 @@
 import Foundation
 import ParticleIO
 
-/// Makes the runs of a scaling experiment, one after the other.
+/// Makes the runs of a scaling experiment, one after the other: where there are several on each number of ranks, one
+/// on each number and then the next ones, so that a busy hour of the machine does not fall on one number alone.
 public struct ScalingExperiment {
   /// What stays the same for each rank when the images grow.
   public enum Growth: String, CaseIterable, Sendable {
@@ -32,6 +33,8 @@ public struct ScalingExperiment {
   public var averageOptions: [String] = []
   /// Whether runs that are there are made again; else they are kept.
   public var overwrite = false
+  /// Runs on each number of ranks.
+  public var repeats = 1
 
   public init(folder: String, ranks: [Int], images: Int, growth: Growth?) {
     (self.folder, self.ranks, self.images, self.growth) = (folder, ranks, images, growth)
@@ -65,7 +68,7 @@ public struct ScalingExperiment {
     } catch {
       throw OutputError(file: folder, "cannot be made a folder: \(error.localizedDescription)")
     }
-    for count in ranks {
+    for (name, count) in runs {
       let size = images(ranks: count)
       let set = "\(folder)/sets/images-\(size)"
       if particles == nil, !manager.fileExists(atPath: "\(set)/particles.star") {
@@ -75,8 +78,7 @@ public struct ScalingExperiment {
           ["simulate", "--output", set, "--images", String(size), "--overwrite"]
             + simulateOptions, ranks: min(most, size))
       }
-      let name = String(repeating: "0", count: max(0, 4 - String(count).count)) + String(count)
-      let output = "\(folder)/ranks-\(name)"
+      let output = "\(folder)/\(name)"
       if !overwrite, manager.fileExists(atPath: "\(output)/run.json") {
         tell("\(output) is complete")
         continue
@@ -88,6 +90,17 @@ public struct ScalingExperiment {
           "average", particles ?? "\(set)/particles.star", "--output", output, "--overwrite",
           "--search", "all-pairs",
         ] + averageOptions, ranks: count)
+    }
+  }
+
+  /// The runs' folders and ranks, in their order.
+  var runs: [(name: String, ranks: Int)] {
+    (1...max(1, repeats)).flatMap { number in
+      ranks.map { count in
+        let digits = String(count)
+        let name = "ranks-" + String(repeating: "0", count: max(0, 4 - digits.count)) + digits
+        return (number == 1 ? name : "\(name)-repeat-\(number)", count)
+      }
     }
   }
 

@@ -69,7 +69,9 @@ public struct ScalingReport: Sendable {
 
   /// The table as lines for people. Ends with a newline.
   public var text: String {
-    let rows = study.runs.map { run -> [String] in
+    let areRepeated = study.repeats.contains { $0.runs.count > 1 }
+    let rows = study.repeats.map { repeats -> [String] in
+      let run = repeats.median
       let model = line.first { $0.cores == run.cores }
       return [
         "\(run.ranks)", "\(run.record.threads)", Format.count(run.images),
@@ -79,29 +81,35 @@ public struct ScalingReport: Sendable {
         run.ranks > 1 ? Format.percent(run.rootSeconds / run.seconds) : "",
         Format.duration(run.processorSeconds),
       ]
+        + (areRepeated
+          ? [
+            "\(repeats.runs.count)", Format.duration(repeats.spread.lowerBound),
+            Format.duration(repeats.spread.upperBound),
+          ] : [])
     }
     let table = TextTable(
       header: [
         "Ranks", "Threads", "Images", "Time", "Speed-up", "Efficiency", "Model", "Communication",
         "Rank 0 alone", "Processor",
-      ], rows: rows)
+      ] + (areRepeated ? ["Runs", "Least", "Largest"] : []), rows: rows)
     return "\(study.kind == .strong ? "Strong" : "Weak") scaling\n" + table.text
   }
 
-  /// One line for each stage of each run, and one for the run: `total`. With a header.
+  /// One line for each stage of each median run, and one for the run: `total`. With a header.
   public var csv: String {
     var lines = [
       "ranks,threads,images,stage,seconds,maximum_seconds,processor_seconds,communication_share,"
-        + "imbalance,messages,message_bytes,speed_up,efficiency,model_seconds"
+        + "imbalance,messages,message_bytes,speed_up,efficiency,model_seconds,runs,least_seconds,largest_seconds"
     ]
     func number(_ value: Double) -> String { String(format: "%.6g", value) }
-    for run in study.runs {
+    for repeats in study.repeats {
+      let run = repeats.median
       let head = "\(run.ranks),\(run.record.threads),\(run.images)"
       for stage in run.record.stages {
         lines.append(
           "\(head),\(stage.name),\(number(stage.meanSeconds)),\(number(stage.maximumSeconds)),"
             + "\(number(stage.processorSeconds)),\(number(stage.communicationShare)),"
-            + "\(number(stage.imbalance)),\(stage.messages),\(stage.messageBytes),,,")
+            + "\(number(stage.imbalance)),\(stage.messages),\(stage.messageBytes),,,,,,")
       }
       let stages = run.record.stages
       let model = line.first { $0.cores == run.cores }.map { number($0.seconds) } ?? ""
@@ -109,7 +117,8 @@ public struct ScalingReport: Sendable {
         "\(head),total,\(number(run.seconds)),,\(number(run.processorSeconds)),"
           + "\(number(run.communicationShare)),,\(stages.reduce(0) { $0 + $1.messages }),"
           + "\(stages.reduce(0) { $0 + $1.messageBytes }),\(number(study.speedUp(run))),"
-          + "\(number(study.efficiency(run))),\(model)")
+          + "\(number(study.efficiency(run))),\(model),\(repeats.runs.count),"
+          + "\(number(repeats.spread.lowerBound)),\(number(repeats.spread.upperBound))")
     }
     return lines.joined(separator: "\n") + "\n"
   }
@@ -127,6 +136,9 @@ public struct ScalingReport: Sendable {
       let efficiency: Double
       let communicationShare: Double
       let rootSeconds: Double
+      let runs: Int
+      let leastSeconds: Double
+      let largestSeconds: Double
       let stages: [StageSummary]
     }
     struct Document: Codable {
@@ -140,12 +152,15 @@ public struct ScalingReport: Sendable {
     encoder.keyEncodingStrategy = .convertToSnakeCase
     let document = Document(
       kind: study.kind,
-      runs: study.runs.map {
-        Entry(
-          folder: $0.folder, ranks: $0.ranks, threads: $0.record.threads, images: $0.images,
-          seconds: $0.seconds, processorSeconds: $0.processorSeconds, speedUp: study.speedUp($0),
-          efficiency: study.efficiency($0), communicationShare: $0.communicationShare,
-          rootSeconds: $0.rootSeconds, stages: $0.record.stages)
+      runs: study.repeats.map {
+        let run = $0.median
+        return Entry(
+          folder: run.folder, ranks: run.ranks, threads: run.record.threads, images: run.images,
+          seconds: run.seconds, processorSeconds: run.processorSeconds,
+          speedUp: study.speedUp(run), efficiency: study.efficiency(run),
+          communicationShare: run.communicationShare, rootSeconds: run.rootSeconds,
+          runs: $0.runs.count, leastSeconds: $0.spread.lowerBound,
+          largestSeconds: $0.spread.upperBound, stages: run.record.stages)
       }, model: line, modelConstants: machineName)
     return String(decoding: try encoder.encode(document), as: UTF8.self) + "\n"
   }

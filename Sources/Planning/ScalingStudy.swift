@@ -48,12 +48,29 @@ public struct ScalingStudy: Sendable {
     }
   }
 
+  /// Runs on as many ranks of as many threads.
+  public struct Repeats: Sendable {
+    /// At least one, the fastest first.
+    public let runs: [Run]
+
+    init(_ runs: [Run]) { self.runs = runs.sorted { $0.seconds < $1.seconds } }
+
+    /// The one in the middle by its time, of two the faster.
+    public var median: Run { runs[(runs.count - 1) / 2] }
+    /// The shortest and the longest time, in seconds.
+    public var spread: ClosedRange<Double> { runs[0].seconds...runs[runs.count - 1].seconds }
+  }
+
   public let kind: Kind
-  /// By cores, the fewest first; the fastest of each number.
-  public let runs: [Run]
+  /// By cores, the fewest first; of several ways to share the same cores among ranks and threads the one with the
+  /// shortest median time.
+  public let repeats: [Repeats]
+
+  /// The median run on each number of cores.
+  public var runs: [Run] { repeats.map(\.median) }
 
   /// The run with the fewest cores, which the others are compared with.
-  public var base: Run { runs[0] }
+  public var base: Run { repeats[0].median }
 
   /// How many times more work is done in a second than in the base run, times the base's cores: ideally the
   /// number of cores. Strong: T_base / T; weak: that for the cores' equal shares.
@@ -104,20 +121,19 @@ public struct ScalingStudy: Sendable {
       }
     }
     kind = all.allSatisfy { $0.images == first.images } ? .strong : .weak
-    var fastest: [Int: Run] = [:]
-    for run in all {
-      if let other = fastest[run.cores] {
-        if other.images != run.images {
-          throw InputError(
-            file: "\(folder)/\(run.folder)/run.json",
-            "\(run.images) images on \(run.cores) cores, but \(other.images) in \(other.folder): "
-              + "collect one experiment at a time")
-        }
-        if other.seconds <= run.seconds { continue }
+    let ofCores = Dictionary(grouping: all, by: \.cores).sorted { $0.key < $1.key }.map(\.value)
+    repeats = try ofCores.map { runs in
+      let other = runs[0]
+      if let run = runs.first(where: { $0.images != other.images }) {
+        throw InputError(
+          file: "\(folder)/\(run.folder)/run.json",
+          "\(run.images) images on \(run.cores) cores, but \(other.images) in \(other.folder): "
+            + "collect one experiment at a time")
       }
-      fastest[run.cores] = run
+      return Dictionary(grouping: runs, by: \.ranks).sorted { $0.key < $1.key }
+        .map { Repeats($0.value) }
+        .min { $0.median.seconds < $1.median.seconds }!
     }
-    runs = fastest.values.sorted { $0.cores < $1.cores }
   }
 
   /// Options that say how or where a run is made, not what it computes.

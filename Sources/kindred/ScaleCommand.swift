@@ -12,8 +12,8 @@ struct ScaleCommand: ParsableCommand {
     abstract: "Measure how the time of average falls with the number of ranks.",
     discussion: """
       Simulates images, runs `kindred average` on each number of ranks into OUTPUT/ranks-0001 and so on, \
-      and writes scaling.csv, scaling.json and scaling.svg. Start it without mpirun: it starts the runs \
-      itself. Options after -- go to `kindred average`, after --search all-pairs. With --collect, only \
+      and writes scaling.csv, scaling.json and scaling.svg, of each number's run with the median time where \
+      there are several (ranks-0001-repeat-2 and so on). Start it without mpirun: it starts the runs itself. Options after -- go to `kindred average`, after --search all-pairs. With --collect, only \
       brings together runs that are there, DIR/*/run.json.
       """)
 
@@ -25,6 +25,13 @@ struct ScaleCommand: ParsableCommand {
 
   @Option(help: "Numbers of ranks, separated by commas.")
   var ranks = "1,2,4"
+
+  @Option(
+    help: """
+      Runs on each number of ranks, one of each number after the other; those with the median time \
+      count.
+      """)
+  var repeats = 1
 
   @Option(help: "Images; with --weak, images on one rank.")
   var images = 10_000
@@ -66,6 +73,7 @@ struct ScaleCommand: ParsableCommand {
       throw ValidationError("Give either --output or --collect.")
     }
     if images < 2 { throw ValidationError("--images is \(images); at least 2 expected.") }
+    if repeats < 1 { throw ValidationError("--repeats is \(repeats); at least 1 expected.") }
     if weak && particles != nil {
       throw ValidationError("--weak simulates sets of several sizes; --particles gives only one.")
     }
@@ -93,6 +101,7 @@ struct ScaleCommand: ParsableCommand {
         experiment.simulateOptions = simulate.split(separator: " ").map(String.init)
         experiment.averageOptions = averageOptions
         experiment.overwrite = overwrite
+        experiment.repeats = repeats
         try experiment.run { writeToStandardError("\($0)\n") }
       }
       let folder = output ?? collect!

@@ -40,10 +40,24 @@ extension CommandTests {
       #expect(try folder.text("scaling/scaling.svg").hasSuffix("</svg>\n"))
       #expect(run.output.contains("Strong scaling"))
 
-      // Again: what is complete is kept. And the figures come out the same when only collected.
+      // Again, with a second run on each number of ranks: what is complete is kept.
+      let repeated = try Command.run(
+        Array(arguments[..<5]) + ["--repeats", "2"] + Array(arguments[5...]))
+      #expect(repeated.status == 0 && repeated.messages.contains("ranks-0001 is complete"))
+      #expect(try folder.text("scaling/scaling.csv").contains("largest_seconds"))
+      let second = try RunOutput.record(folder, "scaling/ranks-0002-repeat-2")
+      let first = try RunOutput.record(folder, "scaling/ranks-0002")
+      let lengths = [first, second].compactMap { $0["seconds"] as? Double }
+      let both = try #require(
+        try JSONSerialization.jsonObject(with: folder.data("scaling/scaling.json"))
+          as? [String: Any])
+      let entry = try #require((both["runs"] as? [[String: Any]])?.last)
+      #expect(entry["ranks"] as? Int == 2 && entry["runs"] as? Int == 2)
+      #expect(entry["seconds"] as? Double == lengths.min())
+      #expect(entry["largest_seconds"] as? Double == lengths.max())
+
+      // The figures come out the same when only collected.
       let csv = try folder.text("scaling/scaling.csv")
-      let again = try Command.run(arguments)
-      #expect(again.status == 0 && again.messages.contains("ranks-0002 is complete"))
       let collected = try Command.run(["scale", "--collect", folder.file("scaling")])
       #expect(collected.status == 0, "\(collected.text)")
       #expect(try folder.text("scaling/scaling.csv") == csv)
@@ -55,6 +69,7 @@ extension CommandTests {
         (["--collect", folder.path], "no run in it"),
         ([], "Give either --output or --collect"),
         (["--output", folder.file("a"), "--ranks", "1,x"], "--ranks is '1,x'"),
+        (["--output", folder.file("a"), "--repeats", "0"], "--repeats is 0; at least 1"),
         (["--output", folder.file("a"), "--launcher", "no-such-program"], "failed with status"),
       ] {
         let run = try Command.run(["scale"] + arguments)

@@ -80,6 +80,54 @@ import Testing
     #expect(study.runs[2].processorSeconds == 95)
   }
 
+  /// Two and three runs of a number of ranks: the middle one counts, of two the faster; and of two ways to share the
+  /// same cores the one with the faster middle, though the other has the fastest run.
+  @Test func repeatedRunsCountByTheirMedian() throws {
+    func run(_ name: String, ranks: Int, threads: Int = 1, _ seconds: Double) -> ScalingStudy.Run {
+      var record = record(ranks: ranks, seconds: seconds, stages: [("survey", seconds, 0, [1])])
+      record.threads = threads
+      return .init(folder: name, record: record)
+    }
+    let study = try ScalingStudy(
+      [
+        run("a", ranks: 1, 11), run("b", ranks: 1, 19), run("c", ranks: 1, 10),
+        run("d", ranks: 2, 7), run("e", ranks: 2, 6),
+        run("f", ranks: 4, 1), run("g", ranks: 4, 5), run("h", ranks: 4, 6),
+        run("i", ranks: 2, threads: 2, 4), run("j", ranks: 2, threads: 2, 4.5),
+      ], folder: "x")
+    #expect(study.runs.map(\.folder) == ["a", "e", "i"])
+    #expect(study.repeats.map(\.spread) == [10...19, 6...7, 4...4.5])
+    #expect(study.base.seconds == 11 && abs(study.speedUp(study.runs[1]) - 11.0 / 6) < 1e-12)
+
+    let report = ScalingReport(study, model: CostModel(machine: .builtIn))
+    let csv = report.csv.split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+    #expect(Set(csv.map(\.count)).count == 1)
+    let totals = csv.filter { $0[3] == "total" }.map { Array($0.suffix(3)) }
+    #expect(totals == [["3", "10", "19"], ["2", "6", "7"], ["2", "4", "4.5"]])
+    let json = try #require(
+      try JSONSerialization.jsonObject(with: Data(report.json().utf8)) as? [String: Any])
+    let runs = try #require(json["runs"] as? [[String: Any]])
+    #expect(runs.map { $0["runs"] as? Int } == [3, 2, 2])
+    #expect(runs.map { $0["least_seconds"] as? Double } == [10, 6, 4])
+    #expect(runs.map { $0["largest_seconds"] as? Double } == [19, 7, 4.5])
+    #expect(report.text.contains("Largest") && report.text.contains("19.0 s"))
+  }
+
+  /// One run on each number of ranks, then the next ones, each in a folder that `--collect` reads.
+  @Test func repeatsAreInterleaved() {
+    var experiment = ScalingExperiment(folder: "x", ranks: [1, 16], images: 100, growth: nil)
+    #expect(experiment.runs.map(\.name) == ["ranks-0001", "ranks-0016"])
+    experiment.repeats = 3
+    #expect(
+      experiment.runs.map(\.name) == [
+        "ranks-0001", "ranks-0016", "ranks-0001-repeat-2", "ranks-0016-repeat-2",
+        "ranks-0001-repeat-3", "ranks-0016-repeat-3",
+      ])
+    #expect(experiment.runs.map(\.ranks) == [1, 16, 1, 16, 1, 16])
+  }
+
   @Test func weakScalingComparesTimes() throws {
     let runs = [(1, 1000, 10.0), (4, 2000, 12.5)].map { ranks, images, seconds in
       ScalingStudy.Run(
@@ -122,6 +170,7 @@ import Testing
     // Only so many ranks as there are images; else 4096.
     #expect(line.last?["cores"] as? Int == 512)
     #expect(report.text.contains("Strong scaling") && report.text.contains("3.33"))
+    #expect(!report.text.contains("Largest"))
   }
 
   @Test func theModelsLineGoesTo4096Ranks() throws {
