@@ -35,7 +35,15 @@ struct ClassPosterior {
     _ b: UnsafePointer<Float>, group: Int, rotation: Float, reflected: Bool, weight: Double = 1
   ) {
     groupWeights[group] += weight
-    layout.add(b, rotation: rotation, reflected: reflected, weight: weight, to: &statistic)
+    let mirror: Double = reflected ? -1 : 1
+    layout.forEachPhase(of: Double(rotation)) { block, _, phase in
+      let (c, s) = (weight * phase.x, weight * phase.y)
+      for component in layout.components(ofBlock: block) {
+        let (re, im) = (Double(b[2 * component]), mirror * Double(b[2 * component + 1]))
+        statistic[2 * component] += c * re - s * im
+        statistic[2 * component + 1] += s * re + c * im
+      }
+    }
   }
 
   /// alpha_class, component-major, (re, im).
@@ -57,24 +65,5 @@ struct ClassPosterior {
       }
     }
     return result
-  }
-}
-
-extension AngularLayout {
-  /// Adds `weight` times an image's statistic (component-major, (re, im)), reflected if asked, then rotated by
-  /// `rotation` radians, to a sum of statistics.
-  func add(
-    _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool, weight: Double,
-    to sum: inout [Double]
-  ) {
-    let mirror: Double = reflected ? -1 : 1
-    forEachPhase(of: Double(rotation)) { block, _, phase in
-      let (c, s) = (weight * phase.x, weight * phase.y)
-      for component in components(ofBlock: block) {
-        let (re, im) = (Double(b[2 * component]), mirror * Double(b[2 * component + 1]))
-        sum[2 * component] += c * re - s * im
-        sum[2 * component + 1] += s * re + c * im
-      }
-    }
   }
 }

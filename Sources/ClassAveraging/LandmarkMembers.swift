@@ -35,9 +35,6 @@ struct LandmarkWork {
   private var groups: [Int32] { passes.groups }
   private var comm: Communicator { passes.comm }
 
-  /// Members that are fetched at a time, about: of all landmarks at once where the images are few.
-  private static let membersAtATime = 1 << 16
-
   /// The classes, those of all landmarks on every rank. Collective.
   /// - Parameters:
   ///   - images: the landmarks' images, in the order of the landmarks.
@@ -107,8 +104,8 @@ struct LandmarkWork {
       )
     }
     let chunk =
-      groups.count <= Self.membersAtATime
-      ? max(1, most) : max(1, Self.membersAtATime / max(1, longest))
+      groups.count <= ClassSize.membersAtATime
+      ? max(1, most) : max(1, ClassSize.membersAtATime / max(1, longest))
     for start in stride(from: 0, to: most, by: chunk) {
       let part = min(start, images.count)..<min(start + chunk, images.count)
       let needed = Set(images[part].joined()).sorted()
@@ -179,7 +176,7 @@ private final class LandmarkAlignment {
       scorer.fill(batch.count) { first, second in
         for (lane, at) in batch.enumerated() {
           let b = row(images[at])
-          put(b, lane: lane, of: second)
+          second.setLane(lane, to: b, count: 2 * model.layout.componentCount)
           put(statistic, without: members[images[at]], b, lane: lane)
         }
         model.weighted(classes, groups: last, Int(group), into: first)
@@ -193,13 +190,6 @@ private final class LandmarkAlignment {
     return result
   }
 
-  private func put(
-    _ b: UnsafePointer<Float>, lane: Int, of lanes: UnsafeMutablePointer<SIMD16<Float>>
-  ) {
-    let target = UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Float.self) + lane
-    for i in 0..<2 * model.layout.componentCount { target[16 * i] = b[i] }
-  }
-
   /// The statistic of the class, less that of a member.
   private func put(
     _ statistic: UnsafePointer<Float>, without member: LandmarkMembers.Member?,
@@ -207,7 +197,7 @@ private final class LandmarkAlignment {
   ) {
     classes.withUnsafeMutableBufferPointer { classes in
       let lanes = classes.baseAddress!
-      put(statistic, lane: lane, of: lanes)
+      lanes.setLane(lane, to: statistic, count: 2 * model.layout.componentCount)
       guard let member else { return }
       let target = UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Float.self) + lane
       let mirror: Float = member.isReflected ? -1 : 1

@@ -26,16 +26,10 @@ final class PairScorer {
   ///   - w: P_gh b_i of the first image; b: b_j of the second; both component-major, (re, im).
   ///   - offset: constant_gh + self_i(h) + self_j(g).
   func add(weighted w: UnsafePointer<Float>, second b: UnsafePointer<Float>, offset: Float) {
-    let lane = filled
-    second.withUnsafeMutableBytes { bytes in
-      let target = bytes.assumingMemoryBound(to: Float.self).baseAddress! + lane
-      for i in 0..<model.layout.componentCount * 2 { target[16 * i] = b[i] }
-    }
-    first.withUnsafeMutableBytes { bytes in
-      let target = bytes.assumingMemoryBound(to: Float.self).baseAddress! + lane
-      for i in 0..<model.layout.componentCount * 2 { target[16 * i] = w[i] }
-    }
-    offsets[lane] = offset
+    let count = model.layout.componentCount * 2
+    second.withUnsafeMutableBufferPointer { $0.baseAddress!.setLane(filled, to: b, count: count) }
+    first.withUnsafeMutableBufferPointer { $0.baseAddress!.setLane(filled, to: w, count: count) }
+    offsets[filled] = offset
     filled += 1
   }
 
@@ -86,5 +80,13 @@ final class PairScorer {
       }
       rotations.set(block: block, (ac + bd, ad - bc), reflected: (ac - bd, -ad - bc))
     }
+  }
+}
+
+extension UnsafeMutablePointer<SIMD16<Float>> {
+  /// Writes one image of 16, `values[i]` into the lane of vector i.
+  func setLane(_ lane: Int, to values: UnsafePointer<Float>, count: Int) {
+    let target = UnsafeMutableRawPointer(self).assumingMemoryBound(to: Float.self) + lane
+    for i in 0..<count { target[16 * i] = values[i] }
   }
 }

@@ -26,6 +26,10 @@ public enum SearchCost {
 
 /// How large classes are.
 public enum ClassSize {
+  /// Members of landmarks' classes whose rows a rank fetches at a time, about; those of all its landmarks at once
+  /// where there are no more images.
+  public static let membersAtATime = 1 << 16
+
   /// How many neighbours make a class among `images`: a small part of all views, at most 50.
   public static func members(images: Int, neighbours: Int) -> Int {
     ClassPasses.members(images: images, neighbours: neighbours)

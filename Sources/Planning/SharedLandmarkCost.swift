@@ -72,7 +72,7 @@ extension CostModel {
 }
 
 extension NetworkCost {
-  /// The members' rows, `LandmarkWork.membersAtATime` at a time; by landmarks most are the rank's own.
+  /// The members' rows, `ClassSize.membersAtATime` at a time; by landmarks most are the rank's own.
   private func fetchMembers(
     _ stage: inout CostModel.Stage, landmarks: Double, members: Double, times: Double
   ) {
@@ -153,7 +153,7 @@ extension MemoryCost {
 
   /// Landmarks of a rank whose members' rows are fetched at a time (`LandmarkWork`).
   static func landmarksAtATime(images: Double, members: Double) -> Double {
-    let most = Double(1 << 16)
+    let most = Double(ClassSize.membersAtATime)
     return images <= most ? .infinity : max(1, most / members)
   }
 }
