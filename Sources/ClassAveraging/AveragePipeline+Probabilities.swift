@@ -63,7 +63,7 @@ extension AveragePipeline {
     let probability: any NeighbourProbability =
       source == .formula
       ? ProbabilityFormula()
-      : try calibrated(search, passes: 1 + found.reports.count, model, scoring)
+      : try calibrated(search, found, model, scoring)
     var passes = found.passes
     passes.observer = stoppable.observer
     let result = try NeighbourFeatureExtraction(basis: model.basis, passes: passes)
@@ -75,16 +75,17 @@ extension AveragePipeline {
 
   /// The probabilities of this model's neighbours, by the same search among simulated images. Collective.
   private func calibrated(
-    _ search: SuspectSearch, passes: Int, _ model: FittedModel, _ scoring: SuspectScoring
+    _ search: SuspectSearch, _ own: Found, _ model: FittedModel, _ scoring: SuspectScoring
   ) throws -> any NeighbourProbability {
     var options = options
     // By themselves they might stop elsewhere; those of a sample among landmarks are not counted.
-    if search == .allPairs { options.passes = passes }
+    if search == .allPairs { options.passes = 1 + own.reports.count }
     let pipeline = AveragePipeline(
       options: options, on: comm, observer: PrefixedObserver("calibration:", observer),
       checkpoints: checkpoints?.ofCalibration())
     let calm = pipeline.stoppable
-    let (images, posterior, statistics) = try simulated(like: model, calm.observer)
+    let (particle, images, posterior, statistics) = try simulated(
+      like: model, classes: own, calm.observer)
     // Too little signal to say anything.
     if posterior.layout.componentCount == 0 { return ProbabilityFormula() }
     let rows = DistributedRows(statistics, partition: model.partition, on: comm)
@@ -101,7 +102,7 @@ extension AveragePipeline {
     passes.observer = calm.observer
     let unseen = UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
-      mean: model.estimate.mean, covariance: images.covariance)
+      mean: model.estimate.mean, covariance: particle.covariance)
     return try ProbabilityCalibration(
       basis: model.basis, passes: passes, clean: images.clean, unseen: unseen
     ).fit(found.table, neighbours: neighboursWithProbability(of: passes.members))
@@ -112,19 +113,32 @@ extension AveragePipeline {
     options.isLengthAutomatic ? members : options.neighbours
   }
 
-  /// Images like those of a model, a model fitted to them all as to the run's own, and
+  /// Images like those of a run, a model fitted to them all as to the run's own, and
   /// their statistics in it. Collective.
-  private func simulated(like model: FittedModel, _ observer: any StageObserver) throws -> (
-    images: SimulatedImages, posterior: PosteriorModel, statistics: SteerableCoefficients
-  ) {
+  private func simulated(like model: FittedModel, classes: Found, _ observer: any StageObserver)
+    throws -> (
+      particle: VolumeEstimate, images: SimulatedImages, posterior: PosteriorModel,
+      statistics: SteerableCoefficients
+    )
+  {
     let groups = model.groups.groupOfParticle
     let own = model.partition.range(of: comm.rank)
     let imageModel = ImageModel(basis: model.basis, groups: model.groups)
     let variance = model.survey.noiseVariance
+    observer.stageBegan("volume", items: MatchingSize.rounds)
+    var passes = classes.passes
+    passes.observer = observer
+    let particle = try VolumeEstimate(
+      like: model.estimate, basis: model.basis,
+      classAverages: NeighbourFeatureExtraction(basis: model.basis, passes: passes)
+        .classAverages(of: classes.table, count: MatchingSize.images),
+      seed: options.seed, threads: options.model.threads, on: comm, observer: observer)
+    observer.stageEnded()
     observer.stageBegan("images", items: own.count)
     let images = try SimulatedImages(
-      like: model.estimate, model: imageModel, noiseVariance: variance, groups: groups, own: own,
-      seed: options.seed, threads: options.model.threads, on: comm, observer: observer)
+      of: particle, mean: model.estimate.mean, model: imageModel, noiseVariance: variance,
+      groups: groups, own: own, seed: options.seed, threads: options.model.threads,
+      observer: observer)
     observer.stageEnded()
     observer.stageBegan("covariance", items: own.count)
     defer { observer.stageEnded() }
@@ -137,7 +151,7 @@ extension AveragePipeline {
         shrinkage: options.model.shrinkage, on: comm),
       model: imageModel, noiseVariance: variance)
     return (
-      images, posterior,
+      particle, images, posterior,
       posterior.sufficientStatistics(of: images.statistics, groups: groups[own])
     )
   }

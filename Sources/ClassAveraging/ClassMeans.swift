@@ -11,8 +11,8 @@ struct ClassMeans {
   let threads: Int
   let observer: any StageObserver
 
-  /// alpha_class of the images of `range`, component-major, (re, im), one row after the other. Collective:
-  /// every rank takes part in the exchange of coefficients, with an empty range where it has nothing to
+  /// alpha_class of some images, component-major, (re, im), one row after the other. Collective:
+  /// every rank takes part in the exchange of coefficients, with no image where it has nothing to
   /// do.
   /// - Parameters:
   ///   - table: the neighbours, on every rank.
@@ -20,9 +20,10 @@ struct ClassMeans {
   ///   - weight: with what weight the neighbour at an entry of the table enters.
   /// - Throws: `LAPACKError`, `MPIError`.
   func means(
-    of images: Range<Int>, _ table: NeighbourTable, members: Int,
+    of images: some Collection<Int>, _ table: NeighbourTable, members: Int,
     weight: (Int) -> Double = { _ in 1 }
   ) throws -> [Float] {
+    let images = Array(images)
     let k = table.neighboursPerImage
     func entries(_ image: Int) -> Range<Int> { image * k..<image * k + min(members, k) }
     var needed = images.map { Int32($0) }
@@ -39,7 +40,7 @@ struct ClassMeans {
         nonisolated(unsafe) let means = means
         parallelFor(images.count, threads: threads, state: { Box(ClassPosterior(posterior)) }) {
           state, at in
-          let image = images.lowerBound + at
+          let image = images[at]
           state.value.clear()
           func add(_ member: Int32, rotation: Float, reflected: Bool, weight: Double) {
             state.value.add(

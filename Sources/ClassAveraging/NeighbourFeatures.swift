@@ -136,4 +136,37 @@ struct NeighbourFeatureExtraction {
       try body(start..<min(start + chunk, own.upperBound))
     }
   }
+
+  /// Class averages of images evenly spread, Fourier-Bessel coefficients less the mean image, component-major,
+  /// (re, im), on every rank. Collective.
+  /// - Parameter count: of the images, at most.
+  func classAverages(of table: NeighbourTable, count: Int) throws -> [Float] {
+    let own = rows.partition.range(of: comm.rank)
+    let count = min(count, table.count)
+    let images = (0..<count).map { $0 * table.count / count }.filter { own.contains($0) }
+    let weights = NeighbourWeights(passes)
+    let posterior = passes.posterior
+    let means = try ClassMeans(
+      posterior: posterior, rows: rows, groups: passes.groups, threads: passes.threads,
+      observer: observer
+    ).means(of: images, table, members: table.neighboursPerImage) {
+      weights.weight(ofAffinity: table.affinities[$0])
+    }
+    let layout = basis.layout
+    var result = [Float](repeating: 0, count: images.count * layout.componentCount * 2)
+    for at in images.indices {
+      for (block, k) in posterior.layout.frequencies.enumerated() {
+        let vectors = posterior.synthesis[block]
+        for (q, component) in layout.components(ofBlock: k).enumerated() {
+          for (s, source) in posterior.layout.components(ofBlock: block).enumerated() {
+            for part in 0..<2 {
+              result[at * layout.componentCount * 2 + 2 * component + part] +=
+                Float(vectors[q, s]) * means[at * rows.width + 2 * source + part]
+            }
+          }
+        }
+      }
+    }
+    return try observer.communicating { try comm.allgatherRagged(result) }
+  }
 }

@@ -81,4 +81,24 @@ struct RadialCoordinates {
       }
     }
   }
+
+  /// Floats in the Fourier-Bessel coefficients of an image.
+  var width: Int { 2 * layout.componentCount }
+
+  /// Hands out the radial coordinates j of each angular frequency k of an image, (re, im).
+  /// - Parameter a: its Fourier-Bessel coefficients, component-major, (re, im).
+  func forEachCoordinate(
+    of a: UnsafePointer<Float>, _ body: (_ k: Int, _ j: Int, _ z: (Double, Double)) -> Void
+  ) {
+    for k in 0..<min(layout.blockCount, covariances.count) {
+      for j in 0..<rank {
+        var (real, imaginary) = (0.0, 0.0)
+        for (q, component) in layout.components(ofBlock: k).enumerated() {
+          real += expansions[k][q, j] * Double(a[2 * component])
+          imaginary += expansions[k][q, j] * Double(a[2 * component + 1])
+        }
+        body(k, j, (real, imaginary))
+      }
+    }
+  }
 }

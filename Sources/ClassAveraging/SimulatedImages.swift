@@ -1,39 +1,26 @@
 import LinearAlgebra
-import MPI
 
-/// Images like those of a run whose truth is known: projections of a random volume whose projections have the
-/// mean and the covariance of the run's clean images, with the run's CTFs and noise.
-///
-/// What the covariance leaves open are rotations among the harmonics of one degree (Kam 1980): they are drawn
-/// at random. The covariance is the debiased one, so that a model fitted to these images errs as the run's does.
+/// Images like those of a run whose truth is known: projections of a volume like the run's particle, with the mean of
+/// the run's clean images, its CTFs and its noise.
 struct SimulatedImages {
   /// Clean images, Fourier-Bessel coefficients; this rank's slice.
   let clean: SteerableCoefficients
   /// Their statistics B^T A^T y = B_g a + sigma B_g^{1/2} n (method E.3).
   let statistics: SteerableCoefficients
-  /// Of the clean images' coefficients over all orientations, block by block.
-  let covariance: [Matrix]
 
   /// Images made by a thread before the observer is told: between them the run may be stopped.
   private static let chunk = 1024
 
   /// - Parameters:
+  ///   - mean: of the clean images, in block k = 0 of the Fourier-Bessel basis.
   ///   - groups: the defocus group of every image.
   ///   - own: this rank's slice of the images.
-  /// - Throws: `LAPACKError`; `MPIError`.
+  /// - Throws: `LAPACKError`.
   init(
-    like estimate: MeanAndCovariance, model: ImageModel, noiseVariance: Double, groups: [Int32],
-    own: Range<Int>, seed: UInt64, threads: Int, on comm: Communicator,
-    observer: any StageObserver
+    of particle: VolumeEstimate, mean: [Double], model: ImageModel, noiseVariance: Double,
+    groups: [Int32], own: Range<Int>, seed: UInt64, threads: Int, observer: any StageObserver
   ) throws {
-    let radial = try RadialCoordinates(of: estimate.debiased, basis: model.basis)
-    let correlation = try ShellCorrelation(of: radial.covariances)
-    covariance = radial.expand(correlation.covariances)
-    // Equal on all ranks, even where their processors round differently.
-    let volume = try SimulatedVolume(
-      coefficients: observer.communicating {
-        try comm.broadcast(SimulatedVolume.coefficients(drawnFrom: correlation, seed: seed))
-      }, degree: correlation.degrees.count - 1, rank: radial.rank)
+    let (volume, radial) = (particle.volume, particle.radial)
     let layout = model.basis.layout
     let width = layout.componentCount * 2
     let roots = try model.squared.map { blocks in
@@ -56,8 +43,7 @@ struct SimulatedImages {
             let a = clean.baseAddress! + at * width
             let b = statistics.baseAddress! + at * width
             radial.expand(slice.value, into: a)
-            for (i, mean) in estimate.mean.prefix(layout.components(ofBlock: 0).count).enumerated()
-            {
+            for (i, mean) in mean.prefix(layout.components(ofBlock: 0).count).enumerated() {
               a[2 * i] += Float(mean)
             }
             let noise = NormalNumbers(seed: seed, image: image, count: layout.componentCount)

@@ -1,9 +1,13 @@
+import ClassAveraging
 import Foundation
 
 /// What the probabilities of neighbours cost: a covariance and the same search again among simulated images, of
 ///
 ///     stage                  shared by all cores                              on every rank
-///     calibration: images    n (L + 1)^2 (2 d + 8) operations on v vectors    300 L (L d^2 + 10 d^3) steps
+///     calibration: volume    N classes; in each of R rounds, S (L + 1)^2      300 L (L d^2 + 10 d^3) steps;
+///                            (2 d + 8) operations on v vectors, and N S       R N (L + 1)^2 (2 d + 8)
+///                            1024 v^2 d operations of matrix products         operations on v vectors
+///     calibration: images    n (L + 1)^2 (2 d + 8) operations on v vectors
 ///                            of angles; not in vectors, 6 n (L + 1) d 16 v,
 ///                            4 n P d, 8 n sum p_k^2 and 100 n P
 ///     calibration: fit       n (M + 1) C components
@@ -41,7 +45,20 @@ extension CostModel {
       + 8 * Double(job.basis.reduce(0) { $0 + $1 * $1 }) + 100 * functions
     images.shared = Double(job.images) * (slice + 16 * single) * machine.pairOperation
     let shells = highest * radial * radial + 10 * radial * radial * radial
-    images.repeated = 300 * highest * shells * machine.modelStep
+    var volume = Stage(name: "calibration: volume", usableThreads: Double(threads))
+    let (rounds, slices, matched) = (
+      Double(MatchingSize.rounds), Double(MatchingSize.slices),
+      Double(min(MatchingSize.images, job.images))
+    )
+    volume.shared =
+      matched * Units(job).classOperations(members: job.members) * machine.classOperation
+      + rounds * slices * slice * machine.pairOperation
+      + rounds * matched * slices * 4 * angles * angles * radial * machine.productOperation
+    volume.repeated =
+      300 * highest * shells * machine.modelStep
+      + rounds * matched * slice * machine.pairOperation
+    volume.memory = memory.fitted + 8 * slices * 2 * radial * angles
+    network.toAll(&volume, bytes: rounds * slices * 8 * radial * angles)
     images.memory = memory.fitted + 2 * memory.simulated
     let again = search.map { stage in
       var stage = stage
@@ -49,6 +66,6 @@ extension CostModel {
       stage.memory += memory.simulated
       return stage
     }
-    return [images] + again + [features("calibration: fit"), features("probabilities")]
+    return [volume, images] + again + [features("calibration: fit"), features("probabilities")]
   }
 }

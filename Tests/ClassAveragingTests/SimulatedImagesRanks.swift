@@ -16,10 +16,13 @@ struct SimulatedImagesRanks {
   private func images(_ own: Range<Int>, groups: [Int32], seed: UInt64 = 5) throws
     -> SimulatedImages
   {
-    try SimulatedImages(
-      like: small.estimate(on: testWorld()), model: small.image, noiseVariance: variance,
-      groups: groups, own: own, seed: seed, threads: 2, on: testWorld(),
-      observer: SilentObserver())
+    let estimate = try small.estimate(on: testWorld())
+    return try SimulatedImages(
+      of: VolumeEstimate(
+        like: estimate, basis: small.basis, classAverages: [], seed: seed, threads: 2,
+        on: testWorld(), observer: SilentObserver()),
+      mean: estimate.mean, model: small.image, noiseVariance: variance, groups: groups, own: own,
+      seed: seed, threads: 2, observer: SilentObserver())
   }
 
   @Test("An image does not depend on who makes it")
@@ -173,7 +176,7 @@ struct SimulatedImagesRanks {
     let covariances = covariances(correlations(degree: 6))
     let correlation = try ShellCorrelation(of: covariances)
     let volume = SimulatedVolume(
-      coefficients: try SimulatedVolume.coefficients(drawnFrom: correlation, seed: 3), degree: 6,
+      coefficients: try HarmonicRotations(of: correlation.degrees, seed: 3).coefficients, degree: 6,
       rank: 3)
     var slice = SliceValues(volume)
     let count = 20_000
@@ -201,7 +204,7 @@ struct SimulatedImagesRanks {
   @Test func slicesShareALine() throws {
     let correlation = try ShellCorrelation(of: covariances(correlations(degree: 6)))
     let volume = SimulatedVolume(
-      coefficients: try SimulatedVolume.coefficients(drawnFrom: correlation, seed: 4), degree: 6,
+      coefficients: try HarmonicRotations(of: correlation.degrees, seed: 4).coefficients, degree: 6,
       rank: 3)
     func cross(_ a: SIMD3<Float>, _ b: SIMD3<Float>) -> SIMD3<Float> {
       [a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x]

@@ -79,7 +79,8 @@ extension CommandTests {
       #expect(
         stages.compactMap { $0["name"] as? String } == [
           "input", "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2",
-          "shared landmarks", "calibration: images", "calibration: covariance",
+          "shared landmarks", "calibration: volume", "calibration: images",
+          "calibration: covariance",
           "calibration: all pairs", "calibration: affinity", "calibration: pass 2",
           "calibration: shared landmarks", "calibration: fit", "probabilities", "lists",
           "averages", "eigenimages",

@@ -1,0 +1,115 @@
+import Foundation
+
+/// A central slice of a volume on circles, by angular frequency. One instance a thread.
+struct SliceValues {
+  /// d.
+  private let rank: Int
+  /// Angles on half a circle, whole vectors of them: the other half repeats even degrees and negates odd ones.
+  let angles: Int
+  private let cosines: [Float]
+  private let sines: [Float]
+  /// Values of the even and the odd degrees, [(parity d + j) vectors + vector].
+  private(set) var values: [SIMD16<Float>]
+  let vectors: Int
+
+  init(_ volume: SimulatedVolume) {
+    rank = volume.rank
+    vectors = (volume.degree + 1 + 15) / 16
+    angles = 16 * vectors
+    (cosines, sines) = Self.circle(angles: angles)
+    values = .init(repeating: .zero, count: 2 * rank * vectors)
+  }
+
+  /// Cosines and sines of the angles of a whole circle.
+  fileprivate static func circle(angles: Int) -> ([Float], [Float]) {
+    let turns = (0..<2 * angles).map { .pi * Double($0) / Double(angles) }
+    return (turns.map { Float(cos($0)) }, turns.map { Float(sin($0)) })
+  }
+
+  mutating func fill(_ volume: SimulatedVolume, orientation: RandomOrientation) {
+    let (u, v) = (orientation.first, orientation.second)
+    let (rank, vectors) = (rank, vectors)
+    cosines.withUnsafeBytes { cosines in
+      sines.withUnsafeBytes { sines in
+        volume.coefficients.withUnsafeBufferPointer { coefficients in
+          values.withUnsafeMutableBufferPointer { values in
+            for i in values.indices { values[i] = .zero }
+            for vector in 0..<vectors {
+              let c = cosines.loadUnaligned(fromByteOffset: 64 * vector, as: SIMD16<Float>.self)
+              let s = sines.loadUnaligned(fromByteOffset: 64 * vector, as: SIMD16<Float>.self)
+              volume.harmonics.forEach(
+                x: u.x * c + v.x * s, y: u.y * c + v.y * s, z: u.z * c + v.z * s
+              ) { l, m, value in
+                let source = coefficients.baseAddress! + (l * l + l + m) * rank
+                let target = values.baseAddress! + (l & 1) * rank * vectors + vector
+                for j in 0..<rank {
+                  target[j * vectors].addProduct(SIMD16(repeating: source[j]), value)
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// The coordinates of angular frequency k of the slice as a real image's complex coefficients of the real
+  /// orthonormal basis: sqrt 2 a_k for k > 0.
+  func frequency(_ k: Int) -> [(Double, Double)] {
+    let scale = (k == 0 ? 1 : 2.0.squareRoot()) / Double(angles)
+    return (0..<rank).map { j in
+      var (real, imaginary) = (0.0, 0.0)
+      for vector in 0..<vectors {
+        let value = values[((k & 1) * rank + j) * vectors + vector]
+        for lane in 0..<16 {
+          let angle = k * (16 * vector + lane) % (2 * angles)
+          real += Double(value[lane] * cosines[angle])
+          imaginary += Double(value[lane] * sines[angle])
+        }
+      }
+      return (scale * real, scale * imaginary)
+    }
+  }
+}
+
+/// The sum of images put into a volume as its slices: the inner product of each harmonic with them.
+struct SliceSum {
+  /// As `SimulatedVolume.coefficients`.
+  private(set) var coefficients: [Double]
+  private let volume: SimulatedVolume
+  private let angles: Int
+  private let cosines: [Float]
+  private let sines: [Float]
+
+  init(_ volume: SimulatedVolume) {
+    self.volume = volume
+    angles = SliceValues(volume).angles
+    (cosines, sines) = SliceValues.circle(angles: angles)
+    coefficients = .init(repeating: 0, count: volume.coefficients.count)
+  }
+
+  /// - Parameter image: as `SliceValues.values`.
+  mutating func add(_ image: [Float], orientation: RandomOrientation) {
+    let (u, v, rank) = (orientation.first, orientation.second, volume.rank)
+    func vector(_ values: UnsafeRawBufferPointer, _ at: Int) -> SIMD16<Float> {
+      values.loadUnaligned(fromByteOffset: 4 * at, as: SIMD16<Float>.self)
+    }
+    for start in stride(from: 0, to: angles, by: 16) {
+      let c = cosines.withUnsafeBytes { vector($0, start) }
+      let s = sines.withUnsafeBytes { vector($0, start) }
+      image.withUnsafeBytes { image in
+        coefficients.withUnsafeMutableBufferPointer { coefficients in
+          volume.harmonics.forEach(
+            x: u.x * c + v.x * s, y: u.y * c + v.y * s, z: u.z * c + v.z * s
+          ) { l, m, value in
+            let target = coefficients.baseAddress! + (l * l + l + m) * rank
+            for j in 0..<rank {
+              let part = vector(image, ((l & 1) * rank + j) * angles + start)
+              target[j] += Double((part * value).sum())
+            }
+          }
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,191 @@
+import Foundation
+import Fourier
+import LinearAlgebra
+import MPI
+import TestSupport
+import Testing
+
+@testable import ClassAveraging
+
+/// Images of a long particle of Gaussian blobs, pixel by pixel, whose volume is to be found again.
+@Suite(.serialized, .timeLimit(.minutes(2)))
+struct VolumeMatchingRanks {
+  private let basis = FourierBesselBasis(size: 32, bandLimit: 0.25, radius: 14)
+  private let blobs: [SIMD3<Double>] = [
+    [0, 0, 9], [1, 1, 5], [-1, 2, 1], [2, -1, -4], [0, 1, -8], [4, 0, 6],
+  ]
+  /// Blobs of this width, in pixels.
+  private let width = 1.8
+
+  /// What turns pixels into coefficients, pixels x (2 x components).
+  private func analysis() -> Matrix {
+    let (size, layout) = (basis.size, basis.layout)
+    var result = Matrix(rows: size * size, columns: 2 * layout.componentCount)
+    for pixel in 0..<size * size {
+      let (x, y) = (Double(pixel % size - size / 2), Double(pixel / size - size / 2))
+      let (r, angle) = ((x * x + y * y).squareRoot(), atan2(y, x))
+      let bessel = besselJs(through: layout.blockCount, at: 2 * .pi * basis.bandLimit * r)
+      for k in 0..<layout.blockCount {
+        let radial = basis.realRadial(block: k, at: r, bessel: bessel[k])
+        for (value, component) in zip(radial, layout.components(ofBlock: k)) {
+          let scale = k == 0 ? 1 : 2.0.squareRoot()
+          result[pixel, 2 * component] = scale * value * cos(Double(k) * angle)
+          result[pixel, 2 * component + 1] = scale * value * sin(Double(k) * angle)
+        }
+      }
+    }
+    return result
+  }
+
+  /// Coefficients of projections, less their mean, images x (2 x components).
+  private func images(_ count: Int) -> Matrix {
+    let size = basis.size
+    var pixels = Matrix(rows: count, columns: size * size)
+    for image in 0..<count {
+      let orientation = RandomOrientation(image: image, seed: 77)
+      let (u, v) = (SIMD3<Double>(orientation.first), SIMD3<Double>(orientation.second))
+      for blob in blobs {
+        let (x, y) = ((blob * u).sum(), (blob * v).sum())
+        for pixel in 0..<size * size {
+          let (dx, dy) = (
+            Double(pixel % size - size / 2) - x, Double(pixel / size - size / 2) - y
+          )
+          pixels[image, pixel] += exp(-(dx * dx + dy * dy) / (2 * width * width))
+        }
+      }
+    }
+    var result = pixels * analysis()
+    for column in 0..<2 * basis.layout.components(ofBlock: 0).count {
+      let mean = (0..<count).reduce(0) { $0 + result[$1, column] } / Double(count)
+      for image in 0..<count { result[image, column] -= mean }
+    }
+    return result
+  }
+
+  private func covariance(_ images: Matrix) -> [Matrix] {
+    (0..<basis.layout.blockCount).map { k in
+      let components = basis.layout.components(ofBlock: k)
+      var sum = Matrix(rows: components.count, columns: components.count)
+      for image in 0..<images.rows {
+        for (i, a) in components.enumerated() {
+          for (j, b) in components.enumerated() {
+            sum[i, j] +=
+              images[image, 2 * a] * images[image, 2 * b]
+              + images[image, 2 * a + 1] * images[image, 2 * b + 1]
+          }
+        }
+      }
+      return (1 / Double(images.rows * (k == 0 ? 1 : 2))) * sum
+    }
+  }
+
+  /// How unequal the views are: the standard deviation of their energies over the mean.
+  private func spread(_ energies: [Double]) -> Double {
+    let mean = energies.reduce(0, +) / Double(energies.count)
+    let square = energies.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Double(energies.count)
+    return square.squareRoot() / mean
+  }
+
+  /// Slices as `SliceValues` has them.
+  private func slices(_ volume: SimulatedVolume, _ count: Int) -> [[Float]] {
+    var slice = SliceValues(volume)
+    return (0..<count).map { at in
+      slice.fill(volume, orientation: RandomOrientation(image: at, seed: 99))
+      return slice.values.flatMap { vector in (0..<16).map { vector[$0] } }
+    }
+  }
+
+  private func correlation(_ a: [Float], _ b: [Float]) -> Float {
+    func product(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
+    return product(a, b) / (product(a, a) * product(b, b)).squareRoot()
+  }
+
+  @Test("The views of the volume found are those of the particle")
+  func findsTheParticle() throws {
+    let comm = try testWorld()
+    let images = images(600)
+    let radial = try RadialCoordinates(of: covariance(images), basis: basis)
+    let shells = try ShellCorrelation(of: radial.covariances)
+    #expect(shells.residual < 0.01)
+    let rows = images.storage.map { Float($0) }
+    let columns = images.columns
+    func found(like images: ArraySlice<Float>, threads: Int = 2) throws -> SimulatedVolume {
+      var matching = VolumeMatching(
+        correlation: shells, radial: radial, seed: 5, threads: threads, comm: comm,
+        observer: SilentObserver())
+      matching.slices = 400
+      return try matching.volume(like: Array(images))
+    }
+    let (random, own) = (try found(like: []), try found(like: rows[0..<160 * columns]))
+    let angles = SliceValues(own).angles
+
+    // Images that were not matched.
+    let others = CircleImages(
+      Array(rows[500 * columns..<512 * columns]), radial: radial, angles: angles)
+    func likeness(_ volume: SimulatedVolume) -> Float {
+      let slices = slices(volume, 300)
+      let best = (0..<others.count).map { image in
+        stride(from: 0, to: 2 * angles, by: 2).reduce(Float(-1)) { best, shift in
+          let rotated = others.rotated(image, by: shift)
+          return slices.reduce(best) { max($0, correlation(rotated, $1)) }
+        }
+      }
+      return best.sorted()[best.count / 2]
+    }
+    #expect(likeness(own) > 0.93)
+    #expect(likeness(random) < 0.85)
+
+    let truth = spread(
+      (0..<images.rows).map { image in
+        (0..<columns).reduce(0) { $0 + images[image, $1] * images[image, $1] }
+      })
+    func views(_ volume: SimulatedVolume) -> Double {
+      spread(slices(volume, 300).map { Double($0.reduce(0) { $0 + $1 * $1 }) })
+    }
+    #expect(abs(views(own) / truth - 1) < 0.15)
+
+    // To the last bit on any number of threads; ranks are compared by the probabilities of a whole run.
+    #expect(
+      try found(like: rows[0..<160 * columns], threads: 1).coefficients == own.coefficients)
+  }
+
+  @Test("Slices and sums of slices are adjoint")
+  func slicesAndSumsAreAdjoint() throws {
+    let (degree, rank) = (18, 3)
+    let values = randomNormals((degree + 1) * (degree + 1) * rank, seed: 3).map { Float($0) }
+    let volume = SimulatedVolume(coefficients: values, degree: degree, rank: rank)
+    let orientation = RandomOrientation(image: 3, seed: 8)
+    var slice = SliceValues(volume)
+    slice.fill(volume, orientation: orientation)
+    let image = randomNormals(2 * rank * slice.angles, seed: 4).map { Float($0) }
+    var sum = SliceSum(volume)
+    sum.add(image, orientation: orientation)
+    let projected = slice.values.flatMap { vector in (0..<16).map { vector[$0] } }
+    let one = zip(projected, image).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+    let other = zip(values, sum.coefficients).reduce(0) { $0 + Double($1.0) * $1.1 }
+    let size = projected.reduce(0) { $0 + Double($1 * $1) }
+    #expect(abs(one - other) < 1e-4 * size.squareRoot() * Double(image.count).squareRoot())
+  }
+
+  @Test("Turned harmonics keep the covariance and come closest to the others")
+  func alignmentIsTheBest() throws {
+    let matrices = (0...5).map { l in
+      l == 0 ? Matrix(rows: 3, columns: 3) : randomPositiveDefinite(3, floor: 0.1, seed: UInt64(l))
+    }
+    let target = try HarmonicRotations(of: matrices, seed: 21)
+    var turned = try HarmonicRotations(of: matrices, seed: 22)
+    try turned.align(to: target.coefficients.map { Double($0) })
+    // The target is one of them: nothing else has its inner product with itself.
+    for (a, b) in zip(turned.coefficients, target.coefficients) { #expect(abs(a - b) < 1e-3) }
+    // Of any target, X_l stays what it is.
+    try turned.align(to: randomNormals(36 * 3, seed: 9))
+    let values = turned.coefficients.map { Double($0) }
+    for (l, matrix) in matrices.enumerated() where l > 0 {
+      let part = Matrix(
+        rows: 2 * l + 1, columns: 3, storage: Array(values[3 * l * l..<3 * (l + 1) * (l + 1)]))
+      let found = (1 / Double(2 * l + 1)) * (part.transposed * part)
+      let difference = found - matrix
+      #expect(difference.innerProduct(difference).squareRoot() < 1e-4 * matrix.trace, "\(l)")
+    }
+  }
+}
