@@ -281,8 +281,6 @@ public struct AveragePipeline {
     let averages = ClassAverages(
       model: neighbours.model, rows: neighbours.rows, synthesis: synthesis,
       threads: options.model.threads, comm: comm, observer: observer)
-    setBLASThreads(options.model.threads)
-    defer { setBLASThreads(1) }
     try averages.stream(neighbours.table, count: count) {
       try checkpoints?.stop.throwIfAsked()
       try consume($0)

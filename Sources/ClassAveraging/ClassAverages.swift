@@ -36,7 +36,7 @@ struct ClassAverages {
       threads: threads, observer: observer)
     return synthesis.images(
       of: try means.means(of: images, table, members: table.neighboursPerImage),
-      count: images.count)
+      count: images.count, threads: threads)
   }
 }
 

@@ -71,8 +71,9 @@ public struct ImageSynthesis: Sendable {
   }
 
   /// The images of `count` rows of coordinates (component-major, real and imaginary part side by side),
-  /// one after the other, size^2 pixels each, `together` at a time.
-  public func images(of coordinates: [Float], count: Int) -> [Float] {
+  /// one after the other, size^2 pixels each: products of `together` images, each by one thread, so that the number
+  /// of threads changes nothing.
+  public func images(of coordinates: [Float], count: Int, threads: Int = 1) -> [Float] {
     let width = layout.componentCount * 2
     precondition(coordinates.count == count * width)
     var real = [Float](repeating: 0, count: count * realCount)
@@ -90,7 +91,10 @@ public struct ImageSynthesis: Sendable {
     for _ in 0..<count { result += mean }
     result.withUnsafeMutableBufferPointer { result in
       real.withUnsafeBufferPointer { real in
-        for start in stride(from: 0, to: count, by: Self.together) {
+        nonisolated(unsafe) let (result, real) = (result, real)
+        parallelFor((count + Self.together - 1) / Self.together, threads: threads, state: { 0 }) {
+          _, product in
+          let start = product * Self.together
           multiply(
             real.baseAddress! + start * realCount, lda: realCount, images, ldb: pixels,
             into: result.baseAddress! + start * pixels, ldc: pixels,

@@ -15,7 +15,7 @@ struct ProbabilityCalibration {
   let unseen: UnseenSignal
 
   /// Pairs that are looked at, of images evenly spread.
-  private static let sample = 20_000
+  private static let sample = 50_000
   /// A neighbour whose clean image correlates better than this is a true one (`kindred evaluate`).
   static let trueCorrelation = 0.9
 

@@ -39,6 +39,7 @@ struct NetworkCost {
 
   /// Every rank gets the parts of all ranks, four columns of them, each after its counts.
   func toAll(_ stage: inout CostModel.Stage, bytes: Double) {
+    if ranks == 1 { return }
     stage.communication += foreign * bytes / machine.bandwidth + 8 * p * machine.latency
     stage.bytes += bytes
     stage.messages += 8 * p
