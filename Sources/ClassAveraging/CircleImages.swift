@@ -36,6 +36,9 @@ struct CircleImages {
     }
   }
 
+  /// Of an image, as far as it lies on half a circle.
+  var meanEnergy: Float { values.reduce(0) { $0 + $1 * $1 } / Float(max(1, count)) }
+
   /// An image rotated by `shift` angles.
   func rotated(_ image: Int, by shift: Int) -> [Float] {
     var row = [Float](repeating: 0, count: width)

@@ -31,7 +31,7 @@ struct VolumeMatching {
 
   /// How an image lies among slices.
   private struct Place {
-    /// <image, slice> - |slice|^2 / 2: the larger the closer.
+    /// c <image, slice> - |slice|^2 / 2: the larger the closer.
     var score = -Float.infinity
     var slice = 0
     /// By how many angles the image is rotated to lie like the slice.
@@ -97,6 +97,8 @@ struct VolumeMatching {
     let energies = (0..<count).map { at in
       slices[at * width..<(at + 1) * width].reduce(Float(0)) { $0 + $1 * $1 }
     }
+    // Class averages are smaller than projections by what noise has left uncertain.
+    let scale = (energies.reduce(0, +) / Float(count) / max(images.meanEnergy, 1e-30)).squareRoot()
     let own = Partition(of: images.count, among: comm.size).range(of: comm.rank)
     var places = [Place](repeating: Place(), count: own.count)
     slices.withUnsafeBufferPointer { slices in
@@ -109,7 +111,7 @@ struct VolumeMatching {
             for slice in 0..<count {
               let (even, odd) = products.value[shift, slice]
               // Half a turn more negates the odd degrees.
-              let score = even + abs(odd) - energies[slice] / 2
+              let score = scale * (even + abs(odd)) - energies[slice] / 2
               if score > places[at].score {
                 places[at] = Place(
                   score: score, slice: slice, shift: odd < 0 ? shift + angles : shift)
