@@ -10,8 +10,10 @@ struct CircleImages {
   let width: Int
   private var values: [Float]
 
-  /// - Parameter images: Fourier-Bessel coefficients, component-major, (re, im), one image after the other.
-  init(_ images: [Float], radial: RadialCoordinates, angles: Int) {
+  /// - Parameters:
+  ///   - images: Fourier-Bessel coefficients, component-major, (re, im), one image after the other.
+  ///   - degree: angular frequencies beyond it are left out.
+  init(_ images: [Float], radial: RadialCoordinates, degree: Int, angles: Int) {
     self.angles = angles
     width = 2 * radial.rank * angles
     count = images.count / radial.width
@@ -23,6 +25,7 @@ struct CircleImages {
     for image in 0..<count {
       images.withUnsafeBufferPointer { images in
         radial.forEachCoordinate(of: images.baseAddress! + image * radial.width) { k, j, z in
+          if k > degree { return }
           // A function of angular frequency k has the transform (-i)^k R_k(xi), up to -i for odd k; sqrt 2 as in
           // `SliceValues.frequency`.
           let factor = (k & 2 == 0 ? 1 : -1) * (k == 0 ? 1 : 2.0.squareRoot())

@@ -42,11 +42,11 @@ struct HarmonicRotations {
 
   /// Turns the harmonics of each degree so that their inner product with others is the largest one (the orthogonal
   /// Procrustes problem; Schoenemann 1966).
-  /// - Parameter others: in the order of `coefficients`.
+  /// - Parameter others: in the order of `coefficients`, of the lowest degrees; other degrees stay as they are.
   /// - Throws: `LAPACKError`.
   mutating func align(to others: [Double]) throws {
     var start = 0
-    for l in roots.indices {
+    for l in roots.indices where start < others.count {
       let (root, orders) = (roots[l], 2 * l + 1)
       let part = Matrix(
         rows: orders, columns: rank, storage: Array(others[start..<start + orders * rank]))

@@ -9,6 +9,8 @@ public enum MatchingSize {
   public static let slices = 1024
   /// Class averages that are matched; half as many again make no better volume.
   public static let images = 256
+  /// Degrees beyond this one stay random: views differ by the lower ones, and work grows with its cube.
+  public static let degree = 24
 }
 
 /// Finds a volume whose projections are like given ones: of all volumes whose projections have one covariance
@@ -44,9 +46,11 @@ struct VolumeMatching {
   /// - Throws: `LAPACKError`, `MPIError`.
   func volume(like images: [Float]) throws -> SimulatedVolume {
     var rotations = try HarmonicRotations(of: correlation.degrees, seed: seed)
-    var volume = try volume(rotations)
-    if images.isEmpty { return volume }
-    let circles = CircleImages(images, radial: radial, angles: SliceValues(volume).angles)
+    if images.isEmpty { return try volume(rotations) }
+    let degree = min(correlation.degrees.count - 1, MatchingSize.degree)
+    var volume = try volume(rotations, degree: degree)
+    let circles = CircleImages(
+      images, radial: radial, degree: degree, angles: SliceValues(volume).angles)
     for round in 0..<MatchingSize.rounds {
       let orientations = (0..<slices).map {
         RandomOrientation(image: round * slices + $0, seed: ~seed)
@@ -57,17 +61,20 @@ struct VolumeMatching {
         sum.add(circles.rotated(image, by: place.shift), orientation: orientations[place.slice])
       }
       try rotations.align(to: sum.coefficients)
-      volume = try self.volume(rotations)
+      volume = try self.volume(rotations, degree: degree)
       observer.stageAdvanced(to: round + 1)
     }
-    return volume
+    return try self.volume(rotations)
   }
 
-  /// Equal on all ranks, even where their processors round differently. Collective.
-  private func volume(_ rotations: HarmonicRotations) throws -> SimulatedVolume {
-    SimulatedVolume(
-      coefficients: try observer.communicating { try comm.broadcast(rotations.coefficients) },
-      degree: correlation.degrees.count - 1, rank: radial.rank)
+  /// The degrees up to one, or all; equal on all ranks, even where their processors round differently. Collective.
+  private func volume(_ rotations: HarmonicRotations, degree: Int? = nil) throws -> SimulatedVolume
+  {
+    let degree = degree ?? correlation.degrees.count - 1
+    let coefficients = rotations.coefficients.prefix((degree + 1) * (degree + 1) * radial.rank)
+    return SimulatedVolume(
+      coefficients: try observer.communicating { try comm.broadcast(Array(coefficients)) },
+      degree: degree, rank: radial.rank)
   }
 
   /// Slices as rows of `SliceValues.values`, on every rank; each rank makes a part of them. Collective.

@@ -50,15 +50,18 @@ extension CostModel {
       Double(MatchingSize.rounds), Double(MatchingSize.slices),
       Double(min(MatchingSize.images, job.images))
     )
+    let lowest = min(highest, Double(MatchingSize.degree))
+    let lowAngles = 16 * ((lowest + 1) / 16).rounded(.up)
+    let lowSlice = lowAngles * (lowest + 1) * (lowest + 1) * (2 * radial + 8)
     volume.shared =
       matched * Units(job).classOperations(members: job.members) * machine.classOperation
-      + rounds * slices * slice * machine.pairOperation
-      + rounds * matched * slices * 4 * angles * angles * radial * machine.productOperation
+      + rounds * slices * lowSlice * machine.pairOperation
+      + rounds * matched * slices * 4 * lowAngles * lowAngles * radial * machine.productOperation
     volume.repeated =
       300 * highest * shells * machine.modelStep
-      + rounds * matched * slice * machine.pairOperation
-    volume.memory = memory.fitted + 8 * slices * 2 * radial * angles
-    network.toAll(&volume, bytes: rounds * slices * 8 * radial * angles)
+      + rounds * matched * lowSlice * machine.pairOperation
+    volume.memory = memory.fitted + 8 * slices * 2 * radial * lowAngles
+    network.toAll(&volume, bytes: rounds * slices * 8 * radial * lowAngles)
     images.memory = memory.fitted + 2 * memory.simulated
     let again = search.map { stage in
       var stage = stage

@@ -121,7 +121,8 @@ struct VolumeMatchingRanks {
 
     // Images that were not matched.
     let others = CircleImages(
-      Array(rows[500 * columns..<512 * columns]), radial: radial, angles: angles)
+      Array(rows[500 * columns..<512 * columns]), radial: radial, degree: own.degree,
+      angles: angles)
     func likeness(_ volume: SimulatedVolume) -> Float {
       let slices = slices(volume, 300)
       let best = (0..<others.count).map { image in
