@@ -33,9 +33,9 @@ struct HarmonicRotations {
     }
   }
 
-  /// B, [(l^2 + l + m) d + j].
-  var coefficients: [Float] {
-    zip(roots, rotations).flatMap { root, rotation in
+  /// B of the degrees up to one, [(l^2 + l + m) d + j].
+  func coefficients(through degree: Int) -> [Float] {
+    zip(roots, rotations).prefix(degree + 1).flatMap { root, rotation in
       (rotation.transposed * root).storage.map { Float($0) }
     }
   }

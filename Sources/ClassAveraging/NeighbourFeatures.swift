@@ -39,6 +39,11 @@ struct NeighbourFeatureExtraction {
   var comm: Communicator { passes.comm }
   var observer: any StageObserver { passes.observer }
   private var rows: DistributedRows { passes.rows }
+  private var classes: ClassMeans {
+    ClassMeans(
+      posterior: passes.posterior, rows: rows, groups: passes.groups, threads: passes.threads,
+      observer: observer)
+  }
 
   /// The features of this rank's images, and of the run. Collective.
   /// - Parameters:
@@ -59,8 +64,6 @@ struct NeighbourFeatureExtraction {
     func weight(_ entry: Int) -> Double {
       table.indices[entry] < 0 ? 0 : weights.weight(ofAffinity: table.affinities[entry])
     }
-    let classes = ClassMeans(
-      posterior: posterior, rows: rows, groups: groups, threads: passes.threads, observer: observer)
     var means: [Float] = []
     means.reserveCapacity(own.count * rows.width)
     try forEachChunk { part in
@@ -146,10 +149,7 @@ struct NeighbourFeatureExtraction {
     let images = (0..<count).map { $0 * table.count / count }.filter { own.contains($0) }
     let weights = NeighbourWeights(passes)
     let posterior = passes.posterior
-    let means = try ClassMeans(
-      posterior: posterior, rows: rows, groups: passes.groups, threads: passes.threads,
-      observer: observer
-    ).means(of: images, table, members: table.neighboursPerImage) {
+    let means = try classes.means(of: images, table, members: table.neighboursPerImage) {
       weights.weight(ofAffinity: table.affinities[$0])
     }
     let layout = basis.layout

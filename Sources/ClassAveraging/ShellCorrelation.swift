@@ -19,64 +19,64 @@ struct ShellCorrelation {
   /// What is not fitted: the share of the squares of all C_k.
   let residual: Double
 
-  private static let iterations = 300
+  /// At most; most need half of them.
+  private static let iterations = 100
+  /// Steps smaller than this part of the X_l are the last.
+  private static let precision = 3e-4
 
   /// - Parameter covariances: C_k for k = 0 to L, all d x d.
   /// - Throws: `LAPACKError`.
   init(of covariances: [Matrix]) throws {
-    let highest = covariances.count - 1
+    let count = covariances.count
     let d = covariances[0].rows
-    let powers = SphericalHarmonics(degree: highest).equatorPowers()
-    func share(_ k: Int, _ l: Int) -> Double { l > 0 && k <= l ? powers[l][k] : 0 }
-    /// Negative frequencies are the positive ones again.
-    func multiplicity(_ k: Int) -> Double { k == 0 ? 1 : 2 }
-    var normal = Matrix(rows: highest + 1, columns: highest + 1)
-    var target = [Matrix](repeating: Matrix(rows: d, columns: d), count: highest + 1)
-    for l in 0...highest {
-      for k in 0...highest where share(k, l) > 0 {
-        target[l] += (multiplicity(k) * share(k, l)) * covariances[k]
-        for other in 0...highest {
-          normal[l, other] += multiplicity(k) * share(k, l) * share(k, other)
-        }
+    let powers = SphericalHarmonics(degree: count - 1).equatorPowers()
+    // C = shares X, of matrices that are one row each: the C_k and the X_l.
+    var shares = Matrix(rows: count, columns: count)
+    for l in 1..<count {
+      for k in 0...l { shares[k, l] = powers[l][k] }
+    }
+    func rows(_ matrices: [Matrix]) -> Matrix {
+      Matrix(rows: count, columns: d * d, storage: matrices.flatMap(\.storage))
+    }
+    func matrices(_ rows: Matrix) -> [Matrix] {
+      (0..<count).map {
+        let row = Array(rows.storage[$0 * d * d..<($0 + 1) * d * d])
+        return Matrix(rows: d, columns: d, storage: row).symmetrized
       }
     }
-    let step = 1 / max(try SymmetricEigen(normal).values[0], .leastNormalMagnitude)
-    var now = [Matrix](repeating: Matrix(rows: d, columns: d), count: highest + 1)
+    // Negative frequencies are the positive ones again.
+    let weights = Matrix.diagonal((0..<count).map { $0 == 0 ? 1 : 2 })
+    let given = rows(covariances)
+    let target = shares.transposed * (weights * given)
+    let normal = shares.transposed * (weights * shares)
+    // Degrees weigh very differently in the C_k: in units of 1 / sqrt(normal[l, l]) some tens of steps are enough.
+    let units = (0..<count).map { normal[$0, $0] > 0 ? 1 / normal[$0, $0].squareRoot() : 1 }
+    let scaled = Matrix.diagonal(units) * normal * Matrix.diagonal(units)
+    let longest = 1 / max(try SymmetricEigen(scaled).values[0], .leastNormalMagnitude)
+    let steps = Matrix.diagonal(units.map { longest * $0 * $0 })
+    var now = Matrix(rows: count, columns: d * d)
     var ahead = now
     var momentum = 1.0
     for _ in 0..<Self.iterations {
-      let next = try (0...highest).map { l -> Matrix in
-        if l == 0 { return now[0] }
-        var gradient = -1.0 * target[l]
-        for other in 1...highest where normal[l, other] != 0 {
-          gradient.add(normal[l, other], ahead[other])
-        }
-        gradient.scale(-step)
-        gradient += ahead[l]
-        return try Self.projected(gradient.symmetrized, rank: 2 * l + 1)
-      }
+      let descent = matrices(ahead + steps * (target - normal * ahead))
+      let next = rows(
+        try descent.enumerated().map { l, matrix in
+          l == 0 ? Matrix(rows: d, columns: d) : try Self.projected(matrix, rank: 2 * l + 1)
+        })
       let faster = (1 + (1 + 4 * momentum * momentum).squareRoot()) / 2
-      for l in 1...highest {
-        var change = next[l] - now[l]
-        change.scale((momentum - 1) / faster)
-        ahead[l] = next[l] + change
-      }
+      let change = next - now
+      ahead = next + ((momentum - 1) / faster) * change
       (now, momentum) = (next, faster)
+      if change.innerProduct(change) < Self.precision * Self.precision * now.innerProduct(now) {
+        break
+      }
     }
-    degrees = now
-    let fitted = (0...highest).map { k in
-      var sum = Matrix(rows: d, columns: d)
-      for l in max(1, k)...highest where share(k, l) > 0 { sum.add(share(k, l), now[l]) }
-      return sum
-    }
-    self.covariances = fitted
-    var (missed, all) = (0.0, 0.0)
-    for k in 0...highest {
-      let difference = covariances[k] - fitted[k]
-      missed += multiplicity(k) * difference.innerProduct(difference)
-      all += multiplicity(k) * covariances[k].innerProduct(covariances[k])
-    }
-    residual = all > 0 ? missed / all : 0
+    degrees = matrices(now)
+    let fitted = shares * now
+    self.covariances = matrices(fitted)
+    let missed = given - fitted
+    let all = given.innerProduct(weights * given)
+    residual = all > 0 ? missed.innerProduct(weights * missed) / all : 0
   }
 
   /// The nearest positive semidefinite matrix of that rank.
@@ -87,16 +87,5 @@ struct ShellCorrelation {
       defer { place += 1 }
       return place < rank ? max(0, value) : 0
     }
-  }
-}
-
-extension Matrix {
-  /// Adds factor x other.
-  fileprivate mutating func add(_ factor: Double, _ other: Matrix) {
-    for i in storage.indices { storage[i] += factor * other.storage[i] }
-  }
-
-  fileprivate mutating func scale(_ factor: Double) {
-    for i in storage.indices { storage[i] *= factor }
   }
 }

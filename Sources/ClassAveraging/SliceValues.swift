@@ -8,6 +8,8 @@ struct SliceValues {
   let angles: Int
   private let cosines: [Float]
   private let sines: [Float]
+  /// cos k theta and sin k theta at the angles, [k][vector][2].
+  private let waves: [SIMD16<Float>]
   /// Values of the even and the odd degrees, [(parity d + j) vectors + vector].
   private(set) var values: [SIMD16<Float>]
   let vectors: Int
@@ -18,6 +20,16 @@ struct SliceValues {
     angles = 16 * vectors
     (cosines, sines) = Self.circle(angles: angles)
     values = .init(repeating: .zero, count: 2 * rank * vectors)
+    let (cosines, sines, angles) = (cosines, sines, angles)
+    waves = (0...volume.degree).flatMap { k in
+      stride(from: 0, to: angles, by: 16).flatMap { start in
+        [cosines, sines].map { circle in
+          var wave = SIMD16<Float>.zero
+          for lane in 0..<16 { wave[lane] = circle[k * (start + lane) % (2 * angles)] }
+          return wave
+        }
+      }
+    }
   }
 
   /// Cosines and sines of the angles of a whole circle.
@@ -58,24 +70,21 @@ struct SliceValues {
   func frequency(_ k: Int) -> [(Double, Double)] {
     let scale = (k == 0 ? 1 : 2.0.squareRoot()) / Double(angles)
     return (0..<rank).map { j in
-      var (real, imaginary) = (0.0, 0.0)
+      var (real, imaginary) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
       for vector in 0..<vectors {
         let value = values[((k & 1) * rank + j) * vectors + vector]
-        for lane in 0..<16 {
-          let angle = k * (16 * vector + lane) % (2 * angles)
-          real += Double(value[lane] * cosines[angle])
-          imaginary += Double(value[lane] * sines[angle])
-        }
+        real.addProduct(value, waves[2 * (k * vectors + vector)])
+        imaginary.addProduct(value, waves[2 * (k * vectors + vector) + 1])
       }
-      return (scale * real, scale * imaginary)
+      return (scale * Double(real.sum()), scale * Double(imaginary.sum()))
     }
   }
 }
 
 /// The sum of images put into a volume as its slices: the inner product of each harmonic with them.
 struct SliceSum {
-  /// As `SimulatedVolume.coefficients`.
-  private(set) var coefficients: [Double]
+  /// As `SimulatedVolume.coefficients`, in sixteen parts.
+  private var parts: [SIMD16<Float>]
   private let volume: SimulatedVolume
   private let angles: Int
   private let cosines: [Float]
@@ -85,8 +94,11 @@ struct SliceSum {
     self.volume = volume
     angles = SliceValues(volume).angles
     (cosines, sines) = SliceValues.circle(angles: angles)
-    coefficients = .init(repeating: 0, count: volume.coefficients.count)
+    parts = .init(repeating: .zero, count: volume.coefficients.count)
   }
+
+  /// As `SimulatedVolume.coefficients`.
+  var coefficients: [Double] { parts.map { Double($0.sum()) } }
 
   /// - Parameter image: as `SliceValues.values`.
   mutating func add(_ image: [Float], orientation: RandomOrientation) {
@@ -98,14 +110,13 @@ struct SliceSum {
       let c = cosines.withUnsafeBytes { vector($0, start) }
       let s = sines.withUnsafeBytes { vector($0, start) }
       image.withUnsafeBytes { image in
-        coefficients.withUnsafeMutableBufferPointer { coefficients in
+        parts.withUnsafeMutableBufferPointer { parts in
           volume.harmonics.forEach(
             x: u.x * c + v.x * s, y: u.y * c + v.y * s, z: u.z * c + v.z * s
           ) { l, m, value in
-            let target = coefficients.baseAddress! + (l * l + l + m) * rank
+            let target = parts.baseAddress! + (l * l + l + m) * rank
             for j in 0..<rank {
-              let part = vector(image, ((l & 1) * rank + j) * angles + start)
-              target[j] += Double((part * value).sum())
+              target[j].addProduct(vector(image, ((l & 1) * rank + j) * angles + start), value)
             }
           }
         }

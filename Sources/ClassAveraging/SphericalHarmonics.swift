@@ -36,13 +36,24 @@ struct SphericalHarmonics {
     x: SIMD16<Float>, y: SIMD16<Float>, z: SIMD16<Float>,
     _ body: (_ l: Int, _ m: Int, _ value: SIMD16<Float>) -> Void
   ) {
+    // Near the poles (x + iy)^m falls below what single precision holds and Q_lm rises above it: each takes half of
+    // the power of the sine.
+    let half = (x * x + y * y).squareRoot().squareRoot()
+    let (u, v) = (
+      x / pointwiseMax(half, SIMD16(repeating: 1e-18)),
+      y / pointwiseMax(half, SIMD16(repeating: 1e-18))
+    )
+    var power = SIMD16<Float>(repeating: 1)
     var cosine = SIMD16<Float>(repeating: 1)
     var sine = SIMD16<Float>.zero
     var next = 0
     for m in 0...degree {
-      if m > 0 { (cosine, sine) = (cosine * x - sine * y, sine * x + cosine * y) }
+      if m > 0 {
+        (cosine, sine) = (cosine * u - sine * v, sine * u + cosine * v)
+        power *= half
+      }
       var last = SIMD16<Float>.zero
-      var present = SIMD16<Float>(repeating: starts[m].value)
+      var present = starts[m].value * power
       for l in m...degree {
         if l == m + 1 {
           (last, present) = (present, starts[m].next * z * present)

@@ -49,16 +49,18 @@ struct VolumeMatching {
     if images.isEmpty { return try volume(rotations) }
     let degree = min(correlation.degrees.count - 1, MatchingSize.degree)
     var volume = try volume(rotations, degree: degree)
-    let circles = CircleImages(
-      images, radial: radial, degree: degree, angles: SliceValues(volume).angles)
+    let rows = AngularRows(images, radial: radial, degree: degree)
+    let angles = SliceValues(volume).angles
     for round in 0..<MatchingSize.rounds {
       let orientations = (0..<slices).map {
         RandomOrientation(image: round * slices + $0, seed: ~seed)
       }
-      let places = try match(circles, with: makeSlices(of: volume, orientations))
+      let places = try match(rows, with: makeSlices(of: volume, orientations), angles: angles)
       var sum = SliceSum(volume)
       for (image, place) in places.enumerated() {
-        sum.add(circles.rotated(image, by: place.shift), orientation: orientations[place.slice])
+        sum.add(
+          rows.circles(of: image, rotatedBy: place.shift, angles: angles),
+          orientation: orientations[place.slice])
       }
       try rotations.align(to: sum.coefficients)
       volume = try self.volume(rotations, degree: degree)
@@ -71,60 +73,73 @@ struct VolumeMatching {
   private func volume(_ rotations: HarmonicRotations, degree: Int? = nil) throws -> SimulatedVolume
   {
     let degree = degree ?? correlation.degrees.count - 1
-    let coefficients = rotations.coefficients.prefix((degree + 1) * (degree + 1) * radial.rank)
+    let coefficients = rotations.coefficients(through: degree)
     return SimulatedVolume(
-      coefficients: try observer.communicating { try comm.broadcast(Array(coefficients)) },
+      coefficients: try observer.communicating { try comm.broadcast(coefficients) },
       degree: degree, rank: radial.rank)
   }
 
-  /// Slices as rows of `SliceValues.values`, on every rank; each rank makes a part of them. Collective.
+  /// Slices, on every rank; each rank makes a part of them. Collective.
   private func makeSlices(of volume: SimulatedVolume, _ orientations: [RandomOrientation]) throws
-    -> [Float]
+    -> AngularRows
   {
     let own = Partition(of: orientations.count, among: comm.size).range(of: comm.rank)
-    let width = 2 * volume.rank * SliceValues(volume).angles
-    var result = [Float](repeating: 0, count: own.count * width)
-    result.withUnsafeMutableBytes { result in
-      nonisolated(unsafe) let result = result
+    let width = AngularRows(values: [], degree: volume.degree, rank: volume.rank).width
+    var rows = [Float](repeating: 0, count: own.count * width)
+    rows.withUnsafeMutableBufferPointer { rows in
+      nonisolated(unsafe) let rows = rows
       parallelFor(own.count, threads: threads, state: { Box(SliceValues(volume)) }) { slice, at in
         slice.value.fill(volume, orientation: orientations[own.lowerBound + at])
-        slice.value.values.withUnsafeBytes {
-          UnsafeMutableRawBufferPointer(rebasing: result[4 * width * at..<4 * width * (at + 1)])
-            .copyMemory(from: $0)
+        for k in 0...volume.degree {
+          let start = at * width + 2 * k * volume.rank
+          for (j, z) in slice.value.frequency(k).enumerated() {
+            rows[start + j] = Float(z.0)
+            rows[start + volume.rank + j] = Float(z.1)
+          }
         }
       }
     }
-    return try observer.communicating { try comm.allgatherRagged(result) }
+    return AngularRows(
+      values: try observer.communicating { try comm.allgatherRagged(rows) },
+      degree: volume.degree, rank: volume.rank)
   }
 
   /// The best place of each image, on every rank; each rank matches a part of them. Collective.
-  private func match(_ images: CircleImages, with slices: [Float]) throws -> [Place] {
-    let (angles, width) = (images.angles, images.width)
-    let count = slices.count / width
-    let energies = (0..<count).map { at in
-      slices[at * width..<(at + 1) * width].reduce(Float(0)) { $0 + $1 * $1 }
-    }
+  private func match(_ images: AngularRows, with slices: AngularRows, angles: Int) throws
+    -> [Place]
+  {
+    let energies = slices.energies
+    func mean(_ values: [Float]) -> Float { values.reduce(0, +) / Float(max(1, values.count)) }
     // Class averages are smaller than projections by what noise has left uncertain.
-    let scale = (energies.reduce(0, +) / Float(count) / max(images.meanEnergy, 1e-30)).squareRoot()
-    let own = Partition(of: images.count, among: comm.size).range(of: comm.rank)
-    var places = [Place](repeating: Place(), count: own.count)
-    slices.withUnsafeBufferPointer { slices in
-      places.withUnsafeMutableBufferPointer { places in
-        nonisolated(unsafe) let (slices, places) = (slices, places)
-        parallelFor(own.count, threads: threads, state: { Box(RotationProducts(angles, count)) }) {
-          products, at in
-          products.value.fill(images, own.lowerBound + at, slices.baseAddress!)
-          for shift in 0..<angles {
-            for slice in 0..<count {
-              let (even, odd) = products.value[shift, slice]
-              // Half a turn more negates the odd degrees.
+    let scale = (mean(energies) / max(mean(images.energies), 1e-30)).squareRoot()
+    let size = RotationProducts.block
+    let own = Partition(of: (images.count + size - 1) / size, among: comm.size).range(of: comm.rank)
+    func block(_ at: Int) -> Range<Int> {
+      (own.lowerBound + at) * size..<min(images.count, (own.lowerBound + at + 1) * size)
+    }
+    var places = [Place](
+      repeating: Place(), count: (0..<own.count).reduce(0) { $0 + block($1).count })
+    places.withUnsafeMutableBufferPointer { places in
+      nonisolated(unsafe) let places = places
+      parallelFor(
+        own.count, threads: threads, state: { Box(RotationProducts(slices, angles: angles)) }
+      ) { products, at in
+        let block = block(at)
+        products.value.setBlock(images, block)
+        for image in block {
+          products.value.rotate(image - block.lowerBound, of: block.count)
+          var best = Place()
+          for angle in 0..<angles {
+            for slice in energies.indices {
+              let (even, odd) = products.value[angle, slice]
+              // Half a turn more negates the odd frequencies.
               let score = scale * (even + abs(odd)) - energies[slice] / 2
-              if score > places[at].score {
-                places[at] = Place(
-                  score: score, slice: slice, shift: odd < 0 ? shift + angles : shift)
+              if score > best.score {
+                best = Place(score: score, slice: slice, shift: odd < 0 ? angle + angles : angle)
               }
             }
           }
+          places[at * size + image - block.lowerBound] = best
         }
       }
     }
@@ -133,42 +148,6 @@ struct VolumeMatching {
       let all = try comm.allgatherRagged(words)
       return (0..<images.count).map {
         Place(slice: Int(all[2 * $0]), shift: Int(all[2 * $0 + 1]))
-      }
-    }
-  }
-}
-
-/// Inner products of an image, rotated by each of the angles of half a circle, with slices. One instance a thread.
-private struct RotationProducts {
-  private let angles: Int
-  private let slices: Int
-  private var rows: [Float] = []
-  /// Of the even degrees, then of the odd ones, [shift][slice].
-  private var products: [Float]
-
-  init(_ angles: Int, _ slices: Int) {
-    (self.angles, self.slices) = (angles, slices)
-    products = .init(repeating: 0, count: 2 * angles * slices)
-  }
-
-  subscript(shift: Int, slice: Int) -> (even: Float, odd: Float) {
-    products.withUnsafeBufferPointer {
-      ($0[shift * slices + slice], $0[(angles + shift) * slices + slice])
-    }
-  }
-
-  /// One image at a time: a product of one shape is the same on any number of ranks.
-  mutating func fill(_ images: CircleImages, _ image: Int, _ others: UnsafePointer<Float>) {
-    images.fillRotations(of: image, &rows)
-    let half = images.width / 2
-    rows.withUnsafeBufferPointer { rows in
-      products.withUnsafeMutableBufferPointer { products in
-        for parity in 0..<2 {
-          multiply(
-            rows.baseAddress! + parity * half, lda: 2 * half, others + parity * half,
-            ldb: 2 * half, into: products.baseAddress! + parity * angles * slices, ldc: slices,
-            m: angles, n: slices, k: half, transposeB: true)
-        }
       }
     }
   }

@@ -37,7 +37,7 @@ struct NetworkCost {
     stage.messages += 2 * times * p
   }
 
-  /// Every rank gets the parts of all ranks, four columns of them, each after its counts.
+  /// Every rank gets the parts of all ranks, in four gatherings, each after its counts.
   func toAll(_ stage: inout CostModel.Stage, bytes: Double) {
     if ranks == 1 { return }
     stage.communication += foreign * bytes / machine.bandwidth + 8 * p * machine.latency

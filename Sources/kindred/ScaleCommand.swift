@@ -13,8 +13,9 @@ struct ScaleCommand: ParsableCommand {
     discussion: """
       Simulates images, runs `kindred average` on each number of ranks into OUTPUT/ranks-0001 and so on, \
       and writes scaling.csv, scaling.json and scaling.svg, of each number's run with the median time where \
-      there are several (ranks-0001-repeat-2 and so on). Start it without mpirun: it starts the runs itself. Options after -- go to `kindred average`, after --search all-pairs. With --collect, only \
-      brings together runs that are there, DIR/*/run.json.
+      there are several (ranks-0001-repeat-2 and so on). Start it without mpirun: it starts the runs itself. \
+      Options after -- go to `kindred average`, after --search all-pairs. With --collect, only brings \
+      together runs that are there, DIR/*/run.json.
       """)
 
   @Option(help: "Folder for the set, the runs and the figures.")

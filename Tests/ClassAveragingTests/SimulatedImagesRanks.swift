@@ -158,6 +158,25 @@ struct SimulatedImagesRanks {
     }
   }
 
+  /// Directions from pole to equator, of degrees whose Legendre functions are beyond single precision.
+  @Test func highDegreesAreFiniteAtThePoles() {
+    let degree = 340
+    let harmonics = SphericalHarmonics(degree: degree)
+    var (sine, cosine) = (SIMD16<Float>.zero, SIMD16<Float>.zero)
+    for lane in 0..<16 {
+      let angle = lane == 0 ? 0 : 0.5 * Double.pi * pow(2, Double(lane - 15) / 2)
+      (sine[lane], cosine[lane]) = (Float(sin(angle)), Float(cos(angle)))
+    }
+    var sums = [SIMD16<Float>](repeating: .zero, count: degree + 1)
+    harmonics.forEach(x: 0.6 * sine, y: 0.8 * sine, z: cosine) { l, _, value in
+      sums[l] += value * value
+    }
+    for (l, sum) in sums.enumerated() {
+      let expected = Float(2 * l + 1) / (4 * .pi)
+      for lane in 0..<16 { #expect(abs(sum[lane] / expected - 1) < 1e-3, "\(l), lane \(lane)") }
+    }
+  }
+
   @Test func shellCorrelationsAreFoundAgain() throws {
     let truth = correlations(degree: 6)
     let covariances = covariances(truth)
@@ -176,8 +195,9 @@ struct SimulatedImagesRanks {
     let covariances = covariances(correlations(degree: 6))
     let correlation = try ShellCorrelation(of: covariances)
     let volume = SimulatedVolume(
-      coefficients: try HarmonicRotations(of: correlation.degrees, seed: 3).coefficients, degree: 6,
-      rank: 3)
+      coefficients: try HarmonicRotations(of: correlation.degrees, seed: 3)
+        .coefficients(through: 6),
+      degree: 6, rank: 3)
     var slice = SliceValues(volume)
     let count = 20_000
     var sums = [Matrix](repeating: Matrix(rows: 3, columns: 3), count: 7)
@@ -204,8 +224,9 @@ struct SimulatedImagesRanks {
   @Test func slicesShareALine() throws {
     let correlation = try ShellCorrelation(of: covariances(correlations(degree: 6)))
     let volume = SimulatedVolume(
-      coefficients: try HarmonicRotations(of: correlation.degrees, seed: 4).coefficients, degree: 6,
-      rank: 3)
+      coefficients: try HarmonicRotations(of: correlation.degrees, seed: 4)
+        .coefficients(through: 6),
+      degree: 6, rank: 3)
     func cross(_ a: SIMD3<Float>, _ b: SIMD3<Float>) -> SIMD3<Float> {
       [a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x]
     }

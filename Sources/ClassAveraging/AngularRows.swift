@@ -1,0 +1,74 @@
+import Foundation
+
+/// Images and slices side by side: each a row of its angular frequencies k = 0 to L in radial coordinates, of each
+/// frequency the d real parts, then the d imaginary ones, as `SliceValues.frequency` has those of slices.
+struct AngularRows {
+  /// L.
+  let degree: Int
+  /// d.
+  let rank: Int
+  /// The rows, one after the other.
+  let values: [Float]
+  /// Numbers of a row: 2 d (L + 1).
+  var width: Int { 2 * rank * (degree + 1) }
+  var count: Int { values.count / width }
+
+  /// - Parameter values: rows, one after the other.
+  init(values: [Float], degree: Int, rank: Int) {
+    (self.values, self.degree, self.rank) = (values, degree, rank)
+  }
+
+  /// - Parameters:
+  ///   - images: Fourier-Bessel coefficients, component-major, (re, im), one image after the other.
+  ///   - degree: angular frequencies beyond it are left out.
+  init(_ images: [Float], radial: RadialCoordinates, degree: Int) {
+    let (rank, width) = (radial.rank, 2 * radial.rank * (degree + 1))
+    let count = images.count / radial.width
+    var values = [Float](repeating: 0, count: count * width)
+    images.withUnsafeBufferPointer { images in
+      for image in 0..<count {
+        radial.forEachCoordinate(of: images.baseAddress! + image * radial.width) { k, j, z in
+          if k > degree { return }
+          // A function of angular frequency k has the transform (-i)^k R_k(xi); volumes leave out the -i of odd k.
+          let sign: Double = k & 2 == 0 ? 1 : -1
+          let start = image * width + 2 * k * rank
+          values[start + j] = Float(sign * z.0)
+          values[start + rank + j] = Float(sign * z.1)
+        }
+      }
+    }
+    self.init(values: values, degree: degree, rank: rank)
+  }
+
+  /// Squared norms of the rows.
+  var energies: [Float] {
+    let width = width
+    return (0..<count).map { row in
+      values[row * width..<(row + 1) * width].reduce(0) { $0 + $1 * $1 }
+    }
+  }
+
+  /// A row on circles, as `SliceValues.values`.
+  /// - Parameters:
+  ///   - shift: by how many angles the image is rotated.
+  ///   - angles: on half a circle.
+  func circles(of row: Int, rotatedBy shift: Int, angles: Int) -> [Float] {
+    var result = [Float](repeating: 0, count: 2 * rank * angles)
+    let waves = (0..<2 * angles).map { at in
+      let angle = .pi * Double(at) / Double(angles)
+      return (Float(cos(angle)), Float(sin(angle)))
+    }
+    for k in 0...degree {
+      let start = row * width + 2 * k * rank
+      let scale: Float = k == 0 ? 1 : Float(2).squareRoot()
+      for j in 0..<rank {
+        let (real, imaginary) = (scale * values[start + j], scale * values[start + rank + j])
+        for p in 0..<angles {
+          let wave = waves[k * (p + shift) % (2 * angles)]
+          result[((k & 1) * rank + j) * angles + p] += real * wave.0 + imaginary * wave.1
+        }
+      }
+    }
+    return result
+  }
+}
