@@ -1,5 +1,3 @@
-import Foundation
-
 /// Images and slices side by side: each a row of its angular frequencies k = 0 to L in radial coordinates, of each
 /// frequency the d real parts, then the d imaginary ones, as `SliceValues.frequency` has those of slices.
 struct AngularRows {
@@ -54,18 +52,15 @@ struct AngularRows {
   ///   - angles: on half a circle.
   func circles(of row: Int, rotatedBy shift: Int, angles: Int) -> [Float] {
     var result = [Float](repeating: 0, count: 2 * rank * angles)
-    let waves = (0..<2 * angles).map { at in
-      let angle = .pi * Double(at) / Double(angles)
-      return (Float(cos(angle)), Float(sin(angle)))
-    }
+    let (cosines, sines) = SliceValues.circle(angles: angles)
     for k in 0...degree {
       let start = row * width + 2 * k * rank
       let scale: Float = k == 0 ? 1 : Float(2).squareRoot()
       for j in 0..<rank {
         let (real, imaginary) = (scale * values[start + j], scale * values[start + rank + j])
         for p in 0..<angles {
-          let wave = waves[k * (p + shift) % (2 * angles)]
-          result[((k & 1) * rank + j) * angles + p] += real * wave.0 + imaginary * wave.1
+          let at = k * (p + shift) % (2 * angles)
+          result[((k & 1) * rank + j) * angles + p] += real * cosines[at] + imaginary * sines[at]
         }
       }
     }

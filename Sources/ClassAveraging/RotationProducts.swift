@@ -1,4 +1,3 @@
-import Foundation
 import LinearAlgebra
 
 /// Inner products of images, rotated by each of the angles of a circle, with slices:
@@ -22,11 +21,12 @@ struct RotationProducts {
 
   init(_ slices: AngularRows, angles: Int) {
     (self.slices, self.angles) = (slices, angles)
+    let (cosines, sines) = SliceValues.circle(angles: angles)
     waves = (0..<2).map { parity in
       (0..<angles).flatMap { angle in
         stride(from: parity, through: slices.degree, by: 2).flatMap { k in
-          let turn = .pi * Double(k * angle % (2 * angles)) / Double(angles)
-          return [Float(cos(turn)), Float(sin(turn))]
+          let at = k * angle % (2 * angles)
+          return [cosines[at], sines[at]]
         }
       }
     }
