@@ -13,7 +13,7 @@ import Simulation
 /// same time: what they take from one another (clock rate, memory) is part of the constants.
 public struct Calibration {
   /// Images of the larger run.
-  public var images = 6000
+  public var images = 10_000
   /// Edge of an image in pixels.
   public var box = 65
   /// Threads of each rank.

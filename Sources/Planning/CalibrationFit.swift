@@ -41,14 +41,17 @@ extension Calibration {
     machine.momentProduct = positive(covariance.0, machine.momentProduct)
     machine.modelStep = positive(covariance.1, machine.modelStep)
 
+    let compared = samples.indices.map { at in
+      CostModel.comparedPairs(samples[at].job, ranks: samples[at].table.ranks)
+        * units[at].pairOperations
+    }
+    let entered = samples.map { CostModel.candidates($0.job) }
+    // A run that something else disturbs would give all of its time to one of the two: a candidate should cost
+    // about its usual share.
+    let usualSearch = compared[1] * machine.pairOperation + entered[1] * machine.candidate
     let search = solve(
-      samples.indices.map { at in
-        (
-          CostModel.comparedPairs(samples[at].job, ranks: samples[at].table.ranks)
-            * units[at].pairOperations,
-          CostModel.candidates(samples[at].job), work("all pairs", at: at)
-        )
-      })
+      samples.indices.map { (compared[$0], entered[$0], work("all pairs", at: $0)) }
+        + [(0, 1, machine.candidate * work("all pairs", at: 1) / usualSearch)])
     machine.pairOperation = positive(search.0, machine.pairOperation)
     machine.candidate = positive(search.1, machine.candidate)
 

@@ -25,8 +25,9 @@ import Foundation
 ///     finish                                                                      bytes stored
 ///
 /// with q = min(n, 500) images that 26 correlations are tried on, T = 10 L'^2 log2 L' for a transform of twice the edge, L' = 2 L; C' = 2 C - r_0 real components; and
-/// class(M) = (M + 1) (8 C + 60 B) + 500 B + sum_k ((min(G, M + 1) + 4) r_k^2 / 2 + r_k^3 / 3) operations:
-/// turned members added, with a sine and a cosine at each frequency, and small systems solved.
+/// class(M) = (M + 1) (C + 8 B) + 500 B + sum_k ((min(G, M + 1) + 4) r_k^2 / 2 + r_k^3 / 3) operations:
+/// turned members added, eight operations at once, with a sine and a cosine at each frequency, and small systems
+/// solved.
 ///
 /// Two losses grow with the ranks. Images are compared in groups of 16 of one defocus group, and about half a
 /// group is empty at each end of a group or rank: n above becomes n + 8 (G + p) for the first pass. And a
@@ -130,7 +131,7 @@ public struct CostModel: Sendable {
     }
 
     /// Operations of a member that is turned and added to a class.
-    var turnOperations: Double { 8 * components + 60 * blockCount }
+    var turnOperations: Double { components + 8 * blockCount }
 
     /// Operations of a class of `members` and the image itself.
     func classOperations(members: Int) -> Double {

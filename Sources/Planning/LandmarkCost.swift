@@ -26,7 +26,7 @@ extension CostModel {
 
   /// Seconds for an image that a landmark or a neighbour proposes as a candidate, of which most are proposed
   /// again and again: a number is added to another. Not worth a measurement of its own.
-  var proposal: Double { machine.collectedCandidate / 60 }
+  var proposal: Double { machine.collectedCandidate / 300 }
 
   /// Images that the landmarks of all images propose, again and again.
   static func proposals(_ job: PlannedJob) -> Double {

@@ -54,8 +54,8 @@ public struct Machine: Codable, Sendable, Equatable {
     name: "built-in constants (a 2.6 GHz server core with 512-bit vectors)", particle: 5.6e-7,
     surveyStep: 2e-9, analysisOperation: 5e-11, momentProduct: 2.5e-9, modelStep: 1e-9,
     pairOperation: 1 / SearchCost.operationRate, classPairOperation: 1 / SearchCost.operationRate,
-    memberOperation: 1e-9, candidate: 1.6e-7, scoredOperation: 3.1e-10,
-    collectedCandidate: 4.5e-7, classOperation: 1.5e-9, probabilityOperation: 1e-8,
+    memberOperation: 1e-9, candidate: 4.5e-7, scoredOperation: 3.1e-10,
+    collectedCandidate: 4.5e-7, classOperation: 2.5e-9, probabilityOperation: 1e-8,
     productOperation: 1.1e-11, eigenimagePixel: 1.2e-8, writtenByte: 8.6e-10, storedByte: 4e-10,
     latency: 2e-6, bandwidth: 2e9)
 

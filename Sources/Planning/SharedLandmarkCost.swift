@@ -8,7 +8,7 @@ import Foundation
 ///     part              shared by all cores                    on every rank    rank 0 alone
 ///     each round        n R w operations, n A log2(R/A)        2 R l proposals
 ///                       candidates, R class(M), R M (w and
-///                       8 C + 60 B operations)
+///                       3 C + 24 B operations)
 ///     all but the last  R M' w operations, R L l proposals                      17 R M bytes saved
 ///     the last          2 n L l proposals, n class(m),
 ///                       n m (0.73 w operations, a candidate)
@@ -45,7 +45,7 @@ extension CostModel {
         n * landmarks * units.pairOperations * machine.pairOperation
         + n * kept * log2(max(2, landmarks / kept)) * machine.candidate
         + landmarks * units.classOperations(members: size) * machine.classOperation
-        + landmarks * members * (alignment + units.turnOperations * machine.classOperation)
+        + landmarks * members * (alignment + 3 * units.turnOperations * machine.classOperation)
       stage.repeated += 2 * landmarks * length * proposal
       network.sharedRound(
         &stage, landmarks: landmarks, members: size, entries: n * perImage,

@@ -25,7 +25,7 @@ struct PlanCommand: ParsableCommand {
   var machine: String?
 
   @Option(help: "Images that --calibrate simulates.")
-  var calibrationImages = 6000
+  var calibrationImages = 10_000
 
   @Option(help: "Folder, seen by all nodes, for the images that --calibrate simulates and removes.")
   var scratch = "."
