@@ -47,9 +47,7 @@ final class CheckpointParts {
 
   /// Writes this rank's part in place of the one before. Throws `OutputError`.
   func save(_ content: (CheckpointWriter) throws -> Void) throws {
-    let writer = try checkpoints.writer("\(prefix)\(checkpoints.comm.rank)-\(session)", identity)
-    try content(writer)
-    try writer.finish()
+    try checkpoints.write("\(prefix)\(checkpoints.comm.rank)-\(session)", identity, content)
     saved = Communicator.wallTime()
   }
 

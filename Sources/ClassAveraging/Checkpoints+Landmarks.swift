@@ -12,13 +12,13 @@ extension Checkpoints {
   func save(_ landmarks: LandmarkClasses, refinements: Int) throws {
     try comm.agree {
       if comm.isRoot {
-        let writer = try self.writer("\(Self.landmarksName)\(refinements)", searchIdentity)
-        try writer.add(refinements)
-        try writer.add(landmarks.images)
-        try writer.add(landmarks.statistics)
-        try writer.add(landmarks.information)
-        try writer.add(landmarks.correlation)
-        try writer.finish()
+        try write("\(Self.landmarksName)\(refinements)", searchIdentity) { writer in
+          try writer.add(refinements)
+          try writer.add(landmarks.images)
+          try writer.add(landmarks.statistics)
+          try writer.add(landmarks.information)
+          try writer.add(landmarks.correlation)
+        }
         removeEarlier(Self.landmarksName, than: refinements)
       }
     }

@@ -7,25 +7,26 @@ extension Checkpoints {
   func save(_ model: FittedModel) throws {
     let own = model.partition.range(of: comm.rank)
     let writer = try comm.agree {
-      let writer = comm.isRoot ? try self.writer("model", modelIdentity) : nil
-      try writer?.add(model)
-      return writer
+      try meter.timing {
+        let writer = comm.isRoot ? try self.writer("model", modelIdentity) : nil
+        try writer?.add(model)
+        return writer
+      }
     }
     setModel(try comm.broadcast(writer?.content.text ?? ""))
     try comm.agree {
-      let part = try self.writer(
-        "statistics-\(own.lowerBound)-\(own.upperBound)", statisticsIdentity)
-      let statistics = model.statistics
-      for number in [own.lowerBound, own.count, 2 * statistics.layout.componentCount] {
-        try part.add(number)
+      try write("statistics-\(own.lowerBound)-\(own.upperBound)", statisticsIdentity) { part in
+        let statistics = model.statistics
+        for number in [own.lowerBound, own.count, 2 * statistics.layout.componentCount] {
+          try part.add(number)
+        }
+        for start in stride(from: 0, to: own.count, by: Self.chunk) {
+          try part.add(statistics.rows(start..<min(start + Self.chunk, own.count)))
+        }
       }
-      for start in stride(from: 0, to: own.count, by: Self.chunk) {
-        try part.add(statistics.rows(start..<min(start + Self.chunk, own.count)))
-      }
-      try part.finish()
     }
     // Last: where it is there, all is.
-    try comm.agree { try writer?.finish() }
+    try comm.agree { if let writer { try meter.timing { try finish(writer) } } }
   }
 
   /// Images whose statistics are written at once.

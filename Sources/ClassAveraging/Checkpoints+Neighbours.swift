@@ -100,19 +100,19 @@ extension Checkpoints {
   }
 
   private func write(_ name: String, _ identity: CheckpointIdentity, _ pass: Pass) throws {
-    let writer = try self.writer(name, identity)
-    let table = pass.table
-    for number in [pass.number, table.count, table.neighboursPerImage] { try writer.add(number) }
-    try writer.add(table.indices)
-    try writer.add(table.affinities)
-    try writer.add(table.rotations)
-    try writer.add(table.reflected)
-    try writer.add(table.probabilities)
-    try writer.add(table.regressors)
-    try writer.add(pass.reports.map(\.pass))
-    try writer.add(pass.reports.flatMap { [$0.correlation, $0.weight, $0.kept] })
-    try writer.add(pass.order?.images ?? [])
-    try writer.finish()
+    try write(name, identity) { writer in
+      let table = pass.table
+      for number in [pass.number, table.count, table.neighboursPerImage] { try writer.add(number) }
+      try writer.add(table.indices)
+      try writer.add(table.affinities)
+      try writer.add(table.rotations)
+      try writer.add(table.reflected)
+      try writer.add(table.probabilities)
+      try writer.add(table.regressors)
+      try writer.add(pass.reports.map(\.pass))
+      try writer.add(pass.reports.flatMap { [$0.correlation, $0.weight, $0.kept] })
+      try writer.add(pass.order?.images ?? [])
+    }
   }
 
   /// Rank 0 reads, all get it; nil, after a word about it, where it cannot be used.

@@ -16,14 +16,14 @@ extension Checkpoints {
     let reflected = try comm.gatherRagged(all.map { UInt8($0.isReflected ? 1 : 0) })
     try comm.agree {
       if comm.isRoot {
-        let writer = try self.writer("\(Self.sharedName)\(round)", identity(after: table))
-        try writer.add(round)
-        try writer.add(lengths)
-        try writer.add(images)
-        try writer.add(weights)
-        try writer.add(rotations)
-        try writer.add(reflected)
-        try writer.finish()
+        try write("\(Self.sharedName)\(round)", identity(after: table)) { writer in
+          try writer.add(round)
+          try writer.add(lengths)
+          try writer.add(images)
+          try writer.add(weights)
+          try writer.add(rotations)
+          try writer.add(reflected)
+        }
         removeEarlier(Self.sharedName, than: round)
       }
     }

@@ -37,6 +37,8 @@ public final class Checkpoints {
   /// The digest of the particles.
   public let input: CheckpointIdentity
   let options: AverageOptions
+  /// Shared with those of the calibration.
+  let meter: CheckpointMeter
   /// The checksum of the model that the passes belong to.
   private var modelKey = ""
 
@@ -51,16 +53,18 @@ public final class Checkpoints {
     interval: Double, stop: StopRequest, on comm: Communicator,
     report: @escaping (String) -> Void
   ) throws {
-    let digest = try comm.agree { comm.isRoot ? try set.digest() : [:] }
+    let meter = CheckpointMeter()
+    let digest = try comm.agree { comm.isRoot ? try meter.timing { try set.digest() } : [:] }
     self.init(
       path: "\(output)/\(Self.folderName)", input: try Self.broadcast(digest, on: comm),
-      options: options, isResuming: isResuming, interval: interval, stop: stop, on: comm,
-      report: report)
+      options: options, isResuming: isResuming, interval: interval, stop: stop, meter: meter,
+      on: comm, report: report)
   }
 
   init(
     path: String, stem: String = "", input: CheckpointIdentity, options: AverageOptions,
-    isResuming: Bool, interval: Double, stop: StopRequest, on comm: Communicator,
+    isResuming: Bool, interval: Double, stop: StopRequest,
+    meter: CheckpointMeter = CheckpointMeter(), on comm: Communicator,
     report: @escaping (String) -> Void
   ) {
     self.path = path
@@ -70,6 +74,7 @@ public final class Checkpoints {
     self.isResuming = isResuming
     self.interval = interval
     self.stop = stop
+    self.meter = meter
     self.comm = comm
     self.report = report
     if comm.isRoot {
@@ -99,7 +104,7 @@ public final class Checkpoints {
   func ofCalibration() -> Checkpoints {
     let nested = Checkpoints(
       path: path, stem: Self.calibrationStem, input: input, options: options,
-      isResuming: isResuming, interval: interval, stop: stop, on: comm
+      isResuming: isResuming, interval: interval, stop: stop, meter: meter, on: comm
     ) { [report] in report("calibration: \($0)") }
     nested.modelKey = modelKey
     return nested
@@ -149,6 +154,26 @@ public final class Checkpoints {
   }
 
   func file(_ name: String) -> String { "\(path)/\(stem)\(name)" }
+
+  /// Writes a checkpoint of what `content` adds. Throws `OutputError`.
+  func write(
+    _ name: String, _ identity: CheckpointIdentity, _ content: (CheckpointWriter) throws -> Void
+  ) throws {
+    try meter.timing {
+      let writer = try writer(name, identity)
+      try content(writer)
+      try finish(writer)
+    }
+  }
+
+  /// Gives a checkpoint its name. Throws `OutputError`.
+  func finish(_ writer: CheckpointWriter) throws {
+    try writer.finish()
+    meter.add(bytes: writer.byteCount)
+  }
+
+  /// What this run has spent on checkpoints so far, on every rank. Collective.
+  public func cost() throws -> CheckpointCost { try meter.total(on: comm) }
 
   /// A new checkpoint; makes the folder where it is missing.
   func writer(_ name: String, _ identity: CheckpointIdentity) throws -> CheckpointWriter {

@@ -27,8 +27,9 @@ final class SearchCheckpoint {
   func advice() throws -> CheckpointParts.Advice { try parts.advice() }
 
   /// Writes this rank's part in place of the one before. Throws `OutputError`.
-  func save(_ records: [ListRecord]) throws {
+  func save(_ made: @autoclosure () -> [ListRecord]) throws {
     try parts.save { writer in
+      let records = made()
       try writer.add(records.count)
       for record in records {
         for number in [record.images.lowerBound, record.images.upperBound] {

@@ -72,6 +72,9 @@ public final class CheckpointWriter {
     try values.withUnsafeBytes { try put($0) }
   }
 
+  /// Bytes of the file so far.
+  public var byteCount: Int { file.count }
+
   /// Flushes the file to the disk and gives it its name. Throws `OutputError`.
   public func finish() throws {
     let length = file.count

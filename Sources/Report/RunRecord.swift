@@ -34,6 +34,29 @@ public struct RunRecord: Codable, Sendable, Equatable {
     }
   }
 
+  /// What checkpoints have cost a run so far: files and bytes of all ranks, and seconds of the rank that they
+  /// took the longest.
+  public struct Saving: Codable, Sendable, Hashable {
+    public var files: Int
+    public var bytes: Int
+    public var seconds: Double
+
+    public init(files: Int, bytes: Int, seconds: Double) {
+      self.files = files
+      self.bytes = bytes
+      self.seconds = seconds
+    }
+
+    /// A line for people; `total` is the time of the whole run in seconds.
+    public func text(ofSeconds total: Double) -> String {
+      let share = total > 0 ? seconds / total : 0
+      return
+        "Checkpoints: \(Format.count(files)) files, "
+        + "\(Format.count(Int((Double(bytes) / 1_048_576).rounded()))) MiB, "
+        + "\(Format.duration(seconds)) of the time (\(Format.percent(share)))"
+    }
+  }
+
   /// The program and its arguments as given, without quoting.
   public var command: [String]
   public var workingDirectory: String
@@ -70,6 +93,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var search: String?
   /// The passes after the first.
   public var passes: [Pass] = []
+  /// Nil where the run leaves no checkpoints.
+  public var checkpoints: Saving?
   public var stages: [StageSummary]
 
   enum CodingKeys: String, CodingKey {
@@ -94,6 +119,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case covarianceRanks = "covariance_ranks"
     case search
     case passes
+    case checkpoints
     case stages
   }
 

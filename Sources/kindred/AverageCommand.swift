@@ -160,6 +160,8 @@ struct AverageCommand: ParsableCommand {
         }
       }
       let synthesis = try pipeline.average(found, count: kept) { try writer?.append($0) }
+      let cost = try checkpoints.cost()
+      record.checkpoints = .init(files: cost.files, bytes: cost.bytes, seconds: cost.seconds)
       try record.finish(
         folder, found.model, synthesis, clock: clock, on: comm,
         summary: neighbours == .auto

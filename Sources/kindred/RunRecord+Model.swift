@@ -33,6 +33,7 @@ extension RunRecord {
     self = record
     if comm.isRoot {
       print(table.text, terminator: "")
+      if let checkpoints { print(checkpoints.text(ofSeconds: table.totalSeconds)) }
       printLeftOut(of: particles.starFile)
       print(summary)
     }

@@ -64,10 +64,10 @@ extension CommandTests {
 
       let record = try RunOutput.record(folder, "run")
       let keys = [
-        "band_limit", "box_size", "command", "covariance_ranks", "defocus_groups", "end", "hosts",
-        "identity", "images_left_out", "images_used", "noise_variance", "options", "passes",
-        "radius", "ranks",
-        "search", "seconds", "stages", "start", "threads", "versions", "working_directory",
+        "band_limit", "box_size", "checkpoints", "command", "covariance_ranks", "defocus_groups",
+        "end", "hosts", "identity", "images_left_out", "images_used", "noise_variance", "options",
+        "passes", "radius", "ranks", "search", "seconds", "stages", "start", "threads", "versions",
+        "working_directory",
       ]
       #expect(record.keys.sorted() == keys)
       #expect((record["command"] as? [String])?.dropFirst().first == "average")
@@ -75,6 +75,12 @@ extension CommandTests {
       #expect(abs(noise - 1) < 0.02)
       let options = try #require(record["options"] as? [String: Any])
       #expect(options["neighbours"] as? Int == 7 && options["averages"] as? Int == 40)
+      // The model, the statistics, two passes, the neighbours at least.
+      let saving = try #require(record["checkpoints"] as? [String: Any])
+      #expect(try #require(saving["files"] as? Int) >= 5)
+      #expect(try #require(saving["bytes"] as? Int) > 1 << 16)
+      let (seconds, total) = (saving["seconds"] as? Double, record["seconds"] as? Double)
+      #expect(try #require(seconds) > 0 && seconds! < #require(total))
       let stages = try #require(record["stages"] as? [[String: Any]])
       #expect(
         stages.compactMap { $0["name"] as? String } == [

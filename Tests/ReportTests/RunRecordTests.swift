@@ -22,6 +22,7 @@ import Testing
     record.imagesUsed = 99
     record.imagesLeftOut = [.init(particle: 17, reason: "NaN pixels")]
     record.covarianceRanks = [7, 5, 0]
+    record.checkpoints = .init(files: 1200, bytes: 3 << 20, seconds: 0.25)
     record.stages = [
       StageSummary(
         name: "read", meanSeconds: 1, maximumSeconds: 2, share: 1, imbalance: 1,
@@ -44,7 +45,8 @@ import Testing
     let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(
       object.keys.sorted() == [
-        "command", "covariance_ranks", "end", "hosts", "images_left_out", "images_used",
+        "checkpoints", "command", "covariance_ranks", "end", "hosts", "images_left_out",
+        "images_used",
         "noise_variance", "options", "passes", "ranks", "stages", "start", "threads", "versions",
         "working_directory",
       ])
@@ -57,6 +59,11 @@ import Testing
     #expect(text.contains("\"neighbours\" : 10"))
     #expect(text.contains("\"communication_share\" : 0.5"))
     #expect(text.hasSuffix("}\n"))
+  }
+
+  @Test func tellsWhatCheckpointsCost() throws {
+    let text = try #require(example().checkpoints).text(ofSeconds: 50)
+    #expect(text == "Checkpoints: 1,200 files, 3 MiB, 0.25 s of the time (0.5 %)")
   }
 
   @Test func optionsKeepTheirTypes() throws {
