@@ -271,19 +271,21 @@ public struct AveragePipeline {
     return found
   }
 
-  /// Streams the averages of the first `count` images that take part to `consume` on rank 0; returns
-  /// what makes images of coordinates. Collective.
+  /// Computes the averages of the first `count` images that take part, each on one rank, which gives them to its
+  /// `sink`; none where that is nil. Collective.
+  /// - Returns: what makes images of coordinates.
   public func average(
-    _ neighbours: Neighbours, count: Int, consume: (UnsafeBufferPointer<Float>) throws -> Void
+    _ neighbours: Neighbours, count: Int, into sink: (some ImageSink)?
   ) throws -> ImageSynthesis {
     observer.stageBegan("averages", items: count)
     let synthesis = ImageSynthesis(neighbours.model.posterior, basis: neighbours.model.basis)
     let averages = ClassAverages(
       model: neighbours.model, rows: neighbours.rows, synthesis: synthesis,
       threads: options.model.threads, comm: comm, observer: observer)
-    try averages.stream(neighbours.table, count: count) {
-      try checkpoints?.stop.throwIfAsked()
-      try consume($0)
+    if let sink {
+      try averages.stream(neighbours.table, count: count, into: sink) {
+        if comm.isRoot { try checkpoints?.stop.throwIfAsked() }
+      }
     }
     observer.stageEnded()
     return synthesis

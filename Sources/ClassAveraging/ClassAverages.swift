@@ -2,8 +2,8 @@ import Foundation
 import MPI
 import ParticleIO
 
-/// The class averages of all images as a stream: the ranks compute blocks of averages and rank 0 gets them in
-/// order, a bounded number at a time.
+/// The class averages of all images as a stream: the ranks compute blocks of averages, a bounded number at a
+/// time, and write each where it belongs.
 struct ClassAverages {
   let model: FittedModel
   let rows: DistributedRows
@@ -12,20 +12,23 @@ struct ClassAverages {
   let comm: Communicator
   let observer: any StageObserver
 
-  /// Averages that a rank computes between two exchanges at most.
+  /// Averages that a rank computes at once at most.
   static let block = 256
 
-  /// Computes the averages of the first `count` images and hands them to `consume` on rank 0, in order:
-  /// images of a block, size^2 pixels each. Collective.
-  /// - Parameter table: the neighbours, on every rank.
+  /// Computes the averages of the first `count` images, size^2 pixels each, each on one rank, which gives them to
+  /// its `sink`. Collective.
+  /// - Parameters:
+  ///   - table: the neighbours, on every rank.
+  ///   - begin: called before each block on every rank.
   func stream(
-    _ table: NeighbourTable, count: Int, consume: (UnsafeBufferPointer<Float>) throws -> Void
+    _ table: NeighbourTable, count: Int, into sink: some ImageSink, begin: () throws -> Void
   ) throws {
     let stream = ImageStream(
-      count: count, pixels: synthesis.size * synthesis.size, together: ImageSynthesis.together,
-      block: Self.block, comm: comm, observer: observer)
-    try stream.run(consume: consume) { images in
-      try averages(of: images, table)
+      count: count, together: ImageSynthesis.together, block: Self.block, comm: comm,
+      observer: observer)
+    try stream.run(into: sink) { images in
+      try begin()
+      return try averages(of: images, table)
     }
   }
 

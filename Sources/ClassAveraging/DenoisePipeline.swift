@@ -15,21 +15,17 @@ public struct DenoisePipeline {
     self.observer = observer
   }
 
-  /// Hands the denoised images to `consume` on rank 0, in order: images of a block, size^2 pixels each.
+  /// Computes the denoised images, size^2 pixels each, each on one rank, which gives them to its `sink`.
   /// Collective.
-  public func stream(
-    _ synthesis: ImageSynthesis, consume: (UnsafeBufferPointer<Float>) throws -> Void
-  )
-    throws
-  {
+  public func stream(_ synthesis: ImageSynthesis, into sink: some ImageSink) throws {
     observer.stageBegan("denoising", items: model.partition.total)
     let means = model.posterior.posteriorMeans(
       of: model.statistics, groups: model.ownGroups(comm))
     let rows = DistributedRows(means, partition: model.partition, on: comm)
     let stream = ImageStream(
-      count: model.partition.total, pixels: synthesis.size * synthesis.size,
-      together: ImageSynthesis.together, block: ClassAverages.block, comm: comm, observer: observer)
-    try stream.run(consume: consume) { images in
+      count: model.partition.total, together: ImageSynthesis.together, block: ClassAverages.block,
+      comm: comm, observer: observer)
+    try stream.run(into: sink) { images in
       let values = try observer.communicating { try rows.fetch(images.map { Int32($0) }) }
       return synthesis.images(of: values, count: images.count)
     }

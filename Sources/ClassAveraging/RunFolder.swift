@@ -97,14 +97,18 @@ public final class RunFolder {
     }
   }
 
-  /// A stack `name`.mrcs and its table `name`.star for the first `count` particles of the STAR file.
-  public func stack(_ name: String, of survey: ImageSurvey, from set: ParticleSet, count: Int)
-    throws
-    -> ParticleStackWriter
-  {
+  /// A stack `name`.mrcs and its table `name`.star for the first `count` particles of the STAR file,
+  /// that all ranks write. Collective.
+  /// - Parameter folder: on rank 0.
+  public static func stack(
+    _ folder: RunFolder?, _ name: String, of survey: ImageSurvey, from set: ParticleSet, count: Int,
+    on comm: Communicator
+  ) throws -> ParticleStackWriter {
+    let path = try comm.broadcast(folder?.path ?? "")
     let writer = try ParticleStackWriter(
-      folder: path, name: name, set: set, originalIndex: survey.originalIndex, count: count)
-    pending.append { try writer.finish() }
+      folder: path, name: name, set: set, originalIndex: survey.originalIndex, count: count,
+      on: comm)
+    folder?.pending.append { try writer.finish() }
     return writer
   }
 
@@ -123,77 +127,5 @@ public final class RunFolder {
       for name in Self.fileNames { unlink(file(name)) }
       throw error
     }
-  }
-}
-
-/// Writes images that belong to particles, one each, as an MRC stack and a STAR file in RELION 3.1's form.
-/// Image i of the stack belongs to particle i of the input; a particle that was left out gets an image of
-/// zeros.
-public final class ParticleStackWriter {
-  private let stack: MRCWriter
-  private let star: STARWriter
-  private let originalIndex: [Int32]
-  private let count: Int
-  private let pixels: Int
-  private var cursor = 0
-  private var next = 0
-
-  init(folder: String, name: String, set: ParticleSet, originalIndex: [Int32], count: Int) throws {
-    self.originalIndex = originalIndex
-    self.count = count
-    pixels = set.boxSize * set.boxSize
-    stack = try MRCWriter(
-      path: "\(folder)/\(name).mrcs", width: set.boxSize, height: set.boxSize, sections: count,
-      pixelSize: set.pixelSize, content: .imageStack)
-    star = try STARWriter(path: "\(folder)/\(name).star")
-    try star.beginTable(
-      "optics",
-      labels: [
-        "rlnOpticsGroup", "rlnOpticsGroupName", "rlnAmplitudeContrast", "rlnSphericalAberration",
-        "rlnVoltage", "rlnImagePixelSize", "rlnImageSize", "rlnImageDimensionality",
-      ])
-    for group in set.opticsGroups {
-      try star.append([
-        .int(group.number), .string(group.name), .double(group.amplitudeContrast),
-        .double(group.sphericalAberration), .double(group.voltage), .double(set.pixelSize),
-        .int(set.boxSize), .int(2),
-      ])
-    }
-    try star.beginTable(
-      "particles", labels: ["rlnImageName", "rlnOpticsGroup", "rlnImageOriginalName"])
-    for particle in set.particles.prefix(count).enumerated() {
-      let number = String(particle.offset + 1)
-      let padded = String(repeating: "0", count: max(0, 6 - number.count)) + number
-      let entry = particle.element
-      try star.append([
-        .string("\(padded)@\(name).mrcs"),
-        .int(set.opticsGroups[Int(entry.opticsGroup)].number),
-        .string("\(entry.section + 1)@\(set.stacks[Int(entry.stack)])"),
-      ])
-    }
-  }
-
-  /// Appends images of particles that take part, in their order.
-  public func append(_ images: UnsafeBufferPointer<Float>) throws {
-    for start in stride(from: 0, to: images.count, by: pixels) {
-      try fill(upTo: Int(originalIndex[cursor]))
-      try stack.append(UnsafeBufferPointer(rebasing: images[start..<start + pixels]))
-      cursor += 1
-      next += 1
-    }
-  }
-
-  /// Zeros for particles that were left out, up to particle `end`.
-  private func fill(upTo end: Int) throws {
-    while next < end {
-      try stack.append([Float](repeating: 0, count: pixels))
-      next += 1
-    }
-  }
-
-  func finish() throws {
-    try fill(upTo: count)
-    try stack.finish()
-    try star.finish()
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 
 /// Writes an MRC2014 file of 32-bit floats, section by section.
 ///
@@ -15,22 +16,31 @@ public final class MRCWriter {
   private let sections: Int
   private let pixelSize: Double
   private let content: Content
-  private var statistics: [SectionStatistics?]
+  /// Of the sections that are written, in the order of writing.
+  private var written: [(section: Int, statistics: SectionStatistics)] = []
   private var next = 0
 
   /// Starts a file of `sections` images of `width` x `height` pixels of `pixelSize` A; throws
   /// `OutputError`.
-  public init(
+  public convenience init(
     path: String, width: Int, height: Int, sections: Int, pixelSize: Double, content: Content
   ) throws {
+    self.init(
+      try OutputFile(path: path), width: width, height: height, sections: sections,
+      pixelSize: pixelSize, content: content)
+  }
+
+  init(
+    _ output: OutputFile, width: Int, height: Int, sections: Int, pixelSize: Double,
+    content: Content
+  ) {
     precondition(width > 0 && height > 0 && sections > 0, "an MRC file without pixels")
-    output = try OutputFile(path: path)
+    self.output = output
     self.width = width
     self.height = height
     self.sections = sections
     self.pixelSize = pixelSize
     self.content = content
-    statistics = Array(repeating: nil, count: sections)
   }
 
   /// Writes whole sections after those appended before, row-major, x fastest.
@@ -53,8 +63,9 @@ public final class MRCWriter {
     precondition(pixels.count == count * size, "part of a section")
     precondition(section >= 0 && section + count <= sections, "sections out of range")
     for i in 0..<count {
-      statistics[section + i] = SectionStatistics(
-        UnsafeBufferPointer(rebasing: pixels[i * size..<(i + 1) * size]))
+      let section = section + i
+      let pixels = UnsafeBufferPointer(rebasing: pixels[i * size..<(i + 1) * size])
+      written.append((section, SectionStatistics(pixels)))
     }
     try withLittleEndian(pixels) {
       try output.write($0, at: MRCHeader.byteCount + section * size * 4)
@@ -64,12 +75,15 @@ public final class MRCWriter {
   /// Writes the header with its statistics, flushes to the disk and gives the file its name; throws
   /// `OutputError`, also when a section is missing.
   public func finish() throws {
+    // In their order, so that it does not matter who wrote which when.
+    written.sort { $0.section < $1.section }
     var total = SectionStatistics()
-    for (section, part) in statistics.enumerated() {
-      guard let part else {
-        throw OutputError(file: output.path, "section \(section) of \(sections) was not written")
+    for section in 0..<sections {
+      guard section < written.count, written[section].section == section else {
+        throw OutputError(
+          file: output.path, "section \(section) of \(sections) was not written once")
       }
-      total.add(part)
+      total.add(written[section].statistics)
     }
     let bytes = header(total)
     try bytes.withUnsafeBytes { try output.write($0, at: 0) }
@@ -113,6 +127,49 @@ public final class MRCWriter {
   }
 }
 
+// MARK: A file that all ranks write
+
+extension MRCWriter {
+  /// A file of which every rank writes sections (`write`); then all call `collect`, and rank 0 `finish`.
+  /// Collective; throws `ReportedError` on all ranks where one cannot open the file.
+  public static func shared(
+    path: String, width: Int, height: Int, sections: Int, pixelSize: Double, content: Content,
+    on comm: Communicator
+  ) throws -> MRCWriter {
+    func writer(_ output: OutputFile) -> MRCWriter {
+      MRCWriter(
+        output, width: width, height: height, sections: sections, pixelSize: pixelSize,
+        content: content)
+    }
+    let made = try comm.agree {
+      guard comm.isRoot else { return nil as OutputFile? }
+      let file = try OutputFile(path: path)
+      try file.extend(to: MRCHeader.byteCount + sections * width * height * 4)
+      return file
+    }
+    let name = try comm.broadcast(made?.temporaryPath ?? "")
+    return try comm.agree { writer(try made ?? OutputFile(joining: name, of: path)) }
+  }
+
+  /// Tells rank 0 of the sections that the others have written, which then have nothing left to do with the file,
+  /// and flushes theirs to the disk. Collective; throws `ReportedError`.
+  public func collect(on comm: Communicator) throws {
+    let records = written.flatMap { [Double($0.section)] + $0.statistics.record }
+    let all = try comm.gatherRagged(comm.isRoot ? [] : records)
+    try comm.agree {
+      if comm.isRoot {
+        let width = 1 + SectionStatistics.recordLength
+        for start in stride(from: 0, to: all.count, by: width) {
+          let statistics = SectionStatistics(record: all[start + 1..<start + width])
+          written.append((Int(all[start]), statistics))
+        }
+      } else {
+        try output.finish()
+      }
+    }
+  }
+}
+
 /// Minimum, maximum, mean and summed squared deviation, added up in a fixed order.
 struct SectionStatistics {
   private(set) var minimum = Double.infinity
@@ -122,6 +179,17 @@ struct SectionStatistics {
   private var squares = 0.0
 
   init() {}
+
+  static let recordLength = 5
+
+  /// All of it, as numbers.
+  var record: [Double] { [minimum, maximum, mean, count, squares] }
+
+  init(record: ArraySlice<Double>) {
+    let numbers = Array(record)
+    (minimum, maximum, mean) = (numbers[0], numbers[1], numbers[2])
+    (count, squares) = (numbers[3], numbers[4])
+  }
 
   /// Pixels taken at once, each with sums of its own: the order is the same on every machine.
   private typealias Lanes = SIMD16<Float>

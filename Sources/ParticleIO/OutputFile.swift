@@ -9,9 +9,9 @@ import Foundation
 public final class OutputFile {
   /// The final path.
   public let path: String
-  private let temporaryPath: String
-  /// Where a signal handler finds the temporary name.
-  private let temporary: Int32
+  let temporaryPath: String
+  /// Where a signal handler finds the temporary name; nil where another process removes and names the file.
+  private let temporary: Int32?
   private var descriptor: Int32
   private var buffer: [UInt8] = []
   private var flushed = 0
@@ -35,6 +35,22 @@ public final class OutputFile {
     descriptor = opened
   }
 
+  /// Opens the file that another process is making under a temporary name, to write parts of it (`write`). `finish`
+  /// flushes them to the disk; the name is the other's. Throws `OutputError`.
+  init(joining temporaryPath: String, of path: String) throws {
+    self.path = path
+    self.temporaryPath = temporaryPath
+    temporary = nil
+    repeat {
+      descriptor = open(temporaryPath, O_WRONLY | O_CLOEXEC)
+    } while descriptor < 0 && errno == EINTR
+    if descriptor < 0 {
+      throw OutputError(
+        file: path,
+        "cannot be opened by a second rank: \(systemMessage()); all nodes must share its folder")
+    }
+  }
+
   deinit {
     if descriptor >= 0 { discard() }
   }
@@ -47,6 +63,7 @@ public final class OutputFile {
   }
 
   private func removeTemporary() {
+    guard let temporary else { return }
     unlink(temporaryPath)
     kindred_temporary_forget(temporary)
   }
@@ -96,6 +113,14 @@ public final class OutputFile {
     }
   }
 
+  /// Gives the file its size before others join it: on NFS, a client that writes past what it takes for the end
+  /// fills up the page with zeros, over what another has written there. Throws `OutputError`.
+  func extend(to size: Int) throws {
+    var extended: Int32
+    repeat { extended = ftruncate(descriptor, off_t(size)) } while extended != 0 && errno == EINTR
+    if extended != 0 { throw OutputError(file: path, "cannot be written: \(systemMessage())") }
+  }
+
   /// Flushes the file to the disk and gives it its final name, replacing a file that is there.
   public func finish() throws {
     try flush()
@@ -113,6 +138,7 @@ public final class OutputFile {
       removeTemporary()
       throw OutputError(file: path, "cannot be written: \(systemMessage(reason))")
     }
+    guard let temporary else { return }
     if rename(temporaryPath, path) != 0 {
       let reason = errno
       removeTemporary()

@@ -91,27 +91,20 @@ public struct Calibration {
     let pipeline = AveragePipeline(options: options, on: comm, observer: clock)
     let found = try pipeline.findNeighbours(set)
     let survey = found.model.survey
-    let writer = try comm.agree {
-      comm.isRoot
-        ? try MRCWriter(
-          path: "\(folder)/averages-\(count).mrcs", width: box, height: box,
-          sections: survey.particles.particles.count, pixelSize: set.pixelSize,
-          content: .imageStack)
-        : nil
-    }
-    var writing = 0.0
-    _ = try pipeline.average(found, count: survey.particles.particles.count) {
-      let start = ProcessorTime.thread()
-      try writer?.append($0)
-      writing += ProcessorTime.thread() - start
-    }
+    let averages = survey.particles.particles.count
+    let stack = TimedStack(
+      try MRCWriter.shared(
+        path: "\(folder)/averages-\(count).mrcs", width: box, height: box, sections: averages,
+        pixelSize: set.pixelSize, content: .imageStack, on: comm), on: comm)
+    _ = try pipeline.average(found, count: averages, into: stack)
+    let writing = try comm.allreduce(stack.writing)
     let table = try clock.finish(comm)
     let began = ProcessorTime.thread()
     _ = ImageSynthesis(found.model.posterior, basis: found.model.basis)
     let eigenimages = ProcessorTime.thread() - began
     let start = Communicator.wallTime()
-    try comm.agree { try writer?.finish() }
-    let storing = Communicator.wallTime() - start
+    try comm.agree { if comm.isRoot { try stack.stack.finish() } }
+    let storing = stack.storing + Communicator.wallTime() - start
     var job = PlannedJob(found.model, options: options)
     job.averages = job.images
     // The whole STAR file was read.
@@ -123,6 +116,35 @@ public struct Calibration {
         sample.table.stages[at].rankProcessorSeconds.map { $0 * share }
     }
     return sample
+  }
+}
+
+/// Writes averages and takes the time.
+private final class TimedStack: ImageSink {
+  let stack: MRCWriter
+  private let comm: Communicator
+  /// Processor seconds of this rank.
+  private(set) var writing = 0.0
+  /// Seconds until the disk has what the ranks but rank 0 have written.
+  private(set) var storing = 0.0
+
+  init(_ stack: MRCWriter, on comm: Communicator) {
+    self.stack = stack
+    self.comm = comm
+  }
+
+  func write(_ images: UnsafeBufferPointer<Float>, from first: Int) throws {
+    let start = ProcessorTime.thread()
+    try stack.write(images, section: first)
+    writing += ProcessorTime.thread() - start
+  }
+
+  func complete() throws {
+    // Not the wait for the slowest rank.
+    try comm.barrier()
+    let start = Communicator.wallTime()
+    try stack.collect(on: comm)
+    storing += Communicator.wallTime() - start
   }
 }
 

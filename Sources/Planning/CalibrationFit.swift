@@ -66,7 +66,6 @@ extension Calibration {
     machine.productOperation = 1 / matrixProductRate
     let pixels = units[1].pixels * units[1].realComponents
     machine.eigenimagePixel = positive(large.eigenimages / pixels, machine.eigenimagePixel)
-    // Rank 0 computes so many fewer averages as it writes: all of its time is work that others would have.
     let allAverages = large.stage("averages")?.rankProcessorSeconds.reduce(0, +) ?? 0
     let averages =
       allAverages - large.writing - ranks * large.eigenimages

@@ -20,8 +20,8 @@ import Foundation
 ///                   n class(M), n M candidates
 ///     probabilities n (M + 1) C components
 ///     lists                                                                       13 n K bytes
-///     averages      n class(K), 2 n L^2 C' operations        L^2 C' pixels        4 n L^2 bytes, while others
-///                                                                                 compute
+///     averages      n class(K), 2 n L^2 C' operations,       L^2 C' pixels
+///                   4 n L^2 bytes
 ///     finish                                                                      bytes stored
 ///
 /// with q = min(n, 500) images that 26 correlations are tried on, T = 10 L'^2 log2 L' for a transform of twice the edge, L' = 2 L; C' = 2 C - r_0 real components; and
@@ -55,21 +55,6 @@ public struct CostModel: Sendable {
     public var usableThreads: Double
     /// The largest memory of a rank, in bytes.
     public var memory = 0.0
-
-    /// Work that the ranks share so that rank 0, which has some of its own besides, is done when the others are; what
-    /// of its own is more than their part it does alone.
-    /// - Parameters:
-    ///   - work: processor seconds that all cores share.
-    ///   - own: seconds of one core of rank 0.
-    mutating func share(_ work: Double, besides own: Double, ranks: Int) {
-      let others = work / usableThreads / Double(max(1, ranks - 1))
-      if ranks == 1 || own <= others {
-        shared = work + own * usableThreads
-      } else {
-        shared = others * usableThreads * Double(ranks)
-        root = own - others
-      }
-    }
 
     /// Wall time of the stage on `ranks`.
     public func seconds(ranks: Int) -> Double {
@@ -212,11 +197,11 @@ public struct CostModel: Sendable {
     var averages = stage("averages")
     let written = Double(job.averages)
     averages.repeated = units.pixels * units.realComponents * machine.eigenimagePixel
-    averages.share(
+    averages.shared =
       written
-        * (units.classOperations(members: job.neighbours) * machine.classOperation + 2
-          * units.pixels * units.realComponents * machine.productOperation),
-      besides: 4 * written * units.pixels * machine.writtenByte, ranks: ranks)
+      * (units.classOperations(members: job.neighbours) * machine.classOperation + 2
+        * units.pixels * units.realComponents * machine.productOperation + 4
+        * units.pixels * machine.writtenByte)
     network.averages(&averages)
     stages.append(averages)
 

@@ -67,7 +67,7 @@ struct MemoryCost {
     case "lists", "finish", "probabilities": return fitted + 30 * n * Double(job.neighbours)
     case "averages":
       return fitted + 13 * n * members
-        + Double(2 * job.componentCount) * pixels + 5 * 256 * pixels
+        + Double(2 * job.componentCount) * pixels + 2 * 256 * pixels
     default:
       let searching = components + search(members, selfTerms: 1)
       let collecting = components + scoring(members, kept: members)

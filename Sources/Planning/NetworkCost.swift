@@ -122,13 +122,13 @@ struct NetworkCost {
     for _ in 0..<2 { classes(&stage) }
   }
 
-  /// Members of each average, and its pixels on the way to rank 0.
+  /// Members of each average, and six numbers about its pixels for the header.
   func averages(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
     let written = Double(job.averages)
     fetch(
       &stage, rowsPerRank: written / p * Double(job.neighbours + 1),
       rounds: (written / p / 256).rounded(.up))
-    root(&stage, bytes: 4 * written * Double(job.box * job.box))
+    root(&stage, bytes: 48 * written)
   }
 }

@@ -149,17 +149,17 @@ struct AverageCommand: ParsableCommand {
 
       let count = min(averages ?? set.particles.count, set.particles.count)
       let kept = found.model.survey.originalIndex.prefix { $0 < count }.count
-      var writer: ParticleStackWriter?
       clock.stageBegan("lists", items: 0)
       try comm.agree {
         try folder?.write(
           found.table, originalIndex: found.model.survey.originalIndex,
           count: set.particles.count)
-        if count > 0 {
-          writer = try folder?.stack("averages", of: found.model.survey, from: set, count: count)
-        }
       }
-      let synthesis = try pipeline.average(found, count: kept) { try writer?.append($0) }
+      let stack =
+        count > 0
+        ? try RunFolder.stack(
+          folder, "averages", of: found.model.survey, from: set, count: count, on: comm) : nil
+      let synthesis = try pipeline.average(found, count: kept, into: stack)
       let cost = try checkpoints.cost()
       record.checkpoints = .init(files: cost.files, bytes: cost.bytes, seconds: cost.seconds)
       try record.finish(

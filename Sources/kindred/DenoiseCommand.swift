@@ -42,15 +42,10 @@ struct DenoiseCommand: ParsableCommand {
         ]) { _, new in new }, on: comm)
       let fitted = try FittedModel(set, options: options, on: comm, observer: clock)
       record.enter(fitted)
-      var writer: ParticleStackWriter?
-      try comm.agree {
-        writer = try folder?.stack(
-          "denoised", of: fitted.survey, from: set, count: set.particles.count)
-      }
+      let stack = try RunFolder.stack(
+        folder, "denoised", of: fitted.survey, from: set, count: set.particles.count, on: comm)
       let synthesis = ImageSynthesis(fitted.posterior, basis: fitted.basis)
-      try DenoisePipeline(model: fitted, on: comm, observer: clock).stream(synthesis) {
-        try writer?.append($0)
-      }
+      try DenoisePipeline(model: fitted, on: comm, observer: clock).stream(synthesis, into: stack)
       try record.finish(
         folder, fitted, synthesis, clock: clock, on: comm,
         summary: "\(fitted.partition.total) denoised images in \(output)")

@@ -71,9 +71,9 @@ struct AveragePipelineRanks {
     options.features.sketchSize = 60
     let pipeline = AveragePipeline(options: options, on: comm, observer: SilentObserver())
     let found = try pipeline.findNeighbours(set)
-    var averages: [Float] = []
-    _ = try pipeline.average(found, count: count) { averages += Array($0) }
-    return (found.table, averages)
+    let averages = CollectedImages(pixels: size * size, on: comm)
+    _ = try pipeline.average(found, count: count, into: averages)
+    return (found.table, averages.all)
   }
 
   @Test(

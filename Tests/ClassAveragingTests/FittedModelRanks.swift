@@ -76,11 +76,11 @@ struct FittedModelRanks {
     options.radius = 9
     let model = try FittedModel(set, options: options, on: world, observer: SilentObserver())
     let synthesis = ImageSynthesis(model.posterior, basis: model.basis)
-    var denoised: [Float] = []
-    try DenoisePipeline(model: model, on: world, observer: SilentObserver()).stream(synthesis) {
-      denoised += Array($0)
-    }
-    #expect(denoised.count == (world.isRoot ? (count - 1) * size * size : 0))
+    let images = CollectedImages(pixels: size * size, on: world)
+    try DenoisePipeline(model: model, on: world, observer: SilentObserver()).stream(
+      synthesis, into: images)
+    let denoised = images.all
+    #expect(images.order == (world.isRoot ? (0..<Int64(count - 1)).map { $0 } : []))
     if world.isRoot {
       var (error, energy) = (0.0, 0.0)
       for (at, original) in model.survey.originalIndex.enumerated() {

@@ -164,7 +164,7 @@ import Testing
     }
     try abandon(false)
     #expect(try folder.names == [])
-    #expect(message { try abandon(true) }.contains("section 1 of 2 was not written"))
+    #expect(message { try abandon(true) }.contains("section 1 of 2 was not written once"))
     #expect(try folder.names == [])
   }
 }
