@@ -49,10 +49,13 @@ struct AngularRows {
   /// A row on circles, as `SliceValues.values`.
   /// - Parameters:
   ///   - shift: by how many angles the image is rotated.
-  ///   - angles: on half a circle.
-  func circles(of row: Int, rotatedBy shift: Int, angles: Int) -> [Float] {
+  ///   - circle: the cosines and sines of `SliceValues.circle`.
+  func circles(of row: Int, rotatedBy shift: Int, _ circle: (cosines: [Float], sines: [Float]))
+    -> [Float]
+  {
+    let (cosines, sines) = circle
+    let angles = cosines.count / 2
     var result = [Float](repeating: 0, count: 2 * rank * angles)
-    let (cosines, sines) = SliceValues.circle(angles: angles)
     for k in 0...degree {
       let start = row * width + 2 * k * rank
       let scale: Float = k == 0 ? 1 : Float(2).squareRoot()

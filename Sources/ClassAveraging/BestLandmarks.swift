@@ -43,37 +43,33 @@ struct BestLandmarks {
     return result
   }
 
-  /// The other way round: the images of the highest scores of each landmark, for the landmarks of this
-  /// rank's part of all. A rank holds `limit` words for each landmark, not all pairs. Collective.
-  func transposed(landmarks count: Int, limit: Int, on comm: Communicator) throws
-    -> BestCandidates
-  {
-    let partition = Partition(of: count, among: comm.size)
-    var best = BestCandidates(rows: count, capacity: limit)
-    for image in images {
-      for entry in entries(of: image) where landmarks[entry] >= 0 {
-        best.offer(
-          row: Int(landmarks[entry]), index: Int32(image), score: scores[entry], reflected: false)
+  /// The other way round: the images of the highest scores of each landmark, ascending, for the landmarks of this
+  /// rank's part of all. A rank holds its own entries and those of its landmarks, not all pairs. Collective.
+  /// - Parameters:
+  ///   - count: of all landmarks.
+  ///   - limit: images of a landmark, at most.
+  func transposed(landmarks count: Int, limit: Int, on comm: Communicator) throws -> WeightedLists {
+    // No more of a rank's images can be among the best of all ranks'.
+    let own = WeightedLists(rows: count) { add in
+      for image in images {
+        for entry in entries(of: image) where landmarks[entry] >= 0 {
+          add(Int(landmarks[entry]), Int32(image), scores[entry])
+        }
       }
-    }
-    // Most of the rows are short: only what they hold travels.
-    let lengths = (0..<count).map { row in
-      Int32(best.indices[row * limit..<(row + 1) * limit].count { $0 >= 0 })
-    }
+    }.best(limit)
+    let partition = Partition(of: count, among: comm.size)
     let shares = (0..<comm.size).map { partition.range(of: $0) }
-    let words = try comm.alltoallRagged(
-      best.packed.filter { $0 != -1 },
-      counts: shares.map { Int(lengths[$0].reduce(0, +)) }
-    ).values
-    let received = try comm.alltoallRagged(lengths, counts: shares.map(\.count)).values
+    let counts = shares.map { own.offsets[$0.upperBound] - own.offsets[$0.lowerBound] }
+    let columns = try comm.alltoallRagged(own.columns, counts: counts).values
+    let weights = try comm.alltoallRagged(own.weights, counts: counts).values
+    let lengths = try comm.alltoallRagged(own.lengths, counts: shares.map(\.count)).values
     let rows = partition.range(of: comm.rank).count
-    var result = BestCandidates(rows: rows, capacity: limit)
-    var next = 0
-    for (at, length) in received.enumerated() {
-      result.offer(row: at % rows, packed: words[next..<next + Int(length)])
-      next += Int(length)
-    }
-    result.sort()
-    return result
+    return WeightedLists(rows: rows) { add in
+      var next = 0
+      for (at, length) in lengths.enumerated() {
+        for entry in next..<next + Int(length) { add(at % rows, columns[entry], weights[entry]) }
+        next += Int(length)
+      }
+    }.best(limit)
   }
 }

@@ -21,22 +21,10 @@ struct CandidateProposal {
     threads: Int, on comm: Communicator
   ) throws {
     let own = try probabilities.transposed(landmarks: landmarks, limit: longest, on: comm)
-    let packed = try comm.allgatherRagged(own.packed.filter { $0 != -1 })
-    let counts = try comm.allgatherRagged(
-      stride(from: 0, to: own.indices.count, by: longest).map { start in
-        own.indices[start..<start + longest].count { $0 >= 0 }
-      })
-    let lists = WeightedLists(rows: landmarks) { add in
-      var at = 0
-      for (row, count) in counts.enumerated() {
-        for word in packed[at..<at + count] {
-          add(
-            row, Int32(UInt32(truncatingIfNeeded: word) >> 1),
-            Float(bitPattern: UInt32(truncatingIfNeeded: word >> 32)))
-        }
-        at += count
-      }
-    }
+    let lists = WeightedLists(
+      lengths: try comm.allgatherRagged(own.lengths),
+      columns: try comm.allgatherRagged(own.columns),
+      weights: try comm.allgatherRagged(own.weights))
     self.init(count: count, images: images, threads: threads) { sum, image in
       for entry in probabilities.entries(of: image) where probabilities.landmarks[entry] >= 0 {
         sum.add(

@@ -58,6 +58,6 @@ struct LandmarkClasses {
   func pairModel(_ posterior: PosteriorModel) throws -> PairModel {
     try PairModel(
       layout: posterior.layout, information: posterior.information + [information],
-      affinity: .bayes, correlation: correlation)
+      affinity: .bayes, correlation: correlation, withLastGroupOnly: true)
   }
 }

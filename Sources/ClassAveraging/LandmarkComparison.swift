@@ -16,8 +16,8 @@ struct LandmarkComparison {
   let threads: Int
   let comm: Communicator
   let observer: any StageObserver
-  /// Images compared at a time by one thread.
-  var chunk = 2048
+  /// Images compared at a time by one thread: a block of work, between which the search may be saved and stopped.
+  var chunk = ClassSize.comparedAtATime
 
   /// The best landmarks of this rank's images. An image's comparison with its own class says nothing: its
   /// own landmark is left out. Collective where `parts` are given.
@@ -31,12 +31,8 @@ struct LandmarkComparison {
   {
     let own = rows.partition.range(of: comm.rank)
     let model = try classes.pairModel(posterior)
+    // Landmarks are the columns: rows are weighted for the columns' group, which is one for all landmarks.
     let landmarks = PairTile.Side(landmarkBlock(), model: model, threshold: .infinity)
-    let tiles = stride(from: 0, to: landmarks.block.count, by: PairTile.rowsPerTile).map {
-      PairBlock.Run(
-        group: model.groupCount - 1,
-        rows: $0..<min($0 + PairTile.rowsPerTile, landmarks.block.count))
-    }
     var result = try SavedLists(
       BestLandmarks(images: own, capacity: capacity), of: rows.partition, parts: parts, on: comm)
     // Images of one group side by side.
@@ -58,13 +54,15 @@ struct LandmarkComparison {
           let images = PairTile.Side(
             block(of: batches[at], from: own.lowerBound), model: model)
           let lists = TileLists(
-            rows: BestCandidates(rows: landmarks.block.count, capacity: 1),
-            columns: BestCandidates(rows: images.block.count, capacity: capacity + 1))
-          for run in tiles {
-            tile.compare(run, of: landmarks, with: images, isTriangle: false, lists: lists)
+            rows: BestCandidates(rows: images.block.count, capacity: capacity + 1),
+            columns: BestCandidates(rows: landmarks.block.count, capacity: 1))
+          let tiles = PairBlock.tiles(
+            images.block.runs, in: 0..<images.block.count, length: PairTile.rowsPerTile)
+          for rows in tiles {
+            tile.compare(rows, of: images, with: landmarks, isTriangle: false, lists: lists)
           }
-          lists.columns.sort()
-          found[at] = (images.block, lists.columns)
+          lists.rows.sort()
+          found[at] = (images.block, lists.rows)
         }
       }
       for case (let block, let lists)? in found.prefix(count) {

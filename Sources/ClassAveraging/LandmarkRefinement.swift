@@ -19,9 +19,7 @@ struct LandmarkRefinement {
     }
     let landmarks = Partition(of: classes.images.count, among: passes.comm.size)
       .range(of: passes.comm.rank)
-    let images = (0..<landmarks.count).map { at in
-      best.indices[at * best.capacity..<(at + 1) * best.capacity].filter { $0 >= 0 }
-    }
+    let images = (0..<landmarks.count).map { Array(best.columns(ofRow: $0)) }
     let work = LandmarkWork(passes: passes, rows: rows)
     let scores = try work.scores(of: images, with: classes, landmarks: landmarks)
     let weights = NeighbourWeights(passes)

@@ -21,9 +21,8 @@ struct LandmarkSearch {
   var landmarksPerImage = 40
   /// How often the landmarks' members are drawn from all images.
   var refinements = 2
-  /// Images compared with landmarks at a time by one thread: a block of work, between which the search may be
-  /// saved and stopped.
-  var chunk = 2048
+  /// Images compared with landmarks at a time by one thread.
+  var chunk = ClassSize.comparedAtATime
   /// Pairs of candidates scored at a time: a block of work as well.
   var batch = SuspectScoring.batch
 

@@ -27,19 +27,12 @@ struct LogisticRegression {
       return variance > 0 ? variance.squareRoot() : 1
     }
     (self.means, self.deviations) = (means, deviations)
-    let rows = rows.map { Self.standardised($0, means, deviations) }
+    let cases = rows.flatMap { Self.standardised($0, means, deviations) }
     var c = [Double](repeating: 0, count: width + 1)
     for _ in 0..<50 {
       var gradient = c.map { -Self.prior * $0 }
       var curvature = Self.prior * Matrix.identity(width + 1)
-      for (row, isTrue) in zip(rows, isTrue) {
-        let p = Self.probability(c, row)
-        let weight = max(p * (1 - p), 1e-9)
-        for i in 0...width {
-          gradient[i] += ((isTrue ? 1 : 0) - p) * row[i]
-          for j in 0...i { curvature[i, j] += weight * row[i] * row[j] }
-        }
-      }
+      Self.add(cases, isTrue, c, to: &gradient, &curvature.storage)
       let step = try Cholesky(curvature).solve(
         Matrix(rows: width + 1, columns: 1, storage: gradient)
       ).storage
@@ -48,6 +41,34 @@ struct LogisticRegression {
       if length < 1e-9 { break }
     }
     coefficients = c
+  }
+
+  /// Adds the slope of the cases' log probability and, below the diagonal, its curvature.
+  /// - Parameter cases: standardised, one after the other.
+  private static func add(
+    _ cases: [Double], _ isTrue: [Bool], _ c: [Double], to gradient: inout [Double],
+    _ curvature: inout [Double]
+  ) {
+    let width = c.count
+    cases.withUnsafeBufferPointer { cases in
+      c.withUnsafeBufferPointer { c in
+        gradient.withUnsafeMutableBufferPointer { gradient in
+          curvature.withUnsafeMutableBufferPointer { curvature in
+            for (at, isTrue) in isTrue.enumerated() {
+              let row = cases.baseAddress! + at * width
+              var logOdds = 0.0
+              for i in 0..<width { logOdds += c[i] * row[i] }
+              let p = 1 / (1 + exp(-logOdds))
+              let weight = max(p * (1 - p), 1e-9)
+              for i in 0..<width {
+                gradient[i] += ((isTrue ? 1 : 0) - p) * row[i]
+                for j in 0...i { curvature[i * width + j] += weight * row[i] * row[j] }
+              }
+            }
+          }
+        }
+      }
+    }
   }
 
   /// log (p / (1 - p)) of a case.
@@ -64,9 +85,5 @@ struct LogisticRegression {
 
   private static func logOdds(_ c: [Double], _ row: [Double]) -> Double {
     zip(c, row).reduce(0) { $0 + $1.0 * $1.1 }
-  }
-
-  private static func probability(_ c: [Double], _ row: [Double]) -> Double {
-    1 / (1 + exp(-logOdds(c, row)))
   }
 }

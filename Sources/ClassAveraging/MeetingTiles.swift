@@ -32,15 +32,6 @@ struct MeetingTiles {
   func tiles(chunk: Int?) -> [PairBlock.Run] {
     let all = 0..<rowCount
     let rows = chunk.map { ($0 * rowsPerChunk..<($0 + 1) * rowsPerChunk).clamped(to: all) } ?? all
-    var tiles: [PairBlock.Run] = []
-    for run in runs {
-      let part = run.rows.clamped(to: rows)
-      for start in stride(from: part.lowerBound, to: part.upperBound, by: rowsPerTile) {
-        tiles.append(
-          PairBlock.Run(
-            group: run.group, rows: start..<min(start + rowsPerTile, part.upperBound)))
-      }
-    }
-    return tiles
+    return PairBlock.tiles(runs, in: rows, length: rowsPerTile)
   }
 }

@@ -69,6 +69,16 @@ final class PairBlock {
     return runs
   }
 
+  /// The rows cut into parts of one defocus group each, ascending, of at most `length` rows.
+  static func tiles(_ runs: [Run], in rows: Range<Int>, length: Int) -> [Run] {
+    runs.flatMap { run in
+      let part = run.rows.clamped(to: rows)
+      return Swift.stride(from: part.lowerBound, to: part.upperBound, by: length).map {
+        Run(group: run.group, rows: $0..<min($0 + length, part.upperBound))
+      }
+    }
+  }
+
   /// The images of every rank's block, by lane groups: all images in the order of (defocus group, index)
   /// are dealt out in parts as large as the ranks' slices.
   static func laneGroups(of partition: Partition, groups: [Int32]) -> [[ArraySlice<Int>]] {

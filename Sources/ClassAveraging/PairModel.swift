@@ -32,6 +32,8 @@ public struct PairModel: Sendable {
   let selfForm: [Float]
   /// constant_gh at g * groupCount + h.
   let constants: [Float]
+  /// Whether all pairs of groups are known, or only those with the last group.
+  private let knowsAllPairs: Bool
 
   /// - Throws: `LAPACKError` where a matrix cannot be factored.
   public init(_ posterior: PosteriorModel, affinity: Affinity, correlation: Double = 1) throws {
@@ -44,11 +46,14 @@ public struct PairModel: Sendable {
   ///   - information: F of each group and block, `information[g][block]`.
   ///   - correlation: for the Bayes factor, how alike neighbours are in whitened coordinates: the
   ///     prior of the pair has covariance I for each and c I between them; 1 is the same image.
+  ///   - withLastGroupOnly: only pairs with an image of the last group will be compared.
   /// - Throws: `LAPACKError` where a matrix cannot be factored.
   public init(
-    layout: AngularLayout, information: [[Matrix]], affinity: Affinity, correlation: Double = 1
+    layout: AngularLayout, information: [[Matrix]], affinity: Affinity, correlation: Double = 1,
+    withLastGroupOnly: Bool = false
   ) throws {
     self.layout = layout
+    knowsAllPairs = !withLastGroupOnly
     let groups = information.count
     groupCount = groups
     var offsets = [0]
@@ -62,7 +67,7 @@ public struct PairModel: Sendable {
     var selfForm = cross
     var constants = [Float](repeating: 0, count: groups * groups)
     for g in 0..<groups {
-      for h in 0..<groups {
+      for h in 0..<groups where !withLastGroupOnly || g == groups - 1 || h == groups - 1 {
         var constant = 0.0
         for block in 0..<layout.blockCount {
           let m = Double(ImageModel.multiplicity(ofBlock: layout.frequencies[block]))
@@ -150,9 +155,12 @@ public struct PairModel: Sendable {
   }
 
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
-  /// and imaginary part side by side), or of 16 images side by side.
+  /// and imaginary part side by side), or of 16 images side by side; zero for pairs that will not be compared.
   func selfTerms<Value: CoefficientValue>(of b: UnsafePointer<Value>, group g: Int) -> [Value] {
-    (0..<groupCount).map { selfTerm(of: b, groups: g, $0) }
+    let last = groupCount - 1
+    return (0...last).map { h in
+      knowsAllPairs || g == last || h == last ? selfTerm(of: b, groups: g, h) : .zero
+    }
   }
 
   /// self_i(h) for one group h.

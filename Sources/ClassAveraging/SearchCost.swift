@@ -29,6 +29,8 @@ public enum ClassSize {
   /// Members of landmarks' classes whose rows a rank fetches at a time, about; those of all its landmarks at once
   /// where there are no more images.
   public static let membersAtATime = 1 << 16
+  /// Images that a thread compares with landmarks at a time.
+  public static let comparedAtATime = 512
 
   /// How many neighbours make a class among `images`: a small part of all views, at most 50.
   public static func members(images: Int, neighbours: Int) -> Int {

@@ -27,7 +27,7 @@ struct SharedLandmarks {
   /// L, landmarks of each image.
   var landmarksPerImage = 100
   /// Images compared with landmarks at a time by one thread.
-  var chunk = 2048
+  var chunk = ClassSize.comparedAtATime
   /// Pairs of neighbours aligned at a time.
   var batch = SuspectScoring.batch
 

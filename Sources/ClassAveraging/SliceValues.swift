@@ -33,7 +33,7 @@ struct SliceValues {
   }
 
   /// Cosines and sines of the angles of a whole circle, twice as many as on half of it.
-  static func circle(angles: Int) -> ([Float], [Float]) {
+  static func circle(angles: Int) -> (cosines: [Float], sines: [Float]) {
     let turns = (0..<2 * angles).map { .pi * Double($0) / Double(angles) }
     return (turns.map { Float(cos($0)) }, turns.map { Float(sin($0)) })
   }

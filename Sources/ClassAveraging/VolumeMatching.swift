@@ -55,14 +55,8 @@ struct VolumeMatching {
       let orientations = (0..<slices).map {
         RandomOrientation(image: round * slices + $0, seed: ~seed)
       }
-      let places = try match(rows, with: makeSlices(of: volume, orientations), angles: angles)
-      var sum = SliceSum(volume)
-      for (image, place) in places.enumerated() {
-        sum.add(
-          rows.circles(of: image, rotatedBy: place.shift, angles: angles),
-          orientation: orientations[place.slice])
-      }
-      try rotations.align(to: sum.coefficients)
+      let places = match(rows, with: try makeSlices(of: volume, orientations), angles: angles)
+      try rotations.align(to: sum(of: rows, at: places, orientations, like: volume, angles: angles))
       volume = try self.volume(rotations, degree: degree)
       observer.stageAdvanced(to: round + 1)
     }
@@ -104,27 +98,61 @@ struct VolumeMatching {
       degree: volume.degree, rank: volume.rank)
   }
 
-  /// The best place of each image, on every rank; each rank matches a part of them. Collective.
-  private func match(_ images: AngularRows, with slices: AngularRows, angles: Int) throws
-    -> [Place]
-  {
+  /// This rank's part of the images, by blocks of a size that does not depend on the ranks.
+  private func ownBlocks(of images: AngularRows) -> [Range<Int>] {
+    let size = RotationProducts.block
+    return Partition(of: (images.count + size - 1) / size, among: comm.size).range(of: comm.rank)
+      .map { $0 * size..<min(images.count, ($0 + 1) * size) }
+  }
+
+  /// All images put into the volume as the slices where they lie, on every rank; each rank puts its own. Collective.
+  /// - Parameter places: of this rank's images.
+  private func sum(
+    of images: AngularRows, at places: [Place], _ orientations: [RandomOrientation],
+    like volume: SimulatedVolume, angles: Int
+  ) throws -> [Double] {
+    let blocks = ownBlocks(of: images)
+    // No harmonic is larger than sqrt((2 l + 1) / 4 pi), no circle than all frequencies together.
+    let largest = images.values.reduce(0) { max($0, abs($1)) }
+    let frequencies = Double(volume.degree + 1)
+    let bound =
+      Double(largest) * Double(RotationProducts.block * angles) * 4 * frequencies * frequencies
+    var result = FixedPointSum(
+      count: volume.coefficients.count, bound: bound,
+      terms: (images.count + RotationProducts.block - 1) / RotationProducts.block)
+    let circle = SliceValues.circle(angles: angles)
+    var sums = [[Double]](repeating: [], count: blocks.count)
+    sums.withUnsafeMutableBufferPointer { sums in
+      nonisolated(unsafe) let sums = sums
+      parallelFor(blocks.count, threads: threads, state: { 0 }) { _, at in
+        var sum = SliceSum(volume)
+        for image in blocks[at] {
+          let place = places[image - blocks[0].lowerBound]
+          sum.add(
+            images.circles(of: image, rotatedBy: place.shift, circle),
+            orientation: orientations[place.slice])
+        }
+        sums[at] = sum.coefficients
+      }
+    }
+    for sum in sums { result.add(sum) }
+    return try observer.communicating { try result.reduced(over: comm) }
+  }
+
+  /// The best place of each of this rank's images.
+  private func match(_ images: AngularRows, with slices: AngularRows, angles: Int) -> [Place] {
     let energies = slices.energies
     func mean(_ values: [Float]) -> Float { values.reduce(0, +) / Float(max(1, values.count)) }
     // Class averages are smaller than projections by what noise has left uncertain.
     let scale = (mean(energies) / max(mean(images.energies), 1e-30)).squareRoot()
-    let size = RotationProducts.block
-    let own = Partition(of: (images.count + size - 1) / size, among: comm.size).range(of: comm.rank)
-    func block(_ at: Int) -> Range<Int> {
-      (own.lowerBound + at) * size..<min(images.count, (own.lowerBound + at + 1) * size)
-    }
-    var places = [Place](
-      repeating: Place(), count: (0..<own.count).reduce(0) { $0 + block($1).count })
+    let blocks = ownBlocks(of: images)
+    var places = [Place](repeating: Place(), count: blocks.reduce(0) { $0 + $1.count })
     places.withUnsafeMutableBufferPointer { places in
       nonisolated(unsafe) let places = places
       parallelFor(
-        own.count, threads: threads, state: { Box(RotationProducts(slices, angles: angles)) }
+        blocks.count, threads: threads, state: { Box(RotationProducts(slices, angles: angles)) }
       ) { products, at in
-        let block = block(at)
+        let block = blocks[at]
         products.value.setBlock(images, block)
         for image in block {
           products.value.rotate(image - block.lowerBound, of: block.count)
@@ -139,16 +167,10 @@ struct VolumeMatching {
               }
             }
           }
-          places[at * size + image - block.lowerBound] = best
+          places[image - blocks[0].lowerBound] = best
         }
       }
     }
-    let words = places.flatMap { [Int32($0.slice), Int32($0.shift)] }
-    return try observer.communicating {
-      let all = try comm.allgatherRagged(words)
-      return (0..<images.count).map {
-        Place(slice: Int(all[2 * $0]), shift: Int(all[2 * $0 + 1]))
-      }
-    }
+    return places
   }
 }

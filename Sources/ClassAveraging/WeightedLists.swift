@@ -21,6 +21,40 @@ struct WeightedLists: Sendable {
     self.columns = columns
     self.weights = weights
   }
+
+  /// - Parameter lengths: of the rows, one after the other.
+  init(lengths: [Int32], columns: [Int32], weights: [Float]) {
+    var offsets = [0]
+    for length in lengths { offsets.append(offsets[offsets.count - 1] + Int(length)) }
+    precondition(offsets[lengths.count] == columns.count && columns.count == weights.count)
+    (self.offsets, self.columns, self.weights) = (offsets, columns, weights)
+  }
+
+  /// Of each row.
+  var lengths: [Int32] { zip(offsets, offsets.dropFirst()).map { Int32($1 - $0) } }
+
+  /// The columns of a row.
+  func columns(ofRow row: Int) -> ArraySlice<Int32> { columns[offsets[row]..<offsets[row + 1]] }
+
+  /// The largest weights of each row, `limit` at most, columns ascending as they must be here; of equal ones the
+  /// smaller columns.
+  func best(_ limit: Int) -> WeightedLists {
+    if zip(offsets, offsets.dropFirst()).allSatisfy({ $1 - $0 <= limit }) { return self }
+    var lengths: [Int32] = []
+    var entries: [Int] = []
+    entries.reserveCapacity(columns.count)
+    for (start, end) in zip(offsets, offsets.dropFirst()) {
+      if end - start <= limit {
+        entries += start..<end
+      } else {
+        entries += (start..<end).sorted { (weights[$1], $0) < (weights[$0], $1) }.prefix(limit)
+          .sorted()
+      }
+      lengths.append(Int32(min(limit, end - start)))
+    }
+    return WeightedLists(
+      lengths: lengths, columns: entries.map { columns[$0] }, weights: entries.map { weights[$0] })
+  }
 }
 
 /// Sums rows of weights and finds the columns of the largest sums. One instance a thread.

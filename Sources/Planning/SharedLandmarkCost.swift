@@ -17,7 +17,7 @@ import Foundation
 /// A = L + 2 R M / n landmarks kept of each image at first: those that it is a member of count as if it were none,
 /// for which members are turned, taken out of the class and aligned. The landmark itself is one of its members.
 /// M' members are new: M - m after the first round, a seventh of M after the others (measured: 9 to 18 %).
-/// Images are compared 2,048 at a time: more threads than such parts have no work.
+/// Images are compared 512 at a time: more threads than such parts have no work.
 extension CostModel {
   private static let landmarksPerImage = 100.0
   private static let longest = 2000.0
@@ -31,7 +31,7 @@ extension CostModel {
     let (n, landmarks, perImage) = (
       units.n, Double(job.sharedLandmarks), min(Self.landmarksPerImage, Double(job.sharedLandmarks))
     )
-    let parts = (n / Double(ranks) / 2048).rounded(.up)
+    let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
     var stage = Stage(name: "shared landmarks", usableThreads: min(Double(threads), parts))
     let alignment = units.pairOperations * machine.scoredOperation
     let length = min(Self.longest, n * perImage / landmarks)

@@ -80,9 +80,12 @@ struct LandmarkSearchRanks {
     let own = Partition(of: landmarks, among: world.size).range(of: world.rank)
     for landmark in own {
       let entries = all.indices.filter { all[$0] == Int32(landmark) }
-        .sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit)
-      let row = (landmark - own.lowerBound) * limit
-      #expect(found.indices[row..<row + entries.count] == entries.map { Int32($0 / 2) }[...])
+        .sorted { (scores[$1], $0) < (scores[$0], $1) }.prefix(limit).sorted()
+      let row = landmark - own.lowerBound
+      #expect(Array(found.columns(ofRow: row)) == entries.map { Int32($0 / 2) })
+      #expect(
+        found.weights[found.offsets[row]..<found.offsets[row + 1]]
+          == entries.map { scores[$0] }[...])
     }
   }
 }

@@ -126,7 +126,8 @@ struct VolumeMatchingRanks {
       let slices = slices(volume, 300)
       let best = (0..<others.count).map { image in
         stride(from: 0, to: 2 * angles, by: 2).reduce(Float(-1)) { best, shift in
-          let rotated = others.circles(of: image, rotatedBy: shift, angles: angles)
+          let rotated = others.circles(
+            of: image, rotatedBy: shift, SliceValues.circle(angles: angles))
           return slices.reduce(best) { max($0, correlation(rotated, $1)) }
         }
       }
@@ -171,8 +172,10 @@ struct VolumeMatchingRanks {
           for slice in 0..<slices.count {
             let (even, odd) = products[angle, slice]
             for (shift, found) in [(angle, even + odd), (angle + angles, even - odd)] {
-              let one = images.circles(of: image, rotatedBy: shift, angles: angles)
-              let other = slices.circles(of: slice, rotatedBy: 0, angles: angles)
+              let one = images.circles(
+                of: image, rotatedBy: shift, SliceValues.circle(angles: angles))
+              let other = slices.circles(
+                of: slice, rotatedBy: 0, SliceValues.circle(angles: angles))
               let product = zip(one, other).reduce(0) { $0 + $1.0 * $1.1 } / Float(angles)
               #expect(abs(found - product) < 1e-4, "\(image) \(shift) \(slice)")
             }
