@@ -100,9 +100,10 @@ extension AveragePipeline {
     defer { calm.observer.stageEnded() }
     var passes = found.passes
     passes.observer = calm.observer
-    let unseen = UnseenSignal(
-      model.survey.statistics, noiseVariance: model.survey.noiseVariance, basis: model.basis,
-      mean: model.estimate.mean, covariance: particle.covariance)
+    let unseen = try UnseenSignal(
+      model.survey.statistics, noiseVariance: model.survey.noiseVariance,
+      spectrum: SpectrumTail(of: model.estimate.debiased, ranks: model.estimate.ranks),
+      basis: model.basis, mean: model.estimate.mean, covariance: particle.covariance)
     return try ProbabilityCalibration(
       basis: model.basis, passes: passes, clean: images.clean, unseen: unseen
     ).fit(found.table, neighbours: neighboursWithProbability(of: passes.members))

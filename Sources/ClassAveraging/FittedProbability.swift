@@ -3,14 +3,16 @@ import Foundation
 /// The probability of a neighbour by a quadratic function of what is known of the pair, fitted to neighbours whose
 /// truth is known (`ProbabilityCalibration`):
 ///
-///     logit p = c . (1, x_i, x_i x_j),   x = (g, log e, a),   g = -log(1 - rho)
+///     logit p = h(c . (1, x_i, x_i x_j)),   x = (g, log e, a),   g = -log(1 - rho)
 ///
-/// with rho, e and the affinity a of `NeighbourFeatures.Pair`.
+/// with rho, e and the affinity a of `NeighbourFeatures.Pair`; h is what such log odds are worth among the same
+/// neighbours (`IsotonicCalibration`), for no quadratic function has the shape of the truth.
 struct FittedProbability: NeighbourProbability {
   /// What x was among the neighbours that it was fitted to: beyond that the function says nothing, and x is brought
   /// there.
   private let ranges: [ClosedRange<Double>]
   private let regression: LogisticRegression
+  private let calibration: IsotonicCalibration
 
   /// - Parameters:
   ///   - known: x of each neighbour.
@@ -22,8 +24,10 @@ struct FittedProbability: NeighbourProbability {
       return (values.min() ?? 0)...(values.max() ?? 0)
     }
     self.ranges = ranges
-    regression = try LogisticRegression(
-      known.map { Self.regressors($0, within: ranges) }, isTrue: isTrue, width: 9)
+    let regressors = known.map { Self.regressors($0, within: ranges) }
+    let regression = try LogisticRegression(regressors, isTrue: isTrue, width: 9)
+    calibration = IsotonicCalibration(regressors.map { regression.logOdds($0) }, isTrue: isTrue)
+    self.regression = regression
   }
 
   /// x.
@@ -32,7 +36,7 @@ struct FittedProbability: NeighbourProbability {
   }
 
   func logOdds(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> Double {
-    regression.logOdds(Self.regressors(Self.variables(pair), within: ranges))
+    calibration(regression.logOdds(Self.regressors(Self.variables(pair), within: ranges)))
   }
 
   /// x_i and x_i x_j.

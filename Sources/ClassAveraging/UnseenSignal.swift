@@ -6,8 +6,10 @@ import LinearAlgebra
 /// it makes neighbours less alike than the simulated ones, and true neighbours fewer.
 ///
 /// How much there is follows from the energy on the shells about the band limit, as measured and as a law has it by
-/// which it falls exponentially; how alike two images are there, from how alike they are in the outer band: the
-/// correlation of two views falls with the frequency xi as exp(-a xi^2).
+/// which it falls exponentially, and from how the energy of the components falls (`SpectrumTail`). Each misses
+/// something, the first what noise hides at low frequencies, the second what is not like the rest: the larger one
+/// counts. How alike two images are there follows from how alike they are in the outer band: the correlation of two
+/// views falls with the frequency xi as exp(-a xi^2).
 struct UnseenSignal {
   /// The share of it in the energy of the clean images, less their pixels' mean.
   let share: Double
@@ -21,17 +23,33 @@ struct UnseenSignal {
   private static let outerBand = 0.8
 
   /// - Parameters:
+  ///   - spectrum: of the clean images, as far as the run knows.
   ///   - mean, covariance: of the simulated images' Fourier-Bessel coefficients, block by block.
   init(
-    _ statistics: ImageStatistics, noiseVariance: Double, basis: FourierBesselBasis,
-    mean: [Double], covariance: [Matrix]
+    _ statistics: ImageStatistics, noiseVariance: Double, spectrum: SpectrumTail,
+    basis: FourierBesselBasis, mean: [Double], covariance: [Matrix]
   ) {
-    self.init(
-      Self.unseen(
-        of: statistics.signalEnergy(size: basis.size, noiseVariance: noiseVariance),
-        seen: Self.outerEnergy(basis: basis, mean: mean, covariance: covariance),
-        bandLimit: basis.bandLimit * Double(basis.size), size: basis.size),
-      basis: basis, covariance: covariance)
+    var unseen = Self.unseen(
+      of: statistics.signalEnergy(size: basis.size, noiseVariance: noiseVariance),
+      seen: Self.outerEnergy(basis: basis, mean: mean, covariance: covariance),
+      bandLimit: basis.bandLimit * Double(basis.size), size: basis.size)
+    unseen.share = max(
+      unseen.share, Self.share(of: spectrum, basis: basis, mean: mean, covariance: covariance))
+    self.init(unseen, basis: basis, covariance: covariance)
+  }
+
+  /// What the spectrum holds and the simulated images do not, as a share of all.
+  static func share(
+    of spectrum: SpectrumTail, basis: FourierBesselBasis, mean: [Double], covariance: [Matrix]
+  ) -> Double {
+    let (sums, pixels) = ImageEnergy.discSums(basis)
+    let constant = zip(mean, sums).reduce(0) { $0 + $1.0 * $1.1 }
+    let coarse = mean.reduce(0) { $0 + $1 * $1 } - constant * constant / pixels
+    let simulated = covariance.enumerated().reduce(0) {
+      $0 + Double(ImageModel.multiplicity(ofBlock: $1.offset)) * $1.element.trace
+    }
+    let missing = max(0, spectrum.seen + spectrum.hidden - simulated)
+    return missing > 0 ? missing / (max(0, coarse) + simulated + missing) : 0
   }
 
   /// - Parameters:
@@ -59,7 +77,7 @@ struct UnseenSignal {
       return gram
     }
     exponent =
-      energy > 0 && share > 0
+      energy > 0 && share > 0 && unseen.meanSquare > 0
       ? unseen.meanSquare / Double(basis.size * basis.size) / (squares / energy) : 1
   }
 

@@ -122,11 +122,12 @@ extension MemoryCost {
     return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
   }
 
-  /// The order of views and the components in it; the lists of the landmarks, first a rank's own at their full
-  /// length, then all ranks'; a batch of pairs with its images, and the table of all.
+  /// The order of views and the components in it; the lists of the landmarks, a rank's own as they are sent,
+  /// received and put together, then all ranks'; a batch of pairs with its images, and the table of all.
   func candidates(perImage: Double, landmarks: Double, kept: Double) -> Double {
     let n = Double(job.images)
-    let lists = 25 * landmarks / Double(ranks) * 10 * Double(job.candidates) + 32 * n * perImage
+    let length = min(10 * Double(job.candidates), n * perImage / max(1, landmarks))
+    let lists = 24 * n / Double(ranks) * perImage + 8 * landmarks * length
     let pairs = min(131_072, n / Double(ranks) * Double(job.candidates))
     let images = NetworkCost.patch(of: pairs / Double(job.candidates), job.candidates, all: n)
     let fetched = images * (24 * Double(job.componentCount) + 4 * Double(job.groups) + 60)

@@ -6,7 +6,7 @@ import Foundation
 /// many as in the passes, m; the rest as in `CostModel`.
 ///
 ///     part              shared by all cores                    on every rank    rank 0 alone
-///     each round        n R w operations, n A log2(R/A)        2 R l proposals
+///     each round        n R w operations, n A log2(R/A)        R l proposals
 ///                       candidates, R class(M), R M (w and
 ///                       3 C + 24 B operations)
 ///     all but the last  R M' w operations, R L l proposals                      17 R M bytes saved
@@ -46,7 +46,7 @@ extension CostModel {
         + n * kept * log2(max(2, landmarks / kept)) * machine.candidate
         + landmarks * units.classOperations(members: size) * machine.classOperation
         + landmarks * members * (alignment + 3 * units.turnOperations * machine.classOperation)
-      stage.repeated += 2 * landmarks * length * proposal
+      stage.repeated += landmarks * length * proposal
       network.sharedRound(
         &stage, landmarks: landmarks, members: size, entries: n * perImage,
         lists: landmarks * length)
@@ -129,8 +129,8 @@ extension NetworkCost {
 
 extension MemoryCost {
   /// The landmarks' classes on every rank and what an image is compared with; the members of a rank's landmarks with
-  /// their scores, and their rows; the images that landmarks propose, first a rank's own in lists of full length,
-  /// then all ranks'; in the end classes and pairs as in a pass.
+  /// their scores, and their rows; the images that landmarks propose, a rank's own as they are sent, received and
+  /// put together, then all ranks'; in the end classes and pairs as in a pass.
   /// - Parameters:
   ///   - perImage: landmarks of each image.
   ///   - kept: the same before those that it is a member of are put in order.
@@ -144,7 +144,8 @@ extension MemoryCost {
     let comparing = self.landmarks(landmarks, perImage: kept)
     let together = min(own, Self.landmarksAtATime(images: n, members: members))
     let rows = 2 * row * min(n, together * members) + 100 * own * members
-    let lists = 17 * longest * landmarks + 16 * landmarks * min(longest, n * perImage / landmarks)
+    let lists =
+      24 * n / Double(ranks) * perImage + 8 * landmarks * min(longest, n * perImage / landmarks)
     let tables = 26 * n * Double(job.members)
     let moved = job.search == .landmarks ? components : 0
     return fitted + moved + tables + comparing

@@ -151,6 +151,25 @@ import Testing
     #expect(logOdds(2, 0, -.infinity) == logOdds(2, 0, known.map { $0[2] }.min()! - 1))
   }
 
+  /// Truth that no quadratic function follows: a step, and a part where more odds mean less.
+  @Test func oddsAreWorthWhatTheyWere() {
+    let count = 50_000
+    let uniform = randomNumbers(count, seed: 15).map { abs($0) }
+    let given = randomNumbers(count, seed: 16).map { 4 * $0 }
+    func share(_ x: Double) -> Double { x < -1 ? 0.2 : x < 2 ? 0.6 : x < 3 ? 0.9 : 0.8 }
+    let found = IsotonicCalibration(
+      given, isTrue: given.indices.map { uniform[$0] < share(given[$0]) })
+    func probability(_ x: Double) -> Double { 1 / (1 + exp(-found(x))) }
+    for (x, p) in [(-9, 0.2), (-2.5, 0.2), (0, 0.6), (1, 0.6), (2.5, 0.85), (3.5, 0.85), (9, 0.85)]
+    {
+      #expect(abs(probability(x) - p) < 0.03, "\(x)")
+    }
+    let steps = stride(from: -5.0, through: 5, by: 0.01).map { found($0) }
+    #expect(zip(steps, steps.dropFirst()).allSatisfy { $0 <= $1 })
+    // Too few cases to say anything.
+    #expect(IsotonicCalibration([1, 2, 3], isTrue: [false, false, true])(0.7) == 0.7)
+  }
+
   @Test func fitIsFiniteWhereAllAreTrue() throws {
     let known = (0..<400).map { [Double($0 % 7), Double($0 % 3), 1] }
     let run = NeighbourFeatures.Run(energyRatio: 1, weight: 0.5)

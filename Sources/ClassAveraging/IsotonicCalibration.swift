@@ -1,0 +1,60 @@
+import Foundation
+
+/// What log odds are worth, by cases whose outcome is known: the nondecreasing function of them that fits the outcomes
+/// best (isotonic regression by pooling adjacent violators; Zadrozny, Elkan 2002), of cases in equal parts so that no
+/// step rests on a few; linear between the parts.
+struct IsotonicCalibration {
+  /// Mean log odds of the parts, ascending, and what they are worth.
+  private let points: [(given: Double, worth: Double)]
+
+  /// Parts are no smaller, and no more than so many.
+  private static let (leastCases, mostParts) = (200, 50)
+
+  /// - Parameters:
+  ///   - logOdds: of each case, finite.
+  ///   - isTrue: the outcome of each.
+  init(_ logOdds: [Double], isTrue: [Bool]) {
+    precondition(logOdds.count == isTrue.count)
+    let count = logOdds.count
+    let parts = min(Self.mostParts, count / Self.leastCases)
+    // One part says no more than the fit itself.
+    if parts < 2 {
+      points = []
+      return
+    }
+    let order = logOdds.indices.sorted { (logOdds[$0], $0) < (logOdds[$1], $1) }
+    /// Neighbouring parts with the same share of true cases.
+    var pools: [(members: [(given: Double, cases: Int)], cases: Int, successes: Int)] = []
+    for part in 0..<parts {
+      let cases = order[part * count / parts..<(part + 1) * count / parts]
+      let given = cases.reduce(0) { $0 + logOdds[$1] } / Double(cases.count)
+      var pool = (
+        members: [(given: given, cases: cases.count)], cases: cases.count,
+        successes: cases.count { isTrue[$0] }
+      )
+      while let last = pools.last, last.successes * pool.cases >= pool.successes * last.cases {
+        pool = (
+          last.members + pool.members, last.cases + pool.cases, last.successes + pool.successes
+        )
+        pools.removeLast()
+      }
+      pools.append(pool)
+    }
+    points = pools.flatMap { pool in
+      // Half a case each way: finite where all outcomes are the same.
+      let worth = log(
+        (Double(pool.successes) + 0.5) / (Double(pool.cases - pool.successes) + 0.5))
+      return pool.members.map { (given: $0.given, worth: worth) }
+    }
+  }
+
+  /// Beyond the first and the last part it stays what it is there.
+  func callAsFunction(_ logOdds: Double) -> Double {
+    guard let first = points.first, let last = points.last else { return logOdds }
+    if logOdds <= first.given { return first.worth }
+    if logOdds >= last.given { return last.worth }
+    let next = points.firstIndex { $0.given > logOdds }!
+    let (a, b) = (points[next - 1], points[next])
+    return a.worth + (b.worth - a.worth) * (logOdds - a.given) / (b.given - a.given)
+  }
+}
