@@ -2,13 +2,16 @@ import Foundation
 
 /// What log odds are worth, by cases whose outcome is known: the nondecreasing function of them that fits the outcomes
 /// best (isotonic regression by pooling adjacent violators; Zadrozny, Elkan 2002), of cases in equal parts so that no
-/// step rests on a few; linear between the parts.
+/// step rests on a few; linear between the parts. A tenth of the given log odds is mixed in: what is pooled, or lies
+/// beyond the parts, keeps its order.
 struct IsotonicCalibration {
   /// Mean log odds of the parts, ascending, and what they are worth.
   private let points: [(given: Double, worth: Double)]
 
   /// Parts are no smaller, and no more than so many.
   private static let (leastCases, mostParts) = (200, 50)
+  /// How much of the given log odds is left.
+  private static let given = 0.1
 
   /// - Parameters:
   ///   - logOdds: of each case, finite.
@@ -48,8 +51,12 @@ struct IsotonicCalibration {
     }
   }
 
-  /// Beyond the first and the last part it stays what it is there.
   func callAsFunction(_ logOdds: Double) -> Double {
+    Self.given * logOdds + (1 - Self.given) * worth(logOdds)
+  }
+
+  /// Beyond the first and the last part it stays what it is there.
+  private func worth(_ logOdds: Double) -> Double {
     guard let first = points.first, let last = points.last else { return logOdds }
     if logOdds <= first.given { return first.worth }
     if logOdds >= last.given { return last.worth }
