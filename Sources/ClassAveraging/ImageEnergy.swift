@@ -17,9 +17,10 @@ struct ImageEnergy {
   init(_ posterior: PosteriorModel, basis: FourierBesselBasis) {
     let layout = posterior.layout
     self.layout = layout
-    let (sums, pixels) = Self.discSums(basis)
-    let meanSum = zip(sums, posterior.mean).reduce(0) { $0 + $1.0 * $1.1 }
-    meanEnergy = posterior.mean.reduce(0) { $0 + $1 * $1 } - meanSum * meanSum / pixels
+    let disc = Self.discSums(basis)
+    let (sums, pixels) = disc
+    let (meanSum, meanEnergy) = Self.sumAndEnergy(of: posterior.mean, disc)
+    self.meanEnergy = meanEnergy
     var products: [Double] = []
     let gram = (0..<layout.blockCount).map { block in
       let vectors = posterior.synthesis[block]
@@ -57,6 +58,17 @@ struct ImageEnergy {
       pixels += Double(count)
     }
     return (sums, pixels)
+  }
+
+  /// The sum of the pixels of an image of angular frequency 0 in the disc, and its energy less their mean.
+  /// - Parameters:
+  ///   - coefficients: of block k = 0.
+  ///   - disc: `discSums`.
+  static func sumAndEnergy(
+    of coefficients: [Double], _ disc: (sums: [Double], pixels: Double)
+  ) -> (sum: Double, energy: Double) {
+    let sum = zip(disc.sums, coefficients).reduce(0) { $0 + $1.0 * $1.1 }
+    return (sum, coefficients.reduce(0) { $0 + $1 * $1 } - sum * sum / disc.pixels)
   }
 
   /// Pixels at each squared distance from the centre.

@@ -11,7 +11,7 @@ struct IsotonicCalibration {
   /// Parts are no smaller, and no more than so many.
   private static let (leastCases, mostParts) = (200, 50)
   /// How much of the given log odds is left.
-  private static let given = 0.1
+  private static let kept = 0.1
 
   /// - Parameters:
   ///   - logOdds: of each case, finite.
@@ -27,17 +27,16 @@ struct IsotonicCalibration {
     }
     let order = logOdds.indices.sorted { (logOdds[$0], $0) < (logOdds[$1], $1) }
     /// Neighbouring parts with the same share of true cases.
-    var pools: [(members: [(given: Double, cases: Int)], cases: Int, successes: Int)] = []
+    var pools: [(given: [Double], cases: Int, successes: Int)] = []
     for part in 0..<parts {
       let cases = order[part * count / parts..<(part + 1) * count / parts]
-      let given = cases.reduce(0) { $0 + logOdds[$1] } / Double(cases.count)
       var pool = (
-        members: [(given: given, cases: cases.count)], cases: cases.count,
+        given: [cases.reduce(0) { $0 + logOdds[$1] } / Double(cases.count)], cases: cases.count,
         successes: cases.count { isTrue[$0] }
       )
       while let last = pools.last, last.successes * pool.cases >= pool.successes * last.cases {
         pool = (
-          last.members + pool.members, last.cases + pool.cases, last.successes + pool.successes
+          last.given + pool.given, last.cases + pool.cases, last.successes + pool.successes
         )
         pools.removeLast()
       }
@@ -47,12 +46,12 @@ struct IsotonicCalibration {
       // Half a case each way: finite where all outcomes are the same.
       let worth = log(
         (Double(pool.successes) + 0.5) / (Double(pool.cases - pool.successes) + 0.5))
-      return pool.members.map { (given: $0.given, worth: worth) }
+      return pool.given.map { (given: $0, worth: worth) }
     }
   }
 
   func callAsFunction(_ logOdds: Double) -> Double {
-    Self.given * logOdds + (1 - Self.given) * worth(logOdds)
+    Self.kept * logOdds + (1 - Self.kept) * worth(logOdds)
   }
 
   /// Beyond the first and the last part it stays what it is there.

@@ -32,8 +32,8 @@ public struct PairModel: Sendable {
   let selfForm: [Float]
   /// constant_gh at g * groupCount + h.
   let constants: [Float]
-  /// Whether all pairs of groups are known, or only those with the last group.
-  private let knowsAllPairs: Bool
+  /// Whether only pairs with the last group are known.
+  private let withLastGroupOnly: Bool
 
   /// - Throws: `LAPACKError` where a matrix cannot be factored.
   public init(_ posterior: PosteriorModel, affinity: Affinity, correlation: Double = 1) throws {
@@ -53,7 +53,7 @@ public struct PairModel: Sendable {
     withLastGroupOnly: Bool = false
   ) throws {
     self.layout = layout
-    knowsAllPairs = !withLastGroupOnly
+    self.withLastGroupOnly = withLastGroupOnly
     let groups = information.count
     groupCount = groups
     var offsets = [0]
@@ -67,7 +67,8 @@ public struct PairModel: Sendable {
     var selfForm = cross
     var constants = [Float](repeating: 0, count: groups * groups)
     for g in 0..<groups {
-      for h in 0..<groups where !withLastGroupOnly || g == groups - 1 || h == groups - 1 {
+      for h in 0..<groups
+      where Self.isCompared(g, h, of: groups, withLastGroupOnly: withLastGroupOnly) {
         var constant = 0.0
         for block in 0..<layout.blockCount {
           let m = Double(ImageModel.multiplicity(ofBlock: layout.frequencies[block]))
@@ -96,6 +97,13 @@ public struct PairModel: Sendable {
     self.cross = cross
     self.selfForm = selfForm
     self.constants = constants
+  }
+
+  /// Whether images of two groups are compared.
+  private static func isCompared(
+    _ g: Int, _ h: Int, of groups: Int, withLastGroupOnly: Bool
+  ) -> Bool {
+    !withLastGroupOnly || g == groups - 1 || h == groups - 1
   }
 
   /// One block's part of a pair of groups: the constant for one real part, P as it multiplies the first
@@ -157,9 +165,9 @@ public struct PairModel: Sendable {
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
   /// and imaginary part side by side), or of 16 images side by side; zero for pairs that will not be compared.
   func selfTerms<Value: CoefficientValue>(of b: UnsafePointer<Value>, group g: Int) -> [Value] {
-    let last = groupCount - 1
-    return (0...last).map { h in
-      knowsAllPairs || g == last || h == last ? selfTerm(of: b, groups: g, h) : .zero
+    (0..<groupCount).map { h in
+      Self.isCompared(g, h, of: groupCount, withLastGroupOnly: withLastGroupOnly)
+        ? selfTerm(of: b, groups: g, h) : .zero
     }
   }
 

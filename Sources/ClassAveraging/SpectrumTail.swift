@@ -25,7 +25,7 @@ struct SpectrumTail {
     var eigenvalues: [Double] = []
     for (block, matrix) in covariance.enumerated() where ranks[block] > 0 {
       for value in try SymmetricEigen(matrix).values.prefix(ranks[block]) where value > 0 {
-        let count = Int(ImageModel.multiplicity(ofBlock: block))
+        let count = ImageModel.multiplicity(ofBlock: block)
         eigenvalues += [Double](repeating: value, count: count)
       }
     }

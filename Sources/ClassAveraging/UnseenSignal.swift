@@ -42,9 +42,7 @@ struct UnseenSignal {
   static func share(
     of spectrum: SpectrumTail, basis: FourierBesselBasis, mean: [Double], covariance: [Matrix]
   ) -> Double {
-    let (sums, pixels) = ImageEnergy.discSums(basis)
-    let constant = zip(mean, sums).reduce(0) { $0 + $1.0 * $1.1 }
-    let coarse = mean.reduce(0) { $0 + $1 * $1 } - constant * constant / pixels
+    let coarse = ImageEnergy.sumAndEnergy(of: mean, ImageEnergy.discSums(basis)).energy
     let simulated = covariance.enumerated().reduce(0) {
       $0 + Double(ImageModel.multiplicity(ofBlock: $1.offset)) * $1.element.trace
     }

@@ -117,9 +117,9 @@ struct VolumeMatching {
     let frequencies = Double(volume.degree + 1)
     let bound =
       Double(largest) * Double(RotationProducts.block * angles) * 4 * frequencies * frequencies
+    // At most: a term is a block of images.
     var result = FixedPointSum(
-      count: volume.coefficients.count, bound: bound,
-      terms: (images.count + RotationProducts.block - 1) / RotationProducts.block)
+      count: volume.coefficients.count, bound: bound, terms: images.count)
     let circle = SliceValues.circle(angles: angles)
     var sums = [[Double]](repeating: [], count: blocks.count)
     sums.withUnsafeMutableBufferPointer { sums in

@@ -122,12 +122,21 @@ extension MemoryCost {
     return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
   }
 
-  /// The order of views and the components in it; the lists of the landmarks, a rank's own as they are sent,
-  /// received and put together, then all ranks'; a batch of pairs with its images, and the table of all.
+  /// The images that landmarks propose: a rank's own as they are sent, received and put together, then all ranks'.
+  /// - Parameters:
+  ///   - perImage: landmarks of each image.
+  ///   - longest: images that a landmark proposes at most.
+  func proposals(of landmarks: Double, perImage: Double, longest: Double) -> Double {
+    let entries = Double(job.images) * perImage
+    return 24 * entries / Double(ranks) + 8 * min(landmarks * longest, entries)
+  }
+
+  /// The order of views and the components in it; what the landmarks propose; a batch of pairs with its images, and
+  /// the table of all.
   func candidates(perImage: Double, landmarks: Double, kept: Double) -> Double {
     let n = Double(job.images)
-    let length = min(10 * Double(job.candidates), n * perImage / max(1, landmarks))
-    let lists = 24 * n / Double(ranks) * perImage + 8 * landmarks * length
+    let lists = proposals(
+      of: landmarks, perImage: perImage, longest: 10 * Double(job.candidates))
     let pairs = min(131_072, n / Double(ranks) * Double(job.candidates))
     let images = NetworkCost.patch(of: pairs / Double(job.candidates), job.candidates, all: n)
     let fetched = images * (24 * Double(job.componentCount) + 4 * Double(job.groups) + 60)

@@ -129,8 +129,7 @@ extension NetworkCost {
 
 extension MemoryCost {
   /// The landmarks' classes on every rank and what an image is compared with; the members of a rank's landmarks with
-  /// their scores, and their rows; the images that landmarks propose, a rank's own as they are sent, received and
-  /// put together, then all ranks'; in the end classes and pairs as in a pass.
+  /// their scores, and their rows; what the landmarks propose; in the end classes and pairs as in a pass.
   /// - Parameters:
   ///   - perImage: landmarks of each image.
   ///   - kept: the same before those that it is a member of are put in order.
@@ -144,8 +143,7 @@ extension MemoryCost {
     let comparing = self.landmarks(landmarks, perImage: kept)
     let together = min(own, Self.landmarksAtATime(images: n, members: members))
     let rows = 2 * row * min(n, together * members) + 100 * own * members
-    let lists =
-      24 * n / Double(ranks) * perImage + 8 * landmarks * min(longest, n * perImage / landmarks)
+    let lists = proposals(of: landmarks, perImage: perImage, longest: longest)
     let tables = 26 * n * Double(job.members)
     let moved = job.search == .landmarks ? components : 0
     return fitted + moved + tables + comparing
