@@ -49,25 +49,34 @@ extension CostModel {
     images.shared = Double(job.images) * (slice(highest) + 16 * single) * machine.pairOperation
     let shells = highest * radial * radial + 10 * radial * radial * radial
     var volume = Stage(name: "calibration: volume", usableThreads: Double(threads))
-    let (rounds, slices, matched) = (
-      Double(MatchingSize.rounds), Double(MatchingSize.slices),
-      Double(min(MatchingSize.images, job.images))
+    let (slices, matched) = (
+      Double(MatchingSize.slices), Double(min(MatchingSize.images, job.images))
     )
-    let lowest = min(highest, Double(MatchingSize.degree))
-    let pairs = rounds * matched * slices
+    func row(_ degree: Double) -> Double { 8 * radial * (degree + 1) }
     volume.shared =
       matched * Units(job).classOperations(members: job.members) * machine.classOperation
-      + (rounds * slices * slice(lowest) + pairs * 48 * angles(lowest)) * machine.pairOperation
-      + pairs * (lowest + 1) * (8 * radial + 4 * angles(lowest)) * machine.productOperation
-    volume.repeated =
-      60 * highest * shells * machine.modelStep
-      + rounds * matched * (slice(lowest) + 64 * angles(lowest) * (lowest + 1) * radial)
-      * machine.pairOperation
-    let row = 8 * radial * (lowest + 1)
+    volume.repeated = 60 * highest * shells * machine.modelStep
+    var bytes = 0.0
+    for stage in MatchingSize.stages {
+      let (rounds, degree) = (Double(stage.rounds), min(highest, Double(stage.degree)))
+      let harmonics = pow(degree + 1, 2)
+      volume.shared +=
+        rounds * slices * (2 * slice(degree) + matched * (96 * angles(degree) + row(degree)))
+        * machine.pairOperation
+        + rounds * slices
+        * (matched * (degree + 1) * (8 * radial + 4 * angles(degree))
+          + angles(degree) * harmonics * (harmonics + 2 * radial)) * machine.productOperation
+      bytes += rounds * (3 * slices * row(degree) + 4 * harmonics * harmonics)
+    }
+    let lowest = min(highest, Double(MatchingSize.degree))
+    let harmonics = pow(lowest + 1, 2)
+    // A thread's products, and what it found on slices; the equations.
     volume.memory =
-      memory.fitted + 2 * slices * row
-      + Double(threads) * slices * (64 * (lowest + 1) + 8 * angles(lowest))
-    network.toAll(&volume, bytes: rounds * slices * row)
+      memory.fitted + 4 * slices * row(lowest) + 8 * harmonics * harmonics
+      + Double(threads)
+      * (slices * (64 * (lowest + 1) + 8 * angles(lowest) + 2 * row(lowest))
+        + 4 * harmonics * (32 * angles(lowest) + 2 * harmonics))
+    network.toAll(&volume, bytes: bytes)
     images.memory = memory.fitted + 2 * memory.simulated
     let again = search.map { stage in
       var stage = stage

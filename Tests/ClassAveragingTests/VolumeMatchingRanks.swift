@@ -7,13 +7,21 @@ import Testing
 
 @testable import ClassAveraging
 
-/// Images of a long particle of Gaussian blobs, pixel by pixel, whose volume is to be found again.
+/// Images of a long particle and of a symmetric one, of Gaussian blobs, pixel by pixel, whose volume is to be found
+/// again.
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct VolumeMatchingRanks {
   private let basis = FourierBesselBasis(size: 32, bandLimit: 0.25, radius: 14)
-  private let blobs: [SIMD3<Double>] = [
+  private static let long: [SIMD3<Double>] = [
     [0, 0, 9], [1, 1, 5], [-1, 2, 1], [2, -1, -4], [0, 1, -8], [4, 0, 6],
   ]
+  /// Of five equal parts about an axis.
+  private static let ring: [SIMD3<Double>] = (0..<5).flatMap { (part: Int) -> [SIMD3<Double>] in
+    let angle = 2 * Double.pi * Double(part) / 5
+    let (c, s) = (cos(angle), sin(angle))
+    let blobs: [SIMD3<Double>] = [[8, 0, 2], [5, 2, -3]]
+    return blobs.map { SIMD3(c * $0.x - s * $0.y, s * $0.x + c * $0.y, $0.z) }
+  }
   /// Blobs of this width, in pixels.
   private let width = 1.8
 
@@ -38,7 +46,7 @@ struct VolumeMatchingRanks {
   }
 
   /// Coefficients of projections, less their mean, images x (2 x components).
-  private func images(_ count: Int) -> Matrix {
+  private func images(_ count: Int, of blobs: [SIMD3<Double>]) -> Matrix {
     let size = basis.size
     var pixels = Matrix(rows: count, columns: size * size)
     for image in 0..<count {
@@ -100,10 +108,10 @@ struct VolumeMatchingRanks {
     return product(a, b) / (product(a, a) * product(b, b)).squareRoot()
   }
 
-  @Test("The views of the volume found are those of the particle")
-  func findsTheParticle() throws {
+  @Test("The views of the volume found are those of the particle", arguments: [long, ring])
+  func findsTheParticle(blobs: [SIMD3<Double>]) throws {
     let comm = try testWorld()
-    let images = images(600)
+    let images = images(600, of: blobs)
     let radial = try RadialCoordinates(of: covariance(images), basis: basis)
     let shells = try ShellCorrelation(of: radial.covariances)
     #expect(shells.residual < 0.01)
@@ -153,16 +161,10 @@ struct VolumeMatchingRanks {
   @Test("Products of rotated images with slices are those on circles")
   func productsAreThoseOnCircles() {
     let (degree, rank, angles) = (6, 2, 16)
-    func rows(_ count: Int, seed: UInt64) -> AngularRows {
-      let width = AngularRows(values: [], degree: degree, rank: rank).width
-      var values = randomNormals(count * width, seed: seed).map { Float($0) }
-      // Frequency 0 is real.
-      for row in 0..<count {
-        for j in rank..<2 * rank { values[row * width + j] = 0 }
-      }
-      return AngularRows(values: values, degree: degree, rank: rank)
-    }
-    let (images, slices) = (rows(11, seed: 5), rows(4, seed: 6))
+    let (images, slices) = (
+      randomRows(11, degree: degree, rank: rank, seed: 5),
+      randomRows(4, degree: degree, rank: rank, seed: 6)
+    )
     var products = RotationProducts(slices, angles: angles)
     for block in [0..<8, 8..<11] {
       products.setBlock(images, block)
@@ -185,22 +187,86 @@ struct VolumeMatchingRanks {
     }
   }
 
-  @Test("Slices and sums of slices are adjoint")
-  func slicesAndSumsAreAdjoint() throws {
-    let (degree, rank) = (18, 3)
-    let values = randomNormals((degree + 1) * (degree + 1) * rank, seed: 3).map { Float($0) }
+  /// Random rows; frequency 0 is real.
+  private func randomRows(_ count: Int, degree: Int, rank: Int, seed: UInt64) -> AngularRows {
+    let width = AngularRows(values: [], degree: degree, rank: rank).width
+    var values = randomNormals(count * width, seed: seed).map { Float($0) }
+    for row in 0..<count {
+      for j in rank..<2 * rank { values[row * width + j] = 0 }
+    }
+    return AngularRows(values: values, degree: degree, rank: rank)
+  }
+
+  @Test("Images are spread over slices and rotations by their distances on circles")
+  func placesAreByDistance() throws {
+    let (degree, rank, angles, spread) = (5, 2, 16, 30.0)
+    let images = randomRows(19, degree: degree, rank: rank, seed: 15)
+    let slices = randomRows(7, degree: degree, rank: rank, seed: 16)
+    let places = try SlicePlaces(
+      images, on: slices, angles: angles, spread: spread, threads: 2, comm: testWorld(),
+      observer: SilentObserver())
+    let circle = SliceValues.circle(angles: angles)
+    let others = (0..<slices.count).map { slices.circles(of: $0, rotatedBy: 0, circle) }
+    var weights = [Double](repeating: 0, count: slices.count)
+    var sums = others.map { [Double](repeating: 0, count: $0.count) }
+    for image in 0..<images.count {
+      let rotated = (0..<2 * angles).map { images.circles(of: image, rotatedBy: $0, circle) }
+      let parts = rotated.map { one in
+        others.map { (other: [Float]) -> Double in
+          var distance = 0.0
+          for (a, b) in zip(one, other) { distance += Double((a - b) * (a - b)) }
+          return exp(-distance / Double(angles) / (2 * spread))
+        }
+      }
+      let all = parts.joined().reduce(0, +)
+      for (values, part) in zip(rotated, parts) {
+        for slice in 0..<slices.count {
+          weights[slice] += part[slice] / all
+          for i in values.indices { sums[slice][i] += part[slice] / all * Double(values[i]) }
+        }
+      }
+    }
+    for slice in 0..<slices.count {
+      #expect(abs(places.weights[slice] - weights[slice]) < 1e-3)
+      let found = places.sums.circles(of: slice, rotatedBy: 0, circle)
+      for (a, b) in zip(found, sums[slice]) { #expect(abs(Double(a) - b) < 1e-2) }
+    }
+  }
+
+  @Test("A volume follows from images where they lie")
+  func volumeFollowsFromItsSlices() throws {
+    let (degree, rank, count) = (8, 2, 60)
+    var values = randomNormals((degree + 1) * (degree + 1) * rank, seed: 3).map { Float($0) }
+    for j in 0..<rank { values[j] = 0 }
     let volume = SimulatedVolume(coefficients: values, degree: degree, rank: rank)
-    let orientation = RandomOrientation(image: 3, seed: 8)
+    let orientations = (0..<count).map { RandomOrientation(image: $0, seed: 8) }
+    // Every fifth slice is nobody's place.
+    let weights = (0..<count).map { (at: Int) -> Double in
+      at % 5 == 0 ? 0 : 1 + Double(at % 3) / 2
+    }
     var slice = SliceValues(volume)
-    slice.fill(volume, orientation: orientation)
-    let image = randomNormals(2 * rank * slice.angles, seed: 4).map { Float($0) }
-    var sum = SliceSum(volume)
-    sum.add(image, orientation: orientation)
-    let projected = slice.values.flatMap { vector in (0..<16).map { vector[$0] } }
-    let one = zip(projected, image).reduce(0) { $0 + Double($1.0) * Double($1.1) }
-    let other = zip(values, sum.coefficients).reduce(0) { $0 + Double($1.0) * $1.1 }
-    let size = projected.reduce(0) { $0 + Double($1 * $1) }
-    #expect(abs(one - other) < 1e-4 * size.squareRoot() * Double(image.count).squareRoot())
+    var sums: [Float] = []
+    for at in 0..<count {
+      slice.fill(volume, orientation: orientations[at])
+      for k in 0...degree {
+        let z = slice.frequency(k)
+        sums += z.map { Float(weights[at] * $0.0) }
+        sums += z.map { Float(weights[at] * $0.1) }
+      }
+    }
+    let places = SlicePlaces(
+      sums: AngularRows(values: sums, degree: degree, rank: rank), weights: weights)
+    func solution(imageEnergy: Double, threads: Int = 2) throws -> [Float] {
+      try SliceEquations(
+        places, orientations, threads: threads, comm: testWorld(), observer: SilentObserver()
+      ).solution(
+        energies: [Double](repeating: 1, count: degree + 1), imageEnergy: imageEnergy)
+    }
+    let found = try solution(imageEnergy: 1e-7)
+    for (a, b) in zip(found, values) { #expect(abs(a - b) < 2e-3) }
+    #expect(try solution(imageEnergy: 1e-7, threads: 1) == found)
+    // What is not expected to have energy gets little.
+    #expect(try solution(imageEnergy: 1e7).allSatisfy { abs($0) < 1e-2 })
   }
 
   @Test("Turned harmonics keep the covariance and come closest to the others")
