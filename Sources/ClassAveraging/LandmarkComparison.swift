@@ -19,13 +19,17 @@ struct LandmarkComparison {
   /// Images compared at a time by one thread: a block of work, between which the search may be saved and stopped.
   var chunk = ClassSize.comparedAtATime
 
+  /// The part of a rank's images that any rank of its node may compare, whichever has time: more than the cores of
+  /// a node differ by.
+  private static let sharedPart = 0.25
+
   /// The best landmarks of this rank's images. An image's comparison with its own class says nothing: its
-  /// own landmark is left out. Collective where `parts` are given.
+  /// own landmark is left out. Collective.
   /// - Parameters:
   ///   - done: pairs that the stage has compared before.
   ///   - parts: where the lists are saved, and go on from where there are some.
   ///   - isKept: whether all lists are saved in the end, for stages that follow.
-  /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
+  /// - Throws: `MPIError`; `Interruption`, on all ranks, where the run was asked to stop.
   func run(after done: Int = 0, parts: CheckpointParts? = nil, isKept: Bool = false) throws
     -> BestLandmarks
   {
@@ -38,60 +42,102 @@ struct LandmarkComparison {
     // Images of one group side by side.
     let order = result.missing.map { own.lowerBound + $0 }
       .sorted { (groups[$0], $0) < (groups[$1], $1) }
-    let before = own.count - order.count
-    let chunks = (order.count + chunk - 1) / chunk
+    var compared = own.count - order.count
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
-    var found = [(block: PairBlock, lists: BestCandidates)?](repeating: nil, count: pool.count)
-    observer.stageAdvanced(to: done + before * classes.images.count)
-    for start in stride(from: 0, to: chunks, by: pool.count) {
-      let count = min(pool.count, chunks - start)
-      let batches = (start..<start + count).map {
-        order[$0 * chunk..<min(($0 + 1) * chunk, order.count)]
+    observer.stageAdvanced(to: done + compared * classes.images.count)
+    /// Compares blocks of images, at once; whether to go on.
+    func compare(_ blocks: [PairBlock]) throws -> Bool {
+      for (block, lists) in zip(blocks, lists(of: blocks, landmarks, model, pool)) {
+        compared += enter(lists, of: block, into: &result)
       }
-      found.withUnsafeMutableBufferPointer { found in
-        nonisolated(unsafe) let found = found
-        pool.forEach(count) { tile, at in
-          let images = PairTile.Side(
-            block(of: batches[at], from: own.lowerBound), model: model)
-          let lists = TileLists(
-            rows: BestCandidates(rows: images.block.count, capacity: capacity + 1),
-            columns: BestCandidates(rows: landmarks.block.count, capacity: 1))
-          let tiles = PairBlock.tiles(
-            images.block.runs, in: 0..<images.block.count, length: PairTile.rowsPerTile)
-          for rows in tiles {
-            tile.compare(rows, of: images, with: landmarks, isTriangle: false, lists: lists)
-          }
-          lists.rows.sort()
-          found[at] = (images.block, lists.rows)
-        }
-      }
-      for case (let block, let lists)? in found.prefix(count) {
-        enter(lists, of: block, into: &result.lists)
-      }
-      result.markDone(batches.joined().lazy.map { $0 - own.lowerBound })
-      observer.stageAdvanced(
-        to: done + (before + min((start + count) * chunk, order.count)) * classes.images.count)
-      if try !result.goesOn() { break }
+      observer.stageAdvanced(to: done + compared * classes.images.count)
+      return try result.goesOn()
     }
-    try observer.communicating { try result.stopIfAgreed() }
+    let node = try observer.communicating { try comm.splitByNode() }
+    let shared = node.size == 1 ? 0 : Int(Double(order.count) * Self.sharedPart)
+    let blocks = try observer.communicating {
+      try NodeBlocks(
+        batches(order.suffix(shared), of: min(chunk, PairTile.rowsPerTile))
+          .map { block(of: $0, from: own.lowerBound) }, width: rows.width, node: node)
+    }
+    var left = batches(order.dropLast(shared), of: chunk)[...]
+    var isGoingOn = true
+    while isGoingOn && !left.isEmpty {
+      isGoingOn = try compare(
+        left.prefix(pool.count).map { block(of: $0, from: own.lowerBound) })
+      left = left.dropFirst(pool.count)
+    }
+    while isGoingOn {
+      let next = (0..<pool.count).compactMap { _ in blocks.next() }
+      if next.isEmpty { break }
+      isGoingOn = try compare(next)
+    }
+    try observer.communicating {
+      try result.handOver()
+      try blocks.free()
+      try result.stopIfAgreed()
+    }
     if isKept, parts != nil { try comm.agree { try result.save() } }
     return result.lists
   }
 
-  /// What was found for a block of images, without their own landmarks.
+  private func batches(_ images: ArraySlice<Int>, of size: Int) -> [ArraySlice<Int>] {
+    stride(from: images.startIndex, to: images.endIndex, by: size).map {
+      images[$0..<min($0 + size, images.endIndex)]
+    }
+  }
+
+  /// The best landmarks of the images of some blocks, a thread for each.
+  private func lists(
+    of blocks: [PairBlock], _ landmarks: PairTile.Side, _ model: PairModel,
+    _ pool: WorkerPool<PairTile>
+  ) -> [BestCandidates] {
+    var found = [BestCandidates?](repeating: nil, count: blocks.count)
+    found.withUnsafeMutableBufferPointer { found in
+      nonisolated(unsafe) let (found, blocks) = (found, blocks)
+      pool.forEach(blocks.count) { tile, at in
+        let images = PairTile.Side(blocks[at], model: model)
+        let lists = TileLists(
+          rows: BestCandidates(rows: images.block.count, capacity: capacity + 1))
+        let tiles = PairBlock.tiles(
+          images.block.runs, in: 0..<images.block.count, length: PairTile.rowsPerTile)
+        for rows in tiles {
+          tile.compare(rows, of: images, with: landmarks, isTriangle: false, lists: lists)
+        }
+        lists.rows.sort()
+        found[at] = lists.rows
+      }
+    }
+    return found.map { $0! }
+  }
+
+  /// Enters what was found for a block of images, without their own landmarks; how many images they are.
   private func enter(
-    _ lists: BestCandidates, of block: PairBlock, into result: inout BestLandmarks
-  ) {
+    _ lists: BestCandidates, of block: PairBlock, into result: inout SavedLists<BestLandmarks>
+  ) -> Int {
+    let own = result.lists.images
+    var count = 0
     for row in 0..<block.count where block.index(row) >= 0 {
-      let image = block.index(row)
+      let image = Int(block.index(row))
+      var best = BestLandmarks(images: image..<image + 1, capacity: capacity)
       let others = (row * lists.capacity..<(row + 1) * lists.capacity).filter {
         lists.indices[$0] >= 0 && classes.images[Int(lists.indices[$0])] != image
       }
-      for (entry, other) in zip(result.entries(of: Int(image)), others) {
-        result.landmarks[entry] = lists.indices[other]
-        result.scores[entry] = lists.scores[other]
+      for (entry, other) in zip(0..<capacity, others) {
+        best.landmarks[entry] = lists.indices[other]
+        best.scores[entry] = lists.scores[other]
       }
+      var words: [UInt32] = []
+      best.appendWords(ofRow: 0, to: &words)
+      if own.contains(image) {
+        result.lists.setWords(words[...], ofRow: image - own.lowerBound)
+        result.markDone([image - own.lowerBound])
+      } else {
+        result.add(words, ofForeign: Int32(image))
+      }
+      count += 1
     }
+    return count
   }
 
   /// The landmarks' classes, numbered from 0, of a group of their own.

@@ -27,7 +27,16 @@ final class PairBlock {
       count: laneGroupCount * (width + Self.extra))
   }
 
+  /// What another block's `message` holds, or a part of it of whole lane groups.
+  convenience init(width: Int, message: UnsafeBufferPointer<Float>) {
+    self.init(width: width, laneGroupCount: message.count / Self.length(width: width))
+    _ = self.message.update(fromContentsOf: message)
+  }
+
   deinit { vectors.deallocate() }
+
+  /// Floats of a lane group in a message.
+  static func length(width: Int) -> Int { (width + extra) * 16 }
 
   /// Rows, those without an image included.
   var count: Int { laneGroupCount * 16 }

@@ -89,7 +89,7 @@ final class PairTile {
         let column = firstColumn + lane
         columnOffsets[lane] =
           model.constants[pair] + second.selfTerms[column * groupCount + rows.group]
-        columnFloors[lane] = floor(column, second, lists.columns)
+        columnFloors[lane] = columnFloor(column, second, lists)
       }
       let lanes = second.block.coefficients(at)
       for start in stride(from: 0, to: rows.rows.count, by: PairKernel.rows) {
@@ -106,8 +106,8 @@ final class PairTile {
             products: products + quarter * kernel.productLength, grid: grid)
           let offsets =
             columnOffsets + SIMD16(repeating: first.selfTerms[row * groupCount + group])
-          let floors = smaller(
-            columnFloors, SIMD16(repeating: floor(row, first, lists.rows)))
+          let rowFloor = max(lists.rows.threshold(row: row), first.thresholds[row])
+          let floors = smaller(columnFloors, SIMD16(repeating: rowFloor))
           let reach = largest + (largest - smallest) * PairKernel.peakMargin + offsets
           if isPruning && !any(reach .>= floors) { continue }
           let (value, reflected) = kernel.peaks(of: grid)
@@ -120,19 +120,21 @@ final class PairTile {
             lists.rows.offer(
               row: row, index: second.block.index(column), score: scores[lane],
               reflected: reflected[lane])
+            if !lists.hasColumns { continue }
             lists.columns.offer(
               row: column, index: first.block.index(row), score: scores[lane],
               reflected: reflected[lane])
-            columnFloors[lane] = floor(column, second, lists.columns)
+            columnFloors[lane] = columnFloor(column, second, lists)
           }
         }
       }
     }
   }
 
-  /// What a candidate of an image must reach: the worst of its list, or what its owner knows already.
-  private func floor(_ row: Int, _ side: Side, _ lists: BestCandidates) -> Float {
-    max(lists.threshold(row: row), side.thresholds[row])
+  /// What a candidate of a column must reach: the worst of its list, or what its owner knows already.
+  private func columnFloor(_ column: Int, _ side: Side, _ lists: TileLists) -> Float {
+    lists.hasColumns
+      ? max(lists.columns.threshold(row: column), side.thresholds[column]) : .infinity
   }
 
   /// Weights the tile's rows for comparison with group `group`.
@@ -149,13 +151,15 @@ final class PairTile {
   }
 }
 
-/// What one thread finds for the images of both sides.
+/// What one thread finds for the images of both sides, or of the rows alone.
 final class TileLists {
   var rows: BestCandidates
   var columns: BestCandidates
+  let hasColumns: Bool
 
-  init(rows: BestCandidates, columns: BestCandidates) {
+  init(rows: BestCandidates, columns: BestCandidates? = nil) {
     self.rows = rows
-    self.columns = columns
+    self.columns = columns ?? BestCandidates(rows: 0, capacity: 0)
+    hasColumns = columns != nil
   }
 }

@@ -22,6 +22,8 @@ struct SavedLists<Lists: WordRows> {
   private var isDone: [Bool]
   /// Rows made since the last part was saved.
   private var unsaved = 0
+  /// Rows made here for images of other ranks, until these have them.
+  private var foreign: [Int32: [UInt32]] = [:]
 
   /// Images whose rows are written, and travel, together.
   private static var chunk: Int { 4096 }
@@ -50,6 +52,19 @@ struct SavedLists<Lists: WordRows> {
       isDone[row] = true
       unsaved += 1
     }
+  }
+
+  /// A row made for an image of another rank.
+  mutating func add(_ words: [UInt32], ofForeign image: Int32) {
+    foreign[image] = words
+    unsaved += 1
+  }
+
+  /// Hands rows made for other ranks' images to these. Collective.
+  mutating func handOver() throws {
+    let rows = foreign.sorted { $0.key < $1.key }
+    try receive((rows.map(\.key), rows.flatMap(\.value)))
+    foreign = [:]
   }
 
   /// Saves this rank's part if it is time or if the run was asked to stop; whether to go on. Not collective:
@@ -83,7 +98,7 @@ struct SavedLists<Lists: WordRows> {
     let first = partition.range(of: comm.rank).lowerBound
     let rows = isDone.indices.filter { isDone[$0] }
     try writer.add(lists.wordsPerRow)
-    try writer.add((rows.count + Self.chunk - 1) / Self.chunk)
+    try writer.add((rows.count + Self.chunk - 1) / Self.chunk + (foreign.isEmpty ? 0 : 1))
     for start in stride(from: 0, to: rows.count, by: Self.chunk) {
       let part = rows[start..<min(start + Self.chunk, rows.count)]
       var words: [UInt32] = []
@@ -92,6 +107,10 @@ struct SavedLists<Lists: WordRows> {
       try writer.add(part.map { Int32(first + $0) })
       try writer.add(words)
     }
+    if foreign.isEmpty { return }
+    let others = foreign.sorted { $0.key < $1.key }
+    try writer.add(others.map(\.key))
+    try writer.add(others.flatMap(\.value))
   }
 
   /// Some images, ascending, and their rows.
@@ -148,8 +167,8 @@ struct SavedLists<Lists: WordRows> {
     let first = partition.range(of: comm.rank).lowerBound
     for (at, image) in images.enumerated() {
       lists.setWords(words[at * width..<(at + 1) * width], ofRow: Int(image) - first)
-      isDone[Int(image) - first] = true
     }
+    markDone(images.map { Int($0) - first })
   }
 }
 

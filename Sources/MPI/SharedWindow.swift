@@ -17,7 +17,11 @@ public struct SharedWindow<Element: MPIDatatype>: ~Copyable {
   }
 
   /// A window of `count` elements, all zero; collective over the ranks of `node`.
+  /// - Throws: `MPIError`, on all ranks; `MPI_ERR_NO_MEM` where the node has no room for it.
   public static func allocate(count: Int, node: Communicator) throws(MPIError) -> SharedWindow {
+    if !(try hasRoom(for: count, node: node)) {
+      throw MPIError(function: "MPI_Win_allocate_shared", code: MPI_ERR_NO_MEM)
+    }
     let bytes = node.isRoot ? count * MemoryLayout<Element>.stride : 0
     var base: UnsafeMutableRawPointer?
     var window: MPI_Win?
@@ -33,6 +37,19 @@ public struct SharedWindow<Element: MPIDatatype>: ~Copyable {
     let elements = UnsafeMutableBufferPointer(
       start: base?.bindMemory(to: Element.self, capacity: count), count: count)
     return SharedWindow(window: window, elements: elements)
+  }
+
+  /// Whether the node has room for a window of `count` elements; collective over its ranks.
+  ///
+  /// Open MPI keeps windows in this file system by default; where that is full, it hangs or a rank gets SIGBUS.
+  public static func hasRoom(for count: Int, node: Communicator) throws(MPIError) -> Bool {
+    var status = statvfs()
+    var isFull = 0
+    if node.isRoot, statvfs("/dev/shm", &status) == 0 {
+      let blocks = count * MemoryLayout<Element>.stride / Int(status.f_frsize) + 1
+      isFull = blocks >= Int(status.f_bavail) ? 1 : 0
+    }
+    return try node.broadcast([isFull])[0] == 0
   }
 
   /// Ends an epoch: what any rank wrote before is seen by every rank after. Collective.

@@ -116,10 +116,12 @@ extension CostModel {
 }
 
 extension MemoryCost {
-  /// The classes on every rank, twice while they are made anew, and the landmarks of a rank's images.
+  /// The classes on every rank, twice while they are made anew, the landmarks of a rank's images, and a fourth of
+  /// its components, twice, which other ranks of the node may compare (`NodeBlocks`).
   func landmarks(_ classes: Double, perImage: Double) -> Double {
     let rows = Double(job.images) / Double(ranks)
-    return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
+    let shared = ranks == 1 ? 0 : components / 2
+    return 24 * classes * Double(job.componentCount) + 17 * rows * perImage + shared
   }
 
   /// The images that landmarks propose: a rank's own as they are sent, received and put together, then all ranks'.

@@ -136,6 +136,28 @@ struct CollectivesRanks {
     try window.free()
   }
 
+  @Test func aNodeWithoutRoomIsAnErrorOnAllItsRanks() throws {
+    let node = try testWorld().splitByNode()
+    #expect(try SharedWindow<Double>.hasRoom(for: 1000, node: node))
+    #expect(throws: MPIError.self) {
+      _ = try SharedCounters(count: 1 << 50, node: node)
+    }
+    try node.barrier()
+  }
+
+  @Test func everyNumberIsCountedOnce() throws {
+    let node = try testWorld().splitByNode()
+    let counters = try SharedCounters(count: 3, node: node)
+    var own: [Int64] = []
+    for _ in 0..<20_000 { own.append(Int64(counters.next(1))) }
+    let all = try node.allgatherRagged(own)
+    #expect(all.sorted() == Array(0..<Int64(20_000 * node.size)))
+    #expect(zip(own, own.dropFirst()).allSatisfy(<))
+    #expect(counters.value(1) == 20_000 * node.size && counters.value(2) == 0)
+    try node.barrier()
+    try counters.free()
+  }
+
   @Test func splitOrdersByKey() throws {
     let world = try testWorld()
     let part = try world.split(colour: world.rank % 2, key: -world.rank)
