@@ -92,30 +92,24 @@ struct LandmarkComparison {
     of blocks: [PairBlock], _ landmarks: PairTile.Side, _ model: PairModel,
     _ pool: WorkerPool<PairTile>
   ) -> [BestCandidates] {
-    var found = [BestCandidates?](repeating: nil, count: blocks.count)
-    found.withUnsafeMutableBufferPointer { found in
-      nonisolated(unsafe) let (found, blocks) = (found, blocks)
-      pool.forEach(blocks.count) { tile, at in
-        let images = PairTile.Side(blocks[at], model: model)
-        let lists = TileLists(
-          rows: BestCandidates(rows: images.block.count, capacity: capacity + 1))
-        let tiles = PairBlock.tiles(
-          images.block.runs, in: 0..<images.block.count, length: PairTile.rowsPerTile)
-        for rows in tiles {
-          tile.compare(rows, of: images, with: landmarks, isTriangle: false, lists: lists)
-        }
-        lists.rows.sort()
-        found[at] = lists.rows
+    pool.map(blocks.count) { tile, at in
+      let images = PairTile.Side(blocks[at], model: model)
+      let lists = TileLists(
+        rows: BestCandidates(rows: images.block.count, capacity: capacity + 1))
+      let tiles = PairBlock.tiles(
+        images.block.runs, in: 0..<images.block.count, length: PairTile.rowsPerTile)
+      for rows in tiles {
+        tile.compare(rows, of: images, with: landmarks, isTriangle: false, lists: lists)
       }
+      lists.rows.sort()
+      return lists.rows
     }
-    return found.map { $0! }
   }
 
   /// Enters what was found for a block of images, without their own landmarks; how many images they are.
   private func enter(
     _ lists: BestCandidates, of block: PairBlock, into result: inout SavedLists<BestLandmarks>
   ) -> Int {
-    let own = result.lists.images
     var count = 0
     for row in 0..<block.count where block.index(row) >= 0 {
       let image = Int(block.index(row))
@@ -129,12 +123,7 @@ struct LandmarkComparison {
       }
       var words: [UInt32] = []
       best.appendWords(ofRow: 0, to: &words)
-      if own.contains(image) {
-        result.lists.setWords(words[...], ofRow: image - own.lowerBound)
-        result.markDone([image - own.lowerBound])
-      } else {
-        result.add(words, ofForeign: Int32(image))
-      }
+      result.set(words[...], of: image)
       count += 1
     }
     return count

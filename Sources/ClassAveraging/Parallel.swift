@@ -18,6 +18,16 @@ struct WorkerPool<State> {
     forEachNumbered(count) { state, _, i in body(state, i) }
   }
 
+  /// What `body` makes of each of 0..<count.
+  func map<Result>(_ count: Int, _ body: (State, Int) -> Result) -> [Result] {
+    var results = [Result?](repeating: nil, count: count)
+    results.withUnsafeMutableBufferPointer { results in
+      nonisolated(unsafe) let results = results
+      forEach(count) { state, i in results[i] = body(state, i) }
+    }
+    return results.map { $0! }
+  }
+
   /// Calls `body` for all of 0..<count, with the number of the thread as well.
   func forEachNumbered(_ count: Int, _ body: (State, Int, Int) -> Void) {
     let workers = min(states.count, count)

@@ -54,17 +54,27 @@ struct SavedLists<Lists: WordRows> {
     }
   }
 
-  /// A row made for an image of another rank.
-  mutating func add(_ words: [UInt32], ofForeign image: Int32) {
-    foreign[image] = words
-    unsaved += 1
+  /// The row of an image; that of another rank's is kept until `handOver`.
+  mutating func set(_ words: ArraySlice<UInt32>, of image: Int) {
+    let own = partition.range(of: comm.rank)
+    if own.contains(image) {
+      lists.setWords(words, ofRow: image - own.lowerBound)
+      markDone(CollectionOfOne(image - own.lowerBound))
+    } else {
+      foreign[Int32(image)] = Array(words)
+      unsaved += 1
+    }
   }
 
   /// Hands rows made for other ranks' images to these. Collective.
   mutating func handOver() throws {
-    let rows = foreign.sorted { $0.key < $1.key }
-    try receive((rows.map(\.key), rows.flatMap(\.value)))
+    try receive(foreignRows)
     foreign = [:]
+  }
+
+  private var foreignRows: Chunk {
+    let rows = foreign.sorted { $0.key < $1.key }
+    return (rows.map(\.key), rows.flatMap(\.value))
   }
 
   /// Saves this rank's part if it is time or if the run was asked to stop; whether to go on. Not collective:
@@ -108,9 +118,9 @@ struct SavedLists<Lists: WordRows> {
       try writer.add(words)
     }
     if foreign.isEmpty { return }
-    let others = foreign.sorted { $0.key < $1.key }
-    try writer.add(others.map(\.key))
-    try writer.add(others.flatMap(\.value))
+    let others = foreignRows
+    try writer.add(others.images)
+    try writer.add(others.words)
   }
 
   /// Some images, ascending, and their rows.
@@ -164,11 +174,9 @@ struct SavedLists<Lists: WordRows> {
     let width = lists.wordsPerRow
     let images = try comm.alltoallRagged(chunk.images, counts: counts).values
     let words = try comm.alltoallRagged(chunk.words, counts: counts.map { $0 * width }).values
-    let first = partition.range(of: comm.rank).lowerBound
     for (at, image) in images.enumerated() {
-      lists.setWords(words[at * width..<(at + 1) * width], ofRow: Int(image) - first)
+      set(words[at * width..<(at + 1) * width], of: Int(image))
     }
-    markDone(images.map { Int($0) - first })
   }
 }
 

@@ -36,11 +36,8 @@ struct SliceEquations {
     let angles = SliceValues(volume).angles
     (self.degree, self.rank, self.angles) = (degree, rank, angles)
     let counts = [degree & ~1, (degree - 1) | 1].map { Self.place($0, $0) + 1 }
-    let blocks = Partition(
-      of: (orientations.count + Self.block - 1) / Self.block, among: comm.size
-    ).range(of: comm.rank).map {
-      $0 * Self.block..<min(orientations.count, ($0 + 1) * Self.block)
-    }
+    let blocks = Partition.blocks(
+      of: orientations.count, size: Self.block, among: comm.size, part: comm.rank)
     let sizes = counts.map { $0 * $0 } + counts.map { $0 * rank }
     // No harmonic's square is larger than (2 l + 1) / 4 pi, no circle than all frequencies together.
     let square = Double(2 * degree + 1) / (4 * .pi)
@@ -59,12 +56,8 @@ struct SliceEquations {
     }
     for start in stride(from: 0, to: blocks.count, by: pool.count) {
       let part = blocks[start..<min(start + pool.count, blocks.count)]
-      var results = [[[Float]]](repeating: [], count: part.count)
-      results.withUnsafeMutableBufferPointer { results in
-        nonisolated(unsafe) let results = results
-        pool.forEach(part.count) { state, at in
-          results[at] = state.value.sums(part[start + at], places, orientations)
-        }
+      let results = pool.map(part.count) { state, at in
+        state.value.sums(part[start + at], places, orientations)
       }
       for result in results {
         for at in sums.indices { sums[at].add(result[at].map { Double($0) }) }

@@ -24,10 +24,8 @@ struct SlicePlaces {
     _ images: AngularRows, on slices: AngularRows, angles: Int, spread: Double, threads: Int,
     comm: Communicator, observer: any StageObserver
   ) throws {
-    // Blocks of a size that does not depend on the ranks.
     let size = RotationProducts.block
-    let blocks = Partition(of: (images.count + size - 1) / size, among: comm.size)
-      .range(of: comm.rank).map { $0 * size..<min(images.count, ($0 + 1) * size) }
+    let blocks = Partition.blocks(of: images.count, size: size, among: comm.size, part: comm.rank)
     let energies = slices.energies
     let largest = images.values.reduce(0) { max($0, abs($1)) }
     var sums = FixedPointSum(
@@ -39,12 +37,8 @@ struct SlicePlaces {
     }
     for start in stride(from: 0, to: blocks.count, by: pool.count) {
       let part = blocks[start..<min(start + pool.count, blocks.count)]
-      var results = [[Double]](repeating: [], count: part.count)
-      results.withUnsafeMutableBufferPointer { results in
-        nonisolated(unsafe) let results = results
-        pool.forEach(part.count) { spreading, at in
-          results[at] = spreading.value.spread(part[start + at], least: Self.least)
-        }
+      let results = pool.map(part.count) { spreading, at in
+        spreading.value.spread(part[start + at], least: Self.least)
       }
       for result in results {
         result.withUnsafeBufferPointer { result in

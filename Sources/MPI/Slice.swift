@@ -16,6 +16,13 @@ public struct Partition: Sendable {
     return start..<start + share + (part < rest ? 1 : 0)
   }
 
+  /// The blocks of one part where the items are dealt out in blocks of `size`, the last of what is left: the same
+  /// blocks for any number of parts.
+  public static func blocks(of total: Int, size: Int, among parts: Int, part: Int) -> [Range<Int>] {
+    Partition(of: (total + size - 1) / size, among: parts).range(of: part)
+      .map { $0 * size..<min(total, ($0 + 1) * size) }
+  }
+
   /// The part that owns `item`.
   public func owner(of item: Int) -> Int {
     let (share, rest) = total.quotientAndRemainder(dividingBy: parts)
