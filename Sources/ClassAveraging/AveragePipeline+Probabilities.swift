@@ -84,18 +84,18 @@ extension AveragePipeline {
       options: options, on: comm, observer: PrefixedObserver("calibration:", observer),
       checkpoints: checkpoints?.ofCalibration())
     let calm = pipeline.stoppable
-    let (particle, images, posterior, statistics) = try simulated(
-      like: model, classes: own, calm.observer)
+    let particle = try own.particle ?? calm.matchedVolume(own, model.clean)
+    let (images, clean, statistics) = try simulated(of: particle, like: model, calm.observer)
     // Too little signal to say anything.
-    if posterior.layout.componentCount == 0 { return ProbabilityFormula() }
+    if clean.posterior.layout.componentCount == 0 { return ProbabilityFormula() }
     let rows = DistributedRows(statistics, partition: model.partition, on: comm)
     let simulated = SuspectScoring(
-      model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
+      model: try PairModel(clean.posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
       threads: options.model.threads, comm: comm, observer: pipeline.observer)
     let found =
       search == .landmarks
-      ? try pipeline.compareWithLandmarks(posterior, simulated, rows)
-      : try pipeline.compareAllPairs(posterior, simulated)
+      ? try pipeline.compareWithLandmarks(clean, simulated, rows)
+      : try pipeline.compareAllPairs(clean, simulated)
     calm.observer.stageBegan("fit", items: 0)
     defer { calm.observer.stageEnded() }
     var passes = found.passes
@@ -114,27 +114,15 @@ extension AveragePipeline {
     options.isLengthAutomatic ? members : options.neighbours
   }
 
-  /// Images like those of a run, a model fitted to them all as to the run's own, and
-  /// their statistics in it. Collective.
-  private func simulated(like model: FittedModel, classes: Found, _ observer: any StageObserver)
-    throws -> (
-      particle: VolumeEstimate, images: SimulatedImages, posterior: PosteriorModel,
-      statistics: SteerableCoefficients
-    )
-  {
+  /// Images of a particle like those of a run, a model fitted to them all as to the run's own, and their
+  /// statistics in it. Collective.
+  private func simulated(
+    of particle: VolumeEstimate, like model: FittedModel, _ observer: any StageObserver
+  ) throws -> (images: SimulatedImages, clean: CleanModel, statistics: SteerableCoefficients) {
     let groups = model.groups.groupOfParticle
     let own = model.partition.range(of: comm.rank)
     let imageModel = ImageModel(basis: model.basis, groups: model.groups)
     let variance = model.survey.noiseVariance
-    observer.stageBegan("volume", items: MatchingSize.rounds)
-    var passes = classes.passes
-    passes.observer = observer
-    let particle = try VolumeEstimate(
-      like: model.estimate, basis: model.basis,
-      classAverages: NeighbourFeatureExtraction(basis: model.basis, passes: passes)
-        .classAverages(of: classes.table, count: MatchingSize.images),
-      seed: options.seed, threads: options.model.threads, on: comm, observer: observer)
-    observer.stageEnded()
     observer.stageBegan("images", items: own.count)
     let images = try SimulatedImages(
       of: particle, mean: model.estimate.mean, model: imageModel, noiseVariance: variance,
@@ -146,13 +134,13 @@ extension AveragePipeline {
     let moments = try GroupMoments(
       of: images.statistics, groups: groups[own], groupCount: model.groups.count,
       imageCount: groups.count, on: comm, observer: observer)
+    let estimate = try MeanAndCovariance(
+      moments: moments, model: imageModel, noiseVariance: variance,
+      shrinkage: options.model.shrinkage, on: comm)
     let posterior = try PosteriorModel(
-      estimate: MeanAndCovariance(
-        moments: moments, model: imageModel, noiseVariance: variance,
-        shrinkage: options.model.shrinkage, on: comm),
-      model: imageModel, noiseVariance: variance)
+      estimate: estimate, model: imageModel, noiseVariance: variance)
     return (
-      particle, images, posterior,
+      images, CleanModel(basis: model.basis, estimate: estimate, posterior: posterior),
       posterior.sufficientStatistics(of: images.statistics, groups: groups[own])
     )
   }

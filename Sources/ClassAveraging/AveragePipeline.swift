@@ -79,10 +79,10 @@ public struct AveragePipeline {
     case .rir:
       return (try stoppable.rankSuspects(model, scoring, images: model.partition.total), [])
     case .allPairs, .auto:
-      let found = try compareAllPairs(model.posterior, scoring)
+      let found = try compareAllPairs(model.clean, scoring)
       return (try withProbabilities(found, search, model, scoring), found.reports)
     case .landmarks:
-      let found = try compareWithLandmarks(model.posterior, scoring, statistics)
+      let found = try compareWithLandmarks(model.clean, scoring, statistics)
       let table = try withProbabilities(found, search, model, scoring)
       return (found.passes.order?.inFileOrder(table) ?? table, found.reports)
     case .vdm:
@@ -145,29 +145,63 @@ public struct AveragePipeline {
     let reports: [PassReport]
     /// With the rows and the order of the table's images; they weigh its neighbours.
     var passes: ClassPasses
+    /// What was matched to class averages; nil where nothing was.
+    var particle: VolumeEstimate?
   }
 
   /// All pairs of images, then of classes, then shared landmarks.
-  func compareAllPairs(_ posterior: PosteriorModel, _ scoring: SuspectScoring) throws -> Found {
-    let passes = passes(posterior, scoring)
+  func compareAllPairs(_ model: CleanModel, _ scoring: SuspectScoring) throws -> Found {
+    let passes = passes(model.posterior, scoring)
     let kept = options.affinity == .bayes ? passes.members : options.neighbours
     let start = try checkpoints?.restoredPass(images: scoring.groups.count)
     let table = try start?.table ?? compareImages(scoring, neighboursPerImage: kept)
     let result = try passes.run(table, after: start?.reports ?? [])
     return try sharingLandmarks(
-      Found(table: result.table, reports: result.reports, passes: passes))
+      Found(table: result.table, reports: result.reports, passes: passes), model)
   }
 
-  /// The neighbours in the end, after those of the passes.
-  private func sharingLandmarks(_ found: Found) throws -> Found {
+  /// The neighbours in the end, after those of the passes: by classes that images share, then by slices of a volume
+  /// as well.
+  private func sharingLandmarks(_ found: Found, _ model: CleanModel) throws -> Found {
     let rounds = options.rounds ?? (found.passes.limit > 1 ? Self.rounds : 0)
     if rounds == 0 { return found }
     var result = found
-    result.table = try SharedLandmarks(
+    let classes = try SharedLandmarks(
       passes: found.passes, seed: options.seed, landmarks: options.landmarks, rounds: rounds
-    ).run(found.table)
+    ).run(found.table, isKept: options.slices > 0)
+    result.table = classes.table
     result.passes.followsSharedLandmarks = true
+    if options.slices == 0 { return result }
+    let particle = try matchedVolume(result, model)
+    result.particle = particle
+    if let volume = particle.volume {
+      result.table = try SliceLandmarks(
+        passes: result.passes, volume: volume, radial: particle.radial,
+        count: options.slices, seed: options.seed
+      ).run(classes.table, sharing: classes.sharing)
+    }
     return result
+  }
+
+  /// The volume whose slices are like the class averages of the neighbours found. Collective.
+  func matchedVolume(_ found: Found, _ model: CleanModel) throws -> VolumeEstimate {
+    let observer = stoppable.observer
+    observer.stageBegan("volume", items: MatchingSize.rounds)
+    defer { observer.stageEnded() }
+    let known = try checkpoints?.restoredVolume(from: found.table)
+    var passes = found.passes
+    passes.observer = observer
+    let particle = try VolumeEstimate(
+      like: model.estimate, basis: model.basis, known: known, seed: options.seed,
+      threads: options.model.threads, on: comm, observer: observer
+    ) {
+      try NeighbourFeatureExtraction(basis: model.basis, passes: passes)
+        .classAverages(of: found.table, count: MatchingSize.images)
+    }
+    if known == nil, let volume = particle.volume {
+      try checkpoints?.save(volume, from: found.table)
+    }
+    return particle
   }
 
   /// All pairs of images: the first pass.
@@ -205,21 +239,21 @@ public struct AveragePipeline {
   /// comes with it.
   /// - Parameter statistics: of all images, whatever it is that `scoring` compares.
   func compareWithLandmarks(
-    _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
+    _ model: CleanModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
   ) throws -> Found {
     let images = scoring.groups.count
     let found = try LandmarkSearch(
-      posterior: posterior, statistics: statistics, scoring: scoring,
-      passes: passes(posterior, scoring),
+      posterior: model.posterior, statistics: statistics, scoring: scoring,
+      passes: passes(model.posterior, scoring),
       candidates: min(options.candidateCount, images - 1)
-    ).run { try landmarkClasses(posterior, scoring, statistics) }
+    ).run { try landmarkClasses(model, scoring, statistics) }
     return try sharingLandmarks(
-      Found(table: found.table, reports: found.reports, passes: found.passes))
+      Found(table: found.table, reports: found.reports, passes: found.passes), model)
   }
 
   /// The classes of a sample of the images, by comparing all pairs of them.
   private func landmarkClasses(
-    _ posterior: PosteriorModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
+    _ model: CleanModel, _ scoring: SuspectScoring, _ statistics: DistributedRows
   ) throws -> LandmarkClasses {
     let images = scoring.groups.count
     let landmarks = LandmarkClasses.draw(
@@ -228,9 +262,9 @@ public struct AveragePipeline {
       landmarks, of: statistics, groups: scoring.groups, on: comm)
     let found = try AveragePipeline(options: options.landmarkOptions, on: comm, observer: observer)
       .compareAllPairs(
-        posterior,
+        model,
         SuspectScoring(
-          model: try PairModel(posterior, affinity: .bayes), rows: sample.rows,
+          model: try PairModel(model.posterior, affinity: .bayes), rows: sample.rows,
           groups: sample.groups, threads: options.model.threads, comm: comm,
           observer: PrefixedObserver("landmarks:", stoppable.observer)))
     return try LandmarkClasses(of: landmarks, found.passes, table: found.table)
@@ -241,9 +275,8 @@ public struct AveragePipeline {
   private static let margin = 10
   /// More passes than these are not made where they stop by themselves.
   private static let passLimit = 6
-  /// Rounds of shared landmarks: the third finds 1.5 % more at SNR 1/100 and a little less at 1/40; a fourth no
-  /// more.
-  public static let rounds = 3
+  /// Rounds of shared landmarks before slices: the second finds 2.5 % more at SNR 1/100 and as many at 1/40.
+  public static let rounds = 2
 
   /// S suspects of each of this rank's images, by the invariants.
   private func suspects(_ model: FittedModel, count: Int) throws -> RingSearch {

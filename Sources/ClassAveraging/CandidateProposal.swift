@@ -11,10 +11,10 @@ struct CandidateProposal {
   private let pool: WorkerPool<ListSum>
   private let propose: (ListSum, Int) -> Void
 
-  /// Images j of an image i by the sum over landmarks l of p_i(l) p_j(l). Collective.
+  /// Images j of an image i by R times the sum over R landmarks l of p_i(l) p_j(l). Collective.
   /// - Parameters:
   ///   - probabilities: p of the landmarks of this rank's images.
-  ///   - landmarks: how many landmarks there are.
+  ///   - landmarks: R.
   ///   - longest: images that each landmark proposes, the most probable; bounds work and memory.
   init(
     sharing probabilities: BestLandmarks, landmarks: Int, longest: Int, count: Int, images: Int,
@@ -28,7 +28,8 @@ struct CandidateProposal {
     self.init(count: count, images: images, threads: threads) { sum, image in
       for entry in probabilities.entries(of: image) where probabilities.landmarks[entry] >= 0 {
         sum.add(
-          lists, row: Int(probabilities.landmarks[entry]), weight: probabilities.scores[entry])
+          lists, row: Int(probabilities.landmarks[entry]),
+          weight: Float(landmarks) * probabilities.scores[entry])
       }
     }
   }
@@ -58,6 +59,14 @@ struct CandidateProposal {
       for entry in lists.offsets[image]..<lists.offsets[image + 1] {
         sum.add(lists, row: Int(lists.columns[entry]), weight: lists.weights[entry])
       }
+    }
+  }
+
+  /// Images by the sum of what orders them in several proposals.
+  init(uniting proposals: [CandidateProposal], count: Int) {
+    self.init(count: count, images: proposals[0].images, threads: proposals[0].pool.count) {
+      sum, image in
+      for proposal in proposals { proposal.propose(sum, image) }
     }
   }
 

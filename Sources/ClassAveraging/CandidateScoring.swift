@@ -7,11 +7,13 @@ extension SuspectScoring {
   /// - Parameters:
   ///   - batch: pairs scored at a time, about.
   ///   - parts: where the lists are saved, and go on from where there are some.
+  ///   - isKept: whether all lists are saved in the end, for stages that follow.
   ///   - finish: changes this rank's lists in the end, before all ranks get them.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func best(
     of proposal: CandidateProposal, neighboursPerImage: Int, batch: Int = Self.batch,
-    parts: CheckpointParts? = nil, finish: (inout NeighbourTable) -> Void = { _ in }
+    parts: CheckpointParts? = nil, isKept: Bool = false,
+    finish: (inout NeighbourTable) -> Void = { _ in }
   ) throws -> NeighbourTable {
     let own = rows.partition.range(of: comm.rank)
     var table = try SavedLists(
@@ -60,6 +62,7 @@ extension SuspectScoring {
       observer.stageAdvanced(to: (before + part.endIndex) * proposal.count)
       try table.saveIfDue()
     }
+    if isKept, parts != nil { try comm.agree { try table.save() } }
     finish(&table.lists)
     return try observer.communicating { try table.lists.gathered(on: comm) }
   }

@@ -3,6 +3,7 @@ import ParticleIO
 
 extension Checkpoints {
   static var sharedName: String { "shared-" }
+  private static var volumeName: String { "\(sharedName)volume" }
 
   /// Saves the members that a round found; the parts of its comparison are removed. Collective.
   /// - Parameter table: of the pass that the first round started from.
@@ -65,6 +66,64 @@ extension Checkpoints {
     CheckpointParts(
       self, name: "\(Self.sharedName)neighbours", title: "the alignment of the neighbours",
       identity: identity(after: table))
+  }
+
+  /// Saves the volume that class averages of these neighbours were matched by. Collective.
+  /// - Throws: `Interruption` where the run was asked to stop.
+  func save(_ volume: SimulatedVolume, from table: NeighbourTable) throws {
+    try comm.agree {
+      if comm.isRoot {
+        try write(Self.volumeName, identity(after: table)) { writer in
+          try writer.add(volume.degree)
+          try writer.add(volume.rank)
+          try writer.add(volume.coefficients)
+        }
+      }
+    }
+    try stop.throwIfAgreed()
+  }
+
+  /// The volume saved, where it can be used. Collective.
+  func restoredVolume(from table: NeighbourTable) throws -> SimulatedVolume? {
+    guard isResuming, try names(prefix: Self.volumeName).contains(Self.volumeName) else {
+      return nil
+    }
+    // Every rank reads: it is small beside the images.
+    var lines: [String] = []
+    let saved = try reading(Self.volumeName, identity(after: table), &lines) { reader in
+      let (degree, rank) = (try reader.int(), try reader.int())
+      let coefficients: [Float] = try reader.array()
+      guard degree >= 0, rank >= 0, coefficients.count == (degree + 1) * (degree + 1) * rank else {
+        throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together")
+      }
+      return SimulatedVolume(coefficients: coefficients, degree: degree, rank: rank)
+    }
+    try tell(lines)
+    if try comm.allreduce(saved == nil ? 0 : 1, .minimum) == 0 { return nil }
+    say("resuming with the volume")
+    return saved
+  }
+
+  /// The parts of the comparison of all images with slices of the volume.
+  func comparison(withSlices slices: LandmarkClasses, from table: NeighbourTable)
+    -> CheckpointParts
+  {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)slices", title: "the comparison with slices",
+      identity: identity(of: slices, from: table))
+  }
+
+  /// The parts of the alignment of the neighbours that share slices.
+  func sliceNeighbours(of slices: LandmarkClasses, from table: NeighbourTable) -> CheckpointParts {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)last", title: "the last alignment of the neighbours",
+      identity: identity(of: slices, from: table))
+  }
+
+  private func identity(of slices: LandmarkClasses, from table: NeighbourTable)
+    -> CheckpointIdentity
+  {
+    identity(after: table).merging(["slices": slices.checksum]) { $1 }
   }
 
   private static func members(_ reader: inout CheckpointReader, landmarks: Int, images: Int) throws

@@ -16,6 +16,9 @@ import ParticleIO
 /// | `shared-N` | the members of the landmarks that images share, after N rounds | rank 0 |
 /// | `shared-N-rank-R-S` | a part of the images' lists of these landmarks | rank R, now and then (`SavedLists`) |
 /// | `shared-neighbours-rank-R-S` | a part of the neighbours that share landmarks | rank R, now and then (`SavedLists`) |
+/// | `shared-volume` | the volume matched to class averages | rank 0 |
+/// | `shared-slices-rank-R-S` | a part of the images' lists of slices | rank R, now and then (`SavedLists`) |
+/// | `shared-last-rank-R-S` | a part of the neighbours that share slices and landmarks | rank R, now and then (`SavedLists`) |
 /// | `neighbours` | the neighbours in the end | rank 0 |
 /// | `calibration-...` | the same of the search among simulated images | as above |
 ///

@@ -1,15 +1,17 @@
 import Foundation
 
 /// What log odds are worth, by cases whose outcome is known: the nondecreasing function of them that fits the outcomes
-/// best (isotonic regression by pooling adjacent violators; Zadrozny, Elkan 2002), of cases in equal parts so that no
-/// step rests on a few; linear between the parts. A tenth of the given log odds is mixed in: what is pooled, or lies
+/// best (isotonic regression by pooling adjacent violators; Zadrozny, Elkan 2002), of cases in parts so that no step
+/// rests on a few; linear between the parts. Parts are small at both ends, where few cases reach far. A tenth of the given log odds is mixed in: what is pooled, or lies
 /// beyond the parts, keeps its order.
 struct IsotonicCalibration {
   /// Mean log odds of the parts, ascending, and what they are worth.
   private let points: [(given: Double, worth: Double)]
 
-  /// Parts are no smaller, and no more than so many.
-  private static let (leastCases, mostParts) = (200, 50)
+  /// Parts are no smaller.
+  private static let leastCases = 200
+  /// Parts within are of this share of all, if that is more.
+  private static let share = 0.02
   /// How much of the given log odds is left.
   private static let kept = 0.1
 
@@ -19,17 +21,16 @@ struct IsotonicCalibration {
   init(_ logOdds: [Double], isTrue: [Bool]) {
     precondition(logOdds.count == isTrue.count)
     let count = logOdds.count
-    let parts = min(Self.mostParts, count / Self.leastCases)
     // One part says no more than the fit itself.
-    if parts < 2 {
+    if count < 2 * Self.leastCases {
       points = []
       return
     }
     let order = logOdds.indices.sorted { (logOdds[$0], $0) < (logOdds[$1], $1) }
     /// Neighbouring parts with the same share of true cases.
     var pools: [(given: [Double], cases: Int, successes: Int)] = []
-    for part in 0..<parts {
-      let cases = order[part * count / parts..<(part + 1) * count / parts]
+    for part in Self.parts(of: count) {
+      let cases = order[part]
       var pool = (
         given: [cases.reduce(0) { $0 + logOdds[$1] } / Double(cases.count)], cases: cases.count,
         successes: cases.count { isTrue[$0] }
@@ -47,6 +48,27 @@ struct IsotonicCalibration {
       let worth = log(
         (Double(pool.successes) + 0.5) / (Double(pool.cases - pool.successes) + 0.5))
       return pool.given.map { (given: $0, worth: worth) }
+    }
+  }
+
+  /// Each end twice as large as the one before, from the least to the share within.
+  static func parts(of count: Int) -> [Range<Int>] {
+    let most = max(leastCases, Int(share * Double(count)))
+    var ends: [Int] = []
+    var size = leastCases
+    while size < most && 2 * (ends.reduce(0, +) + size) <= count - most {
+      ends.append(size)
+      size *= 2
+    }
+    let within = count - 2 * ends.reduce(0, +)
+    let equal = max(1, within / most)
+    let sizes =
+      ends + (0..<equal).map { ($0 + 1) * within / equal - $0 * within / equal }
+      + ends.reversed()
+    var start = 0
+    return sizes.map { size in
+      defer { start += size }
+      return start..<start + size
     }
   }
 

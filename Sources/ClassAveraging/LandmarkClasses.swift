@@ -4,7 +4,7 @@ import MPI
 /// A random sample of the images, the landmarks, with their classes: what all images are compared with where
 /// there are too many pairs of images.
 struct LandmarkClasses {
-  /// The landmarks' images, global indices, ascending.
+  /// The landmarks' images, global indices, ascending; `noImage` for those that are of none.
   let images: [Int32]
   /// (I + F) alpha of each landmark's class, landmarks x width, on every rank.
   let statistics: [Float]
@@ -12,6 +12,8 @@ struct LandmarkClasses {
   let information: [Matrix]
   /// How alike classes of neighbours are (`PairModel`).
   let correlation: Double
+
+  static let noImage: Int32 = -1
 
   /// `count` of `images` images, a function of the seed only; ascending.
   static func draw(_ count: Int, of images: Int, seed: UInt64) -> [Int32] {

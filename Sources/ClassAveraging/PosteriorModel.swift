@@ -106,6 +106,24 @@ public struct PosteriorModel: Sendable {
     return result
   }
 
+  /// The principal coordinates alpha = D^{-1/2} U^T a of a clean image, (re, im) of each component.
+  /// - Parameter a: its Fourier-Bessel coefficients less the mean, component-major, (re, im).
+  func principalCoordinates(of a: [Float]) -> [Float] {
+    var result = [Float](repeating: 0, count: 2 * layout.componentCount)
+    for (block, k) in layout.frequencies.enumerated() {
+      for (s, component) in layout.components(ofBlock: block).enumerated() {
+        for part in 0..<2 {
+          var sum = 0.0
+          for (q, source) in sourceLayout.components(ofBlock: k).enumerated() {
+            sum += synthesis[block][q, s] * Double(a[2 * source + part])
+          }
+          result[2 * component + part] = Float(sum / eigenvalues[block][s])
+        }
+      }
+    }
+    return result
+  }
+
   /// The posterior means alpha = L_g b of images (paper eq. 4 and 10).
   public func posteriorMeans(of statistics: SteerableCoefficients, groups: ArraySlice<Int32>)
     -> SteerableCoefficients

@@ -66,9 +66,12 @@ struct RadialCoordinates {
   }
 
   /// The Fourier-Bessel coefficients of a slice, component-major, (re, im).
+  /// - Parameter a: those beyond the slice's frequencies stay as they are.
   func expand(_ slice: SliceValues, into a: UnsafeMutablePointer<Float>) {
-    for k in 0..<min(layout.blockCount, covariances.count) {
+    for k in 0..<min(layout.blockCount, covariances.count, slice.degree + 1) {
       let z = slice.frequency(k)
+      // A function of angular frequency k has the transform (-i)^k R_k(xi); volumes leave out the -i of odd k.
+      let sign: Double = k & 2 == 0 ? 1 : -1
       let expansion = expansions[k]
       for (q, component) in layout.components(ofBlock: k).enumerated() {
         var (real, imaginary) = (0.0, 0.0)
@@ -76,8 +79,8 @@ struct RadialCoordinates {
           real += expansion[q, j] * z[j].0
           imaginary += expansion[q, j] * z[j].1
         }
-        a[2 * component] = Float(real)
-        a[2 * component + 1] = k == 0 ? 0 : Float(imaginary)
+        a[2 * component] = Float(sign * real)
+        a[2 * component + 1] = k == 0 ? 0 : Float(sign * imaginary)
       }
     }
   }

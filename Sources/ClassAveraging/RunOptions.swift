@@ -63,15 +63,17 @@ public struct AverageOptions: Sendable {
   /// not depend on the number of ranks. Beyond this many, landmarks take less time for all their passes.
   public var searchBudget = 0.01
   /// Images drawn at random whose classes `landmarks` compares all images with; all where there are fewer.
-  public var landmarks = 5000
+  public var landmarks = 2500
   /// How suspects are ranked; nil keeps the search's own order.
   public var affinity: Affinity? = .bayes
   /// Passes: the first among single images, the others among classes (method E.6). nil lets them stop by
   /// themselves, after the first one for anything but all pairs and landmarks by the Bayes factor.
   public var passes: Int?
   /// Rounds in which neighbours are found by the landmarks that images share, after the passes; 0 for none. nil for
-  /// three after more than one pass by the Bayes factor.
+  /// two after more than one pass by the Bayes factor.
   public var rounds: Int?
+  /// Slices of a volume, matched to class averages, that all images are compared with after the rounds; 0 for none.
+  public var slices = 2500
   /// How many averages are written, from the first image on; all if nil.
   public var averages: Int?
   public var seed: UInt64 = 1
@@ -139,6 +141,7 @@ public struct AverageOptions: Sendable {
         "--rounds is \(rounds), but rounds follow passes among classes: use --search all-pairs or landmarks "
           + "with --affinity bayes and more than one pass, or 0 rounds")
     }
+    if slices < 0 { throw OptionError("--slices is \(slices); 0 or more are needed") }
     if landmarks < 1 { throw OptionError("--landmarks is \(landmarks); at least 1 is needed") }
     if search == .landmarks && landmarks <= neighbours {
       throw OptionError(

@@ -9,8 +9,8 @@ import MPI
 ///     s_ij = sum over landmarks l of p_i(l) p_j(l),
 ///
 /// and those closest to a landmark's own image are the members of its class in the next round. In the last round
-/// they are the neighbours, with the affinity log(R s_ij) for R landmarks: how much more probable it is than by
-/// chance that both show the same view. The classes of the first round have the neighbours that the passes found.
+/// they are the neighbours (`SharedNeighbours`). The classes of the first round have the neighbours that the passes
+/// found.
 ///
 /// Three things make it better than comparing classes with each other, as the passes do:
 /// - An image is never compared with a class that it is in, but with the class without it (`LandmarkWork`).
@@ -31,24 +31,31 @@ struct SharedLandmarks {
   /// Pairs of neighbours aligned at a time.
   var batch = SuspectScoring.batch
 
-  /// What Bayes factors of landmarks are divided by: those of landmarks close to each other err alike.
+  /// Of the classes' Bayes factors (`SharedNeighbours`).
   private static let softening: Float = 1.7
-  /// Images that a landmark proposes at most: bounds work and memory.
-  private static let longest = 2000
 
   private var comm: Communicator { passes.comm }
   private var observer: any StageObserver { passes.observer }
   private var images: Int { passes.groups.count }
+  private var neighbours: SharedNeighbours {
+    var result = SharedNeighbours(passes: passes)
+    result.batch = batch
+    return result
+  }
 
   /// How many images make a landmark's class among `images`: a fiftieth, up to 200.
   static func members(images: Int, atLeast least: Int) -> Int {
     max(least, min(200, images / 50))
   }
 
-  /// The neighbours, `passes.members` of each image, on every rank. Collective.
-  /// - Parameter table: of the last pass.
+  /// The neighbours, `passes.members` of each image, on every rank, and what proposes them. Collective.
+  /// - Parameters:
+  ///   - table: of the last pass.
+  ///   - isKept: whether the neighbours are saved in the end, for stages that follow.
   /// - Throws: `LAPACKError`, `MPIError`; `Interruption`, on all ranks, where the run was asked to stop.
-  func run(_ table: NeighbourTable) throws -> NeighbourTable {
+  func run(_ table: NeighbourTable, isKept: Bool = false) throws -> (
+    table: NeighbourTable, sharing: CandidateProposal
+  ) {
     let own = passes.rows.partition.range(of: comm.rank)
     let landmarks = LandmarkClasses.draw(min(landmarks, images), of: images, seed: seed)
     let first = landmarks.firstIndex { $0 >= own.lowerBound } ?? landmarks.count
@@ -72,11 +79,15 @@ struct SharedLandmarks {
       let scores = try work.scores(
         of: members.lists.map { $0.map(\.image) }, with: classes, landmarks: members.landmarks,
         without: members)
-      let proposal = try CandidateProposal(
-        sharing: try likelyLandmarks(of: classes, members, scores, round: round, from: table),
-        landmarks: landmarks.count, longest: Self.longest, count: proposed, images: images,
-        threads: passes.threads, on: comm)
-      if round + 1 == rounds { return try aligned(proposal, landmarks.count, table) }
+      let proposal = try neighbours.proposal(
+        sharing: try bestLandmarks(of: classes, members, scores, round: round, from: table),
+        softening: Self.softening, landmarks: landmarks.count, count: proposed)
+      if round + 1 == rounds {
+        let table = try neighbours.aligned(
+          [proposal], table, parts: passes.checkpoints?.sharedNeighbours(from: table),
+          isKept: isKept)
+        return (table, proposal)
+      }
       members = try refined(members, scores, classes, proposal, work)
       round += 1
       try passes.checkpoints?.save(members, round: round, from: table)
@@ -102,9 +113,9 @@ struct SharedLandmarks {
       })
   }
 
-  /// The probabilities of the landmarks of this rank's images. Collective.
+  /// The landmarks most like each of this rank's images. Collective.
   /// - Parameter scores: of the members of this rank's landmarks.
-  private func likelyLandmarks(
+  private func bestLandmarks(
     of classes: LandmarkClasses, _ members: LandmarkMembers, _ scores: [[PairScore]], round: Int,
     from table: NeighbourTable
   ) throws -> BestLandmarks {
@@ -123,7 +134,7 @@ struct SharedLandmarks {
       isKept: round + 1 == rounds)
     return try observer.communicating {
       try found.replacing(scores, of: members, partition: rows.partition, on: comm)
-    }.prefix(min(landmarksPerImage, count)).probabilities(softening: Self.softening)
+    }.prefix(min(landmarksPerImage, count))
   }
 
   /// The members that share most landmarks with the landmarks' images, each with the same weight. Collective.
@@ -153,27 +164,6 @@ struct SharedLandmarks {
             isReflected: all[image]!.reflected == 1)
         }
       })
-  }
-
-  /// The images proposed, in the proposal's order, aligned by the images' classes. Collective.
-  private func aligned(_ proposal: CandidateProposal, _ landmarks: Int, _ table: NeighbourTable)
-    throws -> NeighbourTable
-  {
-    let (classes, common, _) = try passes.classStatistics(table)
-    let model = try PairModel(
-      layout: passes.posterior.layout, information: [common], affinity: .bayes,
-      correlation: ClassPasses.largestCorrelation)
-    let own = passes.rows.partition.range(of: comm.rank)
-    return try SuspectScoring(
-      model: model, rows: classes, groups: .init(repeating: 0, count: images),
-      threads: passes.threads, comm: comm, observer: SilentObserver()
-    ).best(
-      of: proposal, neighboursPerImage: proposal.count, batch: batch,
-      parts: passes.checkpoints?.sharedNeighbours(from: table)
-    ) { found in
-      let sums = proposal.sums(of: own, candidates: found.indices)
-      found.reorder(by: sums.map { $0 > 0 ? log($0 * Float(landmarks)) : -.infinity })
-    }
   }
 }
 

@@ -20,7 +20,7 @@ struct SimulatedImages {
     of particle: VolumeEstimate, mean: [Double], model: ImageModel, noiseVariance: Double,
     groups: [Int32], own: Range<Int>, seed: UInt64, threads: Int, observer: any StageObserver
   ) throws {
-    let (volume, radial) = (particle.volume, particle.radial)
+    let (volume, radial) = (particle.simulated, particle.radial)
     let layout = model.basis.layout
     let width = layout.componentCount * 2
     let roots = try model.squared.map { blocks in

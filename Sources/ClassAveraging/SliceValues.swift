@@ -2,6 +2,8 @@ import Foundation
 
 /// A central slice of a volume on circles, by angular frequency. One instance a thread.
 struct SliceValues {
+  /// L: angular frequencies beyond it are zero.
+  let degree: Int
   /// d.
   private let rank: Int
   /// Angles on half a circle, whole vectors of them: the other half repeats even degrees and negates odd ones.
@@ -15,7 +17,7 @@ struct SliceValues {
   let vectors: Int
 
   init(_ volume: SimulatedVolume) {
-    rank = volume.rank
+    (degree, rank) = (volume.degree, volume.rank)
     vectors = (volume.degree + 1 + 15) / 16
     angles = 16 * vectors
     (cosines, sines) = Self.circle(angles: angles)

@@ -1,32 +1,36 @@
 import LinearAlgebra
 import MPI
 
-/// A volume like the particle of a run: its projections have the covariance of the run's clean images and, as far as
-/// class averages tell, look like them (`VolumeMatching`).
-///
-/// The covariance is the debiased one, so that a model fitted to the volume's projections errs as the run's does.
+/// A volume like the particle of a run: what explains its class averages best (`VolumeMatching`).
 struct VolumeEstimate {
-  let volume: SimulatedVolume
+  /// Of the class averages; nil where they tell nothing.
+  let volume: SimulatedVolume?
   let radial: RadialCoordinates
-  /// Of the projections' Fourier-Bessel coefficients over all orientations, block by block.
+  /// The same brought to the covariance of the run's clean images, for projections of which a model fitted to them
+  /// errs as the run's does: the debiased covariance.
+  let simulated: SimulatedVolume
+  /// Of the Fourier-Bessel coefficients of `simulated`'s projections over all orientations, block by block.
   let covariance: [Matrix]
 
-  /// Collective.
+  /// Matches a volume to class averages. Collective.
   /// - Parameters:
+  ///   - known: the volume found before, in place of a new one.
   ///   - classAverages: of some of the run's images, Fourier-Bessel coefficients less the mean image,
-  ///     component-major, (re, im), the same on all ranks; with none the volume is a random one.
+  ///     component-major, (re, im), the same on all ranks.
   ///   - observer: of a stage of `MatchingSize.rounds` items.
   /// - Throws: `LAPACKError`, `MPIError`.
   init(
-    like estimate: MeanAndCovariance, basis: FourierBesselBasis, classAverages: [Float],
-    seed: UInt64, threads: Int, on comm: Communicator, observer: any StageObserver
+    like estimate: MeanAndCovariance, basis: FourierBesselBasis, known: SimulatedVolume? = nil,
+    seed: UInt64, threads: Int, on comm: Communicator, observer: any StageObserver,
+    classAverages: () throws -> [Float]
   ) throws {
     radial = try RadialCoordinates(of: estimate.debiased, basis: basis)
     let correlation = try ShellCorrelation(of: radial.covariances)
     covariance = radial.expand(correlation.covariances)
-    volume = try VolumeMatching(
+    let matching = VolumeMatching(
       correlation: correlation, radial: radial, seed: seed, threads: threads, comm: comm,
-      observer: observer
-    ).volume(like: classAverages)
+      observer: observer)
+    volume = try known ?? matching.volume(like: classAverages())
+    simulated = try matching.withCovariance(volume)
   }
 }

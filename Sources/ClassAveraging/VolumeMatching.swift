@@ -14,21 +14,18 @@ public enum MatchingSize {
   /// Of a round, some 9 degrees from each other.
   public static let slices = 512
   /// Class averages that are matched.
-  public static let images = 256
-  /// Degrees beyond this one stay random: views differ by the lower ones, and work grows with its fourth power.
+  public static let images = 1000
+  /// Degrees of the volume: views differ by the lower ones, and work grows with its fourth power.
   public static let degree = 24
 }
 
-/// Finds a volume whose projections are like given ones: of all volumes whose projections have one covariance
-/// (`HarmonicRotations`), the one nearest to what explains them best. A random one has views that are all equally
-/// different, which those of long, flat or symmetric particles are not.
+/// Finds a volume whose projections are like given ones.
 ///
 /// Each image is spread over slices and rotations in the plane by how well they fit (maximum likelihood; Sigworth
 /// 1998), and the volume is the one that explains the images there best by least squares (`SliceEquations`), of any
 /// covariance: bound to one it does not come to rest even from the particle itself. From random starts it finds the
 /// particle at low resolution, or its mirror image, for images are spread widely at first and less in each round
-/// (deterministic annealing; Ueda, Nakano 1998), over a volume of low degrees at first. Class averages leave out what
-/// is uncertain; the covariance, to which the harmonics of each degree are brought in the end, knows of it.
+/// (deterministic annealing; Ueda, Nakano 1998), over a volume of low degrees at first.
 struct VolumeMatching {
   let correlation: ShellCorrelation
   let radial: RadialCoordinates
@@ -39,44 +36,35 @@ struct VolumeMatching {
   /// Slices in a round.
   var slices = MatchingSize.slices
 
-  /// Collective.
+  private var highest: Int { correlation.degrees.count - 1 }
+
+  /// The volume whose slices explain images best; nil where they are none, or averages of nothing. Collective.
   /// - Parameter images: Fourier-Bessel coefficients less their mean over all orientations, component-major,
-  ///   (re, im), one image after the other, the same on all ranks; with none the volume is a random one.
+  ///   (re, im), one image after the other, the same on all ranks.
   /// - Throws: `LAPACKError`, `MPIError`.
-  func volume(like images: [Float]) throws -> SimulatedVolume {
-    var rotations = try HarmonicRotations(of: correlation.degrees, seed: seed)
-    let highest = correlation.degrees.count - 1
-    if images.isEmpty {
-      return try shared(rotations.coefficients(through: highest), degree: highest)
-    }
+  func volume(like images: [Float]) throws -> SimulatedVolume? {
     let energies = correlation.degrees.enumerated().map { Double(2 * $0 + 1) * $1.trace }
-    var coefficients: [Float] = []
+    var volume: SimulatedVolume?
     var round = 0
     for stage in MatchingSize.stages {
       let degree = min(highest, stage.degree)
       let rows = AngularRows(images, radial: radial, degree: degree)
-      let energy = rows.energies.reduce(0) { $0 + Double($1) } / Double(rows.count)
-      // Averages of nothing tell nothing.
-      if energy == 0 { break }
+      let energy =
+        rows.energies.reduce(0) { $0 + Double($1) } / Double(max(1, rows.count))
+      if energy == 0 { return nil }
+      var coefficients = try volume?.coefficients ?? random(degree: degree, energy: energy)
       let width = (degree + 1) * (degree + 1) * radial.rank
-      if round == 0 {
-        coefficients = rotations.coefficients(through: degree)
-        let all = energies.prefix(degree + 1).reduce(0, +)
-        // The mean energy of slices is that of the harmonics over 4 pi.
-        let scale = (4 * .pi * energy / max(all, .leastNormalMagnitude)).squareRoot()
-        for i in coefficients.indices { coefficients[i] *= Float(scale) }
-      }
       coefficients += [Float](repeating: 0, count: width - coefficients.count)
       for step in 0..<stage.rounds {
         let orientations = (0..<slices).map {
           RandomOrientation(image: round * slices + $0, seed: ~seed)
         }
-        let volume = try shared(coefficients, degree: degree)
-        let projections = try makeSlices(of: volume, orientations)
+        let current = try shared(coefficients, degree: degree)
+        let projections = try makeSlices(of: current, orientations)
         let part = Double(step) / Double(max(1, stage.rounds - 1))
         let spread = stage.spread.first * pow(stage.spread.last / stage.spread.first, part)
         let placed = try SlicePlaces(
-          rows, on: projections, angles: SliceValues(volume).angles, spread: spread * energy,
+          rows, on: projections, angles: SliceValues(current).angles, spread: spread * energy,
           threads: threads, comm: comm, observer: observer)
         coefficients = try SliceEquations(
           placed, orientations, threads: threads, comm: comm, observer: observer
@@ -84,9 +72,32 @@ struct VolumeMatching {
         round += 1
         observer.stageAdvanced(to: round)
       }
+      volume = try shared(coefficients, degree: degree)
     }
-    try rotations.align(to: coefficients.map { Double($0) })
+    return volume
+  }
+
+  /// Of all volumes whose projections have the covariance (`HarmonicRotations`) the one nearest to `volume`, or with
+  /// none a random one; degrees beyond its own are random. Collective.
+  ///
+  /// Class averages leave out what is uncertain; the covariance knows of it. Random volumes have views that are all
+  /// equally different, which those of long, flat or symmetric particles are not.
+  /// - Throws: `LAPACKError`, `MPIError`.
+  func withCovariance(_ volume: SimulatedVolume?) throws -> SimulatedVolume {
+    var rotations = try HarmonicRotations(of: correlation.degrees, seed: seed)
+    if let volume { try rotations.align(to: volume.coefficients.map { Double($0) }) }
     return try shared(rotations.coefficients(through: highest), degree: highest)
+  }
+
+  /// A volume to start from, whose slices have this mean energy.
+  private func random(degree: Int, energy: Double) throws -> [Float] {
+    let all = correlation.degrees.prefix(degree + 1).enumerated().reduce(0) {
+      $0 + Double(2 * $1.offset + 1) * $1.element.trace
+    }
+    // The mean energy of slices is that of the harmonics over 4 pi.
+    let scale = Float((4 * .pi * energy / max(all, .leastNormalMagnitude)).squareRoot())
+    return try HarmonicRotations(of: correlation.degrees, seed: seed)
+      .coefficients(through: degree).map { scale * $0 }
   }
 
   /// Equal on all ranks, even where their processors round differently. Collective.

@@ -2,7 +2,7 @@ import ClassAveraging
 import Foundation
 
 /// What each stage of `kindred average` costs (a search by landmarks in `LandmarkCost.swift`, rounds of shared
-/// landmarks in `SharedLandmarkCost.swift`), in formulas: n images of L x L pixels, P functions of the
+/// landmarks in `SharedLandmarkCost.swift`, slices in `VolumeCost.swift`), in formulas: n images of L x L pixels, P functions of the
 /// Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have any, G defocus groups, K
 /// neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of w operations (`SearchCost`), p
 /// ranks of t threads.
@@ -186,6 +186,7 @@ public struct CostModel: Sendable {
         ? landmarkStages(job, ranks: ranks, threads: threads)
         : pairStages(job, ranks: ranks, threads: threads))
       + sharedLandmarkStages(job, ranks: ranks, threads: threads)
+      + sliceStages(job, ranks: ranks, threads: threads)
     stages +=
       search
       + probabilityStages(job, after: [covariance] + search, ranks: ranks, threads: threads)

@@ -29,6 +29,8 @@ public struct PlannedJob: Sendable, Equatable {
   public var landmarkPasses = 4
   /// Rounds of shared landmarks, as asked for; only where there is more than one pass.
   public var rounds = AveragePipeline.rounds
+  /// Slices of a volume that follow the rounds, as asked for.
+  public var slices = AverageOptions().slices
   /// Where the probabilities of neighbours come from; nil for what `average` does by itself.
   public var probabilities: ProbabilitySource?
   /// Averages written.
@@ -41,6 +43,8 @@ public struct PlannedJob: Sendable, Equatable {
   public var members: Int { ClassSize.members(images: images, neighbours: neighbours) }
   /// Rounds of shared landmarks in force.
   var sharedRounds: Int { passes > 1 ? rounds : 0 }
+  /// Slices in force.
+  var sharedSlices: Int { sharedRounds > 0 ? slices : 0 }
   /// Landmarks that images share, R.
   var sharedLandmarks: Int { min(landmarks, images) }
   /// Members of their classes after the first round.
@@ -128,6 +132,11 @@ public struct PlannedJob: Sendable, Equatable {
       rounds = count
     } else {
       rounds = names.contains("shared landmarks") ? AveragePipeline.rounds : 0
+    }
+    if case .integer(let count)? = record.options["slices"] {
+      slices = count
+    } else {
+      slices = names.contains("slices") ? slices : 0
     }
     probabilities =
       !names.contains("probabilities")

@@ -19,8 +19,8 @@ import Foundation
 /// M' members are new: M - m after the first round, a seventh of M after the others (measured: 9 to 18 %).
 /// Images are compared 512 at a time: more threads than such parts have no work.
 extension CostModel {
-  private static let landmarksPerImage = 100.0
-  private static let longest = 2000.0
+  static let sharedPerImage = 100.0
+  static let longest = 2000.0
 
   /// The stage of the rounds; none where there are no rounds.
   func sharedLandmarkStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
@@ -29,7 +29,7 @@ extension CostModel {
     let units = Units(job)
     let network = NetworkCost(machine: machine, job: job, ranks: ranks)
     let (n, landmarks, perImage) = (
-      units.n, Double(job.sharedLandmarks), min(Self.landmarksPerImage, Double(job.sharedLandmarks))
+      units.n, Double(job.sharedLandmarks), min(Self.sharedPerImage, Double(job.sharedLandmarks))
     )
     let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
     var stage = Stage(name: "shared landmarks", usableThreads: min(Double(threads), parts))

@@ -79,10 +79,16 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
-      Rounds in which neighbours are found by the landmarks that images share, after the passes; default: 3 \
+      Rounds in which neighbours are found by the landmarks that images share, after the passes; default: 2 \
       after more than one pass, else 0.
       """)
   var rounds: Int?
+
+  @Option(
+    help: """
+      Slices of a volume, matched to class averages, that all images are compared with after the rounds; 0: none.
+      """)
+  var slices = AverageOptions().slices
 
   @Option(help: "How many averages to write, from the first particle on; default: all.")
   var averages: Int?
@@ -191,6 +197,7 @@ struct AverageCommand: ParsableCommand {
     options.landmarks = landmarks
     options.passes = passes
     options.rounds = rounds
+    options.slices = slices
     options.affinity = affinity.affinity
     options.averages = averages
     options.keepsPairFeatures = pairFeatures
@@ -211,6 +218,7 @@ struct AverageCommand: ParsableCommand {
         "search": .string(search.rawValue), "search_budget": .number(searchBudget),
         "landmarks": .integer(landmarks),
         "passes": JSONValue(passes), "rounds": JSONValue(rounds),
+        "slices": .integer(slices),
         "affinity": .string(affinity.rawValue),
         "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
         "overwrite": .bool(overwrite), "pair_features": .bool(pairFeatures),

@@ -60,8 +60,11 @@ struct PlanCommand: ParsableCommand {
   @Option(help: "Passes; default: 4, or as in --like.")
   var passes: Int?
 
-  @Option(help: "Rounds of shared landmarks after the passes; default: 3, or as in --like.")
+  @Option(help: "Rounds of shared landmarks after the passes; default: 2, or as in --like.")
   var rounds: Int?
+
+  @Option(help: "Slices of a volume after the rounds; default: 2500, or as in --like.")
+  var slices: Int?
 
   @Option(help: "Neighbours of each image, K; default: 10, or as in --like.")
   var neighbours: Int?
@@ -86,6 +89,7 @@ struct PlanCommand: ParsableCommand {
       ("calibration-images", calibrationImages, 300), ("images", images, 2), ("box", box, 8),
       ("ranks", ranks, 1), ("threads", threads, 1), ("nodes", nodes, 1),
       ("cores-per-node", coresPerNode, 1), ("passes", passes, 1), ("rounds", rounds, 0),
+      ("slices", slices, 0),
       ("neighbours", neighbours, 1),
       ("defocus-groups", defocusGroups, 1), ("components", components, 1),
     ]
@@ -167,7 +171,7 @@ struct PlanCommand: ParsableCommand {
       (job.components, job.groups) = (known.components, known.groups)
       (job.neighbours, job.passes) = (known.neighbours, known.passes)
       (job.landmarks, job.landmarkPasses) = (known.landmarks, known.landmarkPasses)
-      job.rounds = known.rounds
+      (job.rounds, job.slices) = (known.rounds, known.slices)
       if known.averages < known.images { job.averages = min(known.averages, job.images) }
     } else {
       job = PlannedJob(
@@ -177,6 +181,7 @@ struct PlanCommand: ParsableCommand {
     job.groups = defocusGroups ?? job.groups
     job.neighbours = neighbours ?? job.neighbours
     job.rounds = rounds ?? job.rounds
+    job.slices = slices ?? job.slices
     if let passes { (job.passes, job.landmarkPasses) = (passes, passes) }
     job.search =
       search == .auto

@@ -69,7 +69,7 @@ struct LandmarkSetting {
     var sharing = SharedLandmarks(
       passes: found.passes, seed: 3, landmarks: shared, rounds: rounds)
     if let blocks { (sharing.chunk, sharing.batch) = blocks }
-    return order.inFileOrder(try sharing.run(found.table))
+    return order.inFileOrder(try sharing.run(found.table).table)
   }
 
   /// The share of neighbours that show the same clean image.

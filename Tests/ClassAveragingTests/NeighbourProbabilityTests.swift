@@ -171,6 +171,17 @@ import Testing
     #expect(abs(few(0.7) - 0.7) < 1e-12)
   }
 
+  @Test func partsAreSmallAtBothEnds() {
+    for count in [400, 1000, 9999, 40_000, 100_000, 1_000_000] {
+      let parts = IsotonicCalibration.parts(of: count)
+      #expect(parts.first?.lowerBound == 0 && parts.last?.upperBound == count)
+      #expect(zip(parts, parts.dropFirst()).allSatisfy { $0.upperBound == $1.lowerBound })
+      let sizes = parts.map(\.count)
+      #expect(sizes.min()! >= 200 && sizes.max()! <= max(400, count / 25))
+      #expect(count < 20_000 || sizes.first == 200 && sizes[1] == 400 && sizes.last == 200)
+    }
+  }
+
   @Test func fitIsFiniteWhereAllAreTrue() throws {
     let known = (0..<400).map { [Double($0 % 7), Double($0 % 3), 1] }
     let run = NeighbourFeatures.Run(energyRatio: 1, weight: 0.5)

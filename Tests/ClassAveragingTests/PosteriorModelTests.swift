@@ -124,6 +124,30 @@ struct PosteriorModelTests {
     }
   }
 
+  @Test("A clean image's principal coordinates make its coefficients again")
+  func principalCoordinates() throws {
+    let small = SmallModel(seed: 17)
+    let posterior = try small.posterior(on: testWorld())
+    let real = RealCoordinates(posterior.layout)
+    let alpha = randomNormals(real.dimension, seed: 3)
+    let pairs = real.pairs(alpha)
+    var a = [Float](repeating: 0, count: 2 * small.basis.layout.componentCount)
+    for (block, k) in posterior.layout.frequencies.enumerated() {
+      let sources = posterior.layout.components(ofBlock: block)
+      for (q, component) in small.basis.layout.components(ofBlock: k).enumerated() {
+        for (s, source) in sources.enumerated() {
+          for part in 0..<2 {
+            a[2 * component + part] +=
+              Float(posterior.synthesis[block][q, s]) * pairs[2 * source + part]
+          }
+        }
+      }
+    }
+    for (found, expected) in zip(real.vector(posterior.principalCoordinates(of: a)), alpha) {
+      #expect(abs(found - expected) < 1e-4)
+    }
+  }
+
   @Test("Blocks without signal and weak components are left out")
   func reducedRank() throws {
     var small = SmallModel(seed: 5)

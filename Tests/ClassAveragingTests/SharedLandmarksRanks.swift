@@ -101,7 +101,8 @@ struct SharedLandmarksRanks {
     }
   }
 
-  @Test("What two images share is the sum of the products of their probabilities")
+  @Test(
+    "What two images share is the sum of the products of their probabilities, times the landmarks")
   func sums() throws {
     let world = try testWorld()
     let (count, landmarks, capacity) = (23, 9, 5)
@@ -135,7 +136,7 @@ struct SharedLandmarksRanks {
         other < 0
         ? 0
         : (0..<landmarks).reduce(Float(0)) {
-          $0 + probability(image, $1) * probability(Int(other), $1)
+          $0 + Float(landmarks) * probability(image, $1) * probability(Int(other), $1)
         }
       #expect((found[at] - expected).magnitude < 1e-5)
     }

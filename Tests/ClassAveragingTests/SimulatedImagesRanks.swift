@@ -19,8 +19,8 @@ struct SimulatedImagesRanks {
     let estimate = try small.estimate(on: testWorld())
     return try SimulatedImages(
       of: VolumeEstimate(
-        like: estimate, basis: small.basis, classAverages: [], seed: seed, threads: 2,
-        on: testWorld(), observer: SilentObserver()),
+        like: estimate, basis: small.basis, seed: seed, threads: 2, on: testWorld(),
+        observer: SilentObserver(), classAverages: { [] }),
       mean: estimate.mean, model: small.image, noiseVariance: variance, groups: groups, own: own,
       seed: seed, threads: 2, observer: SilentObserver())
   }

@@ -117,14 +117,19 @@ struct VolumeMatchingRanks {
     #expect(shells.residual < 0.01)
     let rows = images.storage.map { Float($0) }
     let columns = images.columns
-    func found(like images: ArraySlice<Float>, threads: Int = 2) throws -> SimulatedVolume {
+    func found(like images: ArraySlice<Float>, threads: Int = 2) throws -> (
+      matched: SimulatedVolume?, bound: SimulatedVolume
+    ) {
       var matching = VolumeMatching(
         correlation: shells, radial: radial, seed: 5, threads: threads, comm: comm,
         observer: SilentObserver())
       matching.slices = 400
-      return try matching.volume(like: Array(images))
+      let volume = try matching.volume(like: Array(images))
+      return (volume, try matching.withCovariance(volume))
     }
-    let (random, own) = (try found(like: []), try found(like: rows[0..<160 * columns]))
+    let (none, random) = try found(like: [])
+    let (matched, own) = try found(like: rows[0..<160 * columns])
+    #expect(none == nil)
     let angles = SliceValues(own).angles
 
     // Images that were not matched.
@@ -141,8 +146,26 @@ struct VolumeMatchingRanks {
       }
       return best.sorted()[best.count / 2]
     }
+    let volume = try #require(matched)
     #expect(likeness(own) > 0.93)
+    #expect(likeness(volume) > 0.95)
     #expect(likeness(random) < 0.85)
+    // So are their coefficients in the basis, turned.
+    let expanded = (0..<300).map { at in
+      var slice = SliceValues(volume)
+      slice.fill(volume, orientation: RandomOrientation(image: at, seed: 99))
+      var a = [Float](repeating: 0, count: columns)
+      a.withUnsafeMutableBufferPointer { radial.expand(slice, into: $0.baseAddress!) }
+      return a
+    }
+    let best = (500..<512).map { image in
+      let one = Array(rows[image * columns..<(image + 1) * columns])
+      return (0..<60).reduce(Float(-1)) { best, step in
+        let turned = turned(one, by: 2 * .pi * Float(step) / 60)
+        return expanded.reduce(best) { max($0, correlation(turned, $1)) }
+      }
+    }
+    #expect(best.sorted()[best.count / 2] > 0.95)
 
     let truth = spread(
       (0..<images.rows).map { image in
@@ -155,7 +178,21 @@ struct VolumeMatchingRanks {
 
     // To the last bit on any number of threads; ranks are compared by the probabilities of a whole run.
     #expect(
-      try found(like: rows[0..<160 * columns], threads: 1).coefficients == own.coefficients)
+      try found(like: rows[0..<160 * columns], threads: 1).bound.coefficients
+        == own.coefficients)
+  }
+
+  /// Coefficients, (re, im), of the image turned.
+  private func turned(_ a: [Float], by angle: Float) -> [Float] {
+    var result = a
+    for k in 0..<basis.layout.blockCount {
+      let (c, s) = (cos(Float(k) * angle), sin(Float(k) * angle))
+      for component in basis.layout.components(ofBlock: k) {
+        let (re, im) = (a[2 * component], a[2 * component + 1])
+        (result[2 * component], result[2 * component + 1]) = (c * re - s * im, s * re + c * im)
+      }
+    }
+    return result
   }
 
   @Test("Products of rotated images with slices are those on circles")

@@ -91,12 +91,14 @@ extension CommandTests {
         in: [
           ("landmarks: all pairs", 1), ("landmarks", 1), ("landmarks", 3), ("landmarks", 3),
           ("candidates", 1), ("candidates", 2), ("pass 2", 1), ("pass 2", 2), ("pass 3", 1),
-          ("shared landmarks", 1), ("shared landmarks", 3),
+          ("shared landmarks", 1), ("shared landmarks", 3), ("volume", 4), ("slices", 1),
+          ("slices", 2),
         ], by: ["--search", "landmarks", "--landmarks", "80"])
       for place in [
         "with the landmarks of the sample", "in the comparison with the landmarks of the sample",
         "in the comparison with the landmarks after refinement 2", "after pass 1", "after pass 2",
-        "in round 1 of shared landmarks", "after round 1 of shared landmarks",
+        "in round 1 of shared landmarks", "after round 1 of shared landmarks", "with the volume",
+        "in the comparison with slices",
       ] { #expect(messages.contains("resuming \(place)"), "\(messages)") }
     }
 

@@ -108,7 +108,7 @@ extension CommandTests {
       let seconds = stages.compactMap { $0["seconds"] as? Double }.reduce(0, +)
       #expect(abs(try #require(plan["seconds"] as? Double) - seconds) < 1e-9 * seconds)
       #expect(stages.count { ($0["name"] as? String)?.hasPrefix("pass ") == true } == 1)
-      #expect(plan["rounds"] as? Int == 3)
+      #expect(plan["rounds"] as? Int == 2)
       #expect((plan["best"] as? [String: Any])?["ranks"] as? Int != nil)
       #expect((plan["constants"] as? String)?.contains("2 ranks of 1 threads") == true)
     }

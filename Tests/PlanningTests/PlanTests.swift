@@ -163,6 +163,7 @@ import Testing
   @Test func landmarksGrowWithTheImages() throws {
     var (one, two) = (job(images: 1_000_000), job(images: 2_000_000))
     (one.search, two.search) = (.landmarks, .landmarks)
+    (one.landmarks, two.landmarks) = (5000, 5000)
     for name in ["landmarks", "candidates", "pass 2"] {
       let ratio = try stage(name, two).shared / stage(name, one).shared
       #expect(ratio > 1.99 && ratio <= 2.01, "\(name) \(ratio)")
@@ -221,6 +222,7 @@ import Testing
   @Test func roundsOfSharedLandmarks() throws {
     var job = job(images: 1_000_000)
     (job.search, job.components) = (.landmarks, [Int](repeating: 5, count: 20))
+    job.landmarks = 5000
     let machine = Machine.builtIn
     func rounds(_ count: Int) throws -> CostModel.Stage {
       job.rounds = count
@@ -246,6 +248,28 @@ import Testing
     // Of fewer images all are landmarks.
     job.images = 4000
     #expect(job.sharedLandmarks == 4000 && job.sharedMembers == 80 && job.members == 40)
+  }
+
+  /// By hand: what a slice more costs is its comparison with all images; slices need rounds.
+  @Test func slicesFollowTheRounds() throws {
+    var job = job(images: 1_000_000)
+    (job.search, job.components) = (.landmarks, [Int](repeating: 5, count: 20))
+    job.probabilities = ProbabilitySource.none
+    let last = model.stages(job, ranks: 2).map(\.name).suffix(5)
+    #expect(Array(last) == ["volume", "slices", "lists", "averages", "finish"])
+    func slices(_ count: Int) throws -> Double {
+      job.slices = count
+      return try stage("slices", job).shared
+    }
+    let (one, two) = try (slices(10_000), slices(20_000))
+    let entered = 100 * (log2(200.0) - log2(100.0)) * Machine.builtIn.candidate
+    let compared: Double = 1e4 * 3744 * Machine.builtIn.pairOperation
+    #expect(abs((two - one) / (1e6 * (compared + entered)) - 1) < 0.01)
+    job.rounds = 0
+    #expect(!model.stages(job, ranks: 2).contains { $0.name == "slices" || $0.name == "volume" })
+    // The volume of the simulated images is then made for them alone.
+    job.probabilities = ProbabilitySource.simulation
+    #expect(model.stages(job, ranks: 2).count { $0.name == "calibration: volume" } == 1)
   }
 
   /// Landmarks in an order of views have members that are mostly their own rank's.

@@ -1,0 +1,123 @@
+import ClassAveraging
+import Foundation
+
+/// What a volume like the class averages costs (`VolumeMatching`), and the comparison of all images with its slices
+/// that follows the rounds of shared landmarks (`SliceLandmarks`): N class averages, in each of T rounds S slices
+/// (`MatchingSize`); R slices that images are compared with, of which each keeps L = 100; the rest as in `CostModel`
+/// and `SharedLandmarkCost`.
+///
+///     stage     shared by all cores                              on every rank
+///     volume    N classes; in each of T rounds S slices, N S     60 L (L d^2 + 10 d^3) steps; in each of T rounds
+///               (8 d (L + 1) + 64 v (L + 1)) operations of       N slices, and not in vectors 64 v N d (L + 1)
+///               matrix products and, not in vectors, 48 v N S
+///     slices    n R w operations, n L log2(R/L) candidates,      R l proposals
+///               R slices; 4 n L l proposals, n class(m), 2 n m
+///               (0.73 w operations, a candidate)
+///
+/// for harmonics of degrees up to L, the highest frequency that has components, 24 at most; d radial coordinates, as
+/// many as the largest block has functions; and v = ceil((L + 1) / 16). A slice of the volume is evaluated on a circle
+/// and brought to angular frequencies, (L + 1)^2 (2 d + 8) and 4 (L + 1) d operations on v vectors of angles. Every
+/// rank infers its shells, a small eigensystem for each degree and iteration.
+struct VolumeSize {
+  /// The highest frequency that has components.
+  let highest: Double
+  /// d.
+  let radial: Double
+
+  init(_ job: PlannedJob) {
+    highest = Double(max(2, job.layout.frequencies.last ?? 0))
+    radial = Double(job.basis.max() ?? 0)
+  }
+
+  func angles(_ degree: Double) -> Double { 16 * ((degree + 1) / 16).rounded(.up) }
+
+  /// Operations of a slice.
+  func slice(_ degree: Double) -> Double {
+    angles(degree) * (degree + 1) * ((degree + 1) * (2 * radial + 8) + 4 * radial)
+  }
+
+  /// Bytes of an image or slice.
+  func row(_ degree: Double) -> Double { 8 * radial * (degree + 1) }
+}
+
+extension CostModel {
+  /// The volume, and the comparison with its slices; none where there are no slices or no rounds.
+  func sliceStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
+    if job.sharedSlices == 0 { return [] }
+    let units = Units(job)
+    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
+    let (n, slices) = (units.n, Double(job.sharedSlices))
+    let perImage = min(Self.sharedPerImage, slices)
+    let size = VolumeSize(job)
+    let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
+    var stage = Stage(name: "slices", usableThreads: min(Double(threads), parts))
+    let length = min(Self.longest, n * perImage / slices)
+    let members = Double(job.members)
+    let alignment = units.pairOperations * machine.scoredOperation
+    stage.shared =
+      n * slices * units.pairOperations * machine.pairOperation
+      + n * perImage * log2(max(2, slices / perImage)) * machine.candidate
+      + slices * size.slice(min(size.highest, Double(MatchingSize.degree))) * machine.pairOperation
+      + n
+      * (4 * perImage * length * proposal
+        + units.classOperations(members: job.members) * machine.classOperation
+        + 2 * members * (Self.scoredShare * alignment + machine.collectedCandidate))
+    stage.repeated = slices * length * proposal
+    network.slices(&stage, slices: slices, entries: n * perImage, lists: slices * length)
+    network.sharedNeighbours(&stage)
+    stage.memory = MemoryCost(job: job, ranks: ranks, threads: threads).sharedLandmarks(
+      slices, perImage: perImage, kept: perImage, longest: Self.longest)
+    return [volumeStage(job, ranks: ranks, threads: threads), stage]
+  }
+
+  func volumeStage(_ job: PlannedJob, ranks: Int, threads: Int) -> Stage {
+    let size = VolumeSize(job)
+    let shells =
+      size.highest * size.radial * size.radial + 10 * size.radial * size.radial * size.radial
+    var volume = Stage(name: "volume", usableThreads: Double(threads))
+    let (slices, matched) = (
+      Double(MatchingSize.slices), Double(min(MatchingSize.images, job.images))
+    )
+    volume.shared =
+      matched * Units(job).classOperations(members: job.members) * machine.classOperation
+    volume.repeated = 60 * size.highest * shells * machine.modelStep
+    var bytes = 0.0
+    for stage in MatchingSize.stages {
+      let (rounds, degree) = (Double(stage.rounds), min(size.highest, Double(stage.degree)))
+      let harmonics = pow(degree + 1, 2)
+      let (angles, row) = (size.angles(degree), size.row(degree))
+      volume.shared +=
+        rounds * slices * (2 * size.slice(degree) + matched * (96 * angles + row))
+        * machine.pairOperation
+        + rounds * slices
+        * (matched * (degree + 1) * (8 * size.radial + 4 * angles)
+          + angles * harmonics * (harmonics + 2 * size.radial)) * machine.productOperation
+      bytes += rounds * (3 * slices * row + 4 * harmonics * harmonics)
+    }
+    let lowest = min(size.highest, Double(MatchingSize.degree))
+    let harmonics = pow(lowest + 1, 2)
+    let (angles, row) = (size.angles(lowest), size.row(lowest))
+    // The images; a thread's products, and what it found on slices; the equations.
+    volume.memory =
+      MemoryCost(job: job, ranks: ranks, threads: threads).fitted
+      + matched * (8 * Double(job.basisCount) + row) + 4 * slices * row
+      + 8 * harmonics * harmonics
+      + Double(threads)
+      * (slices * (64 * (lowest + 1) + 8 * angles + 2 * row)
+        + 4 * harmonics * (32 * angles + 2 * harmonics))
+    NetworkCost(machine: machine, job: job, ranks: ranks).toAll(&volume, bytes: bytes)
+    return volume
+  }
+}
+
+extension NetworkCost {
+  /// The slices, to all; images of the slices, to the ranks that own the slices, and the best of them to all.
+  func slices(
+    _ stage: inout CostModel.Stage, slices: Double, entries: Double, lists: Double
+  ) {
+    guard ranks > 1 else { return }
+    toAll(&stage, bytes: slices * row)
+    exchange(&stage, bytes: 8 * entries, times: 1)
+    toAll(&stage, bytes: 8 * lists)
+  }
+}
