@@ -9,7 +9,7 @@ import Foundation
 ///     stage     shared by all cores                              on every rank
 ///     volume    N classes; in each of T rounds S slices, N S     60 L (L d^2 + 10 d^3) steps; in each of T rounds
 ///               (8 d (L + 1) + 64 v (L + 1)) operations of       N slices, and not in vectors 64 v N d (L + 1)
-///               matrix products and, not in vectors, 48 v N S
+///               matrix products and, not in vectors, 350 v N S
 ///     slices    n R w operations, n L log2(R/L) candidates,      R l proposals
 ///               R slices; 4 n L l proposals, n class(m), 2 n m
 ///               (0.73 w operations, a candidate)
@@ -87,7 +87,7 @@ extension CostModel {
       let harmonics = pow(degree + 1, 2)
       let (angles, row) = (size.angles(degree), size.row(degree))
       volume.shared +=
-        rounds * slices * (2 * size.slice(degree) + matched * (96 * angles + row))
+        rounds * slices * (2 * size.slice(degree) + matched * (700 * angles + row))
         * machine.pairOperation
         + rounds * slices
         * (matched * (degree + 1) * (8 * size.radial + 4 * angles)
