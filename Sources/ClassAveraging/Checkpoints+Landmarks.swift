@@ -30,14 +30,10 @@ extension Checkpoints {
   /// - Parameter width: numbers in the statistic of a class.
   func restoredLandmarks(width: Int) throws -> (classes: LandmarkClasses, refinements: Int)? {
     for number in try wholes(Self.landmarksName) {
-      // Every rank reads: it is small beside the images.
-      var lines: [String] = []
-      let saved = try reading("\(Self.landmarksName)\(number)", searchIdentity, &lines) {
+      let saved = try readingOnAll("\(Self.landmarksName)\(number)", searchIdentity) {
         try Self.landmarks(&$0, width: width)
       }
-      try tell(lines)
-      let isUsable = try comm.allreduce(saved == nil ? 0 : 1, .minimum) == 1
-      if isUsable, let saved {
+      if let saved {
         say("resuming with \(Self.landmarksTitle(saved.refinements))")
         return saved
       }

@@ -39,14 +39,10 @@ extension Checkpoints {
     -> (members: LandmarkMembers, round: Int)?
   {
     for number in try wholes(Self.sharedName) {
-      // Every rank reads: it is small beside the images.
-      var lines: [String] = []
-      let saved = try reading("\(Self.sharedName)\(number)", identity(after: table), &lines) {
+      let saved = try readingOnAll("\(Self.sharedName)\(number)", identity(after: table)) {
         try Self.members(&$0, landmarks: count, images: table.count)
       }
-      try tell(lines)
-      let isUsable = try comm.allreduce(saved == nil ? 0 : 1, .minimum) == 1
-      if isUsable, let saved {
+      if let saved {
         say("resuming after round \(saved.round) of shared landmarks")
         return (LandmarkMembers(landmarks: own, lists: Array(saved.lists[own])), saved.round)
       }
@@ -88,9 +84,7 @@ extension Checkpoints {
     guard isResuming, try names(prefix: Self.volumeName).contains(Self.volumeName) else {
       return nil
     }
-    // Every rank reads: it is small beside the images.
-    var lines: [String] = []
-    let saved = try reading(Self.volumeName, identity(after: table), &lines) { reader in
+    let saved = try readingOnAll(Self.volumeName, identity(after: table)) { reader in
       let (degree, rank) = (try reader.int(), try reader.int())
       let coefficients: [Float] = try reader.array()
       guard degree >= 0, rank >= 0, coefficients.count == (degree + 1) * (degree + 1) * rank else {
@@ -98,9 +92,7 @@ extension Checkpoints {
       }
       return SimulatedVolume(coefficients: coefficients, degree: degree, rank: rank)
     }
-    try tell(lines)
-    if try comm.allreduce(saved == nil ? 0 : 1, .minimum) == 0 { return nil }
-    say("resuming with the volume")
+    if saved != nil { say("resuming with the volume") }
     return saved
   }
 

@@ -242,6 +242,18 @@ public final class Checkpoints {
     }
   }
 
+  /// The same of a checkpoint that every rank reads, being small beside the images; nil, and the reasons told, where
+  /// any of them cannot use it. Collective.
+  func readingOnAll<Result>(
+    _ name: String, _ identity: CheckpointIdentity,
+    _ body: (inout CheckpointReader) throws -> Result
+  ) throws -> Result? {
+    var lines: [String] = []
+    let result = try reading(name, identity, &lines, body)
+    try tell(lines)
+    return try comm.allreduce(result == nil ? 0 : 1, .minimum) == 1 ? result : nil
+  }
+
   // MARK: Identities
 
   /// Of the model: the input and the options that it depends on.

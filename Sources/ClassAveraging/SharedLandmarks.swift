@@ -37,11 +37,7 @@ struct SharedLandmarks {
   private var comm: Communicator { passes.comm }
   private var observer: any StageObserver { passes.observer }
   private var images: Int { passes.groups.count }
-  private var neighbours: SharedNeighbours {
-    var result = SharedNeighbours(passes: passes)
-    result.batch = batch
-    return result
-  }
+  private var neighbours: SharedNeighbours { SharedNeighbours(passes: passes, batch: batch) }
 
   /// How many images make a landmark's class among `images`: a fiftieth, up to 200.
   static func members(images: Int, atLeast least: Int) -> Int {

@@ -18,7 +18,7 @@ struct SharedNeighbours {
   var batch = SuspectScoring.batch
 
   /// Images that a landmark proposes at most: bounds work and memory.
-  static let longest = 2000
+  private static let longest = 2000
   /// Added to R s: lists of landmarks end somewhere, and to share none says little.
   private static let leastChance: Float = 0.1
 

@@ -15,10 +15,6 @@ struct SliceLandmarks {
   let seed: UInt64
   /// L, slices of each image.
   var slicesPerImage = 100
-  /// Images compared with slices at a time by one thread.
-  var chunk = ClassSize.comparedAtATime
-  /// Pairs of neighbours aligned at a time.
-  var batch = SuspectScoring.batch
 
   /// What a slice weighs, as a class of so many images.
   private static let weight = 200.0
@@ -43,10 +39,9 @@ struct SliceLandmarks {
     let best = try LandmarkComparison(
       classes: slices, posterior: passes.posterior, rows: passes.rows, groups: passes.groups,
       capacity: min(slicesPerImage, count), threads: passes.threads, comm: comm,
-      observer: observer, chunk: chunk
+      observer: observer
     ).run(parts: passes.checkpoints?.comparison(withSlices: slices, from: table), isKept: true)
-    var neighbours = SharedNeighbours(passes: passes)
-    neighbours.batch = batch
+    let neighbours = SharedNeighbours(passes: passes)
     return try neighbours.aligned(
       [
         classes,

@@ -52,7 +52,10 @@ struct VolumeMatching {
       let energy =
         rows.energies.reduce(0) { $0 + Double($1) } / Double(max(1, rows.count))
       if energy == 0 { return nil }
-      var coefficients = try volume?.coefficients ?? random(degree: degree, energy: energy)
+      var coefficients =
+        try volume?.coefficients
+        // The mean energy of slices is that of the harmonics over 4 pi.
+        ?? random(degree: degree, energy: 4 * .pi * energy, of: energies)
       let width = (degree + 1) * (degree + 1) * radial.rank
       coefficients += [Float](repeating: 0, count: width - coefficients.count)
       for step in 0..<stage.rounds {
@@ -89,13 +92,10 @@ struct VolumeMatching {
     return try shared(rotations.coefficients(through: highest), degree: highest)
   }
 
-  /// A volume to start from, whose slices have this mean energy.
-  private func random(degree: Int, energy: Double) throws -> [Float] {
-    let all = correlation.degrees.prefix(degree + 1).enumerated().reduce(0) {
-      $0 + Double(2 * $1.offset + 1) * $1.element.trace
-    }
-    // The mean energy of slices is that of the harmonics over 4 pi.
-    let scale = Float((4 * .pi * energy / max(all, .leastNormalMagnitude)).squareRoot())
+  /// A volume to start from, with this energy in all, spread over its degrees like `energies`.
+  private func random(degree: Int, energy: Double, of energies: [Double]) throws -> [Float] {
+    let all = energies.prefix(degree + 1).reduce(0, +)
+    let scale = Float((energy / max(all, .leastNormalMagnitude)).squareRoot())
     return try HarmonicRotations(of: correlation.degrees, seed: seed)
       .coefficients(through: degree).map { scale * $0 }
   }

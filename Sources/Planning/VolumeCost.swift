@@ -18,28 +18,6 @@ import Foundation
 /// many as the largest block has functions; and v = ceil((L + 1) / 16). A slice of the volume is evaluated on a circle
 /// and brought to angular frequencies, (L + 1)^2 (2 d + 8) and 4 (L + 1) d operations on v vectors of angles. Every
 /// rank infers its shells, a small eigensystem for each degree and iteration.
-struct VolumeSize {
-  /// The highest frequency that has components.
-  let highest: Double
-  /// d.
-  let radial: Double
-
-  init(_ job: PlannedJob) {
-    highest = Double(max(2, job.layout.frequencies.last ?? 0))
-    radial = Double(job.basis.max() ?? 0)
-  }
-
-  func angles(_ degree: Double) -> Double { 16 * ((degree + 1) / 16).rounded(.up) }
-
-  /// Operations of a slice.
-  func slice(_ degree: Double) -> Double {
-    angles(degree) * (degree + 1) * ((degree + 1) * (2 * radial + 8) + 4 * radial)
-  }
-
-  /// Bytes of an image or slice.
-  func row(_ degree: Double) -> Double { 8 * radial * (degree + 1) }
-}
-
 extension CostModel {
   /// The volume, and the comparison with its slices; none where there are no slices or no rounds.
   func sliceStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
@@ -120,4 +98,27 @@ extension NetworkCost {
     exchange(&stage, bytes: 8 * entries, times: 1)
     toAll(&stage, bytes: 8 * lists)
   }
+}
+
+/// What the operations on a volume depend on.
+struct VolumeSize {
+  /// The highest frequency that has components.
+  let highest: Double
+  /// d.
+  let radial: Double
+
+  init(_ job: PlannedJob) {
+    highest = Double(max(2, job.layout.frequencies.last ?? 0))
+    radial = Double(job.basis.max() ?? 0)
+  }
+
+  func angles(_ degree: Double) -> Double { 16 * ((degree + 1) / 16).rounded(.up) }
+
+  /// Operations of a slice.
+  func slice(_ degree: Double) -> Double {
+    angles(degree) * (degree + 1) * ((degree + 1) * (2 * radial + 8) + 4 * radial)
+  }
+
+  /// Bytes of an image or slice.
+  func row(_ degree: Double) -> Double { 8 * radial * (degree + 1) }
 }
