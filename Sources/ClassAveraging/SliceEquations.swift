@@ -19,25 +19,25 @@ struct SliceEquations {
   private let right: [Matrix]
 
   /// Slices whose equations are summed at once, whatever the ranks.
-  private static let block = 32
+  private static let block = 16
   /// What noise and misplaced images leave uncertain of an image, over its energy.
   private static let uncertainty = 0.02
   /// No e_l is smaller than this part of the largest.
   private static let leastEnergy = 1e-6
 
-  /// Collective; on every rank, to the last bit on any number of them. Each rank sums a part of the slices.
+  /// Collective; on every rank, to the last bit on any number of them. The ranks sum blocks of slices as they have time.
+  /// - Parameter queue: whose next round this is.
   /// - Throws: `MPIError`.
   init(
-    _ places: SlicePlaces, _ orientations: [RandomOrientation], threads: Int, comm: Communicator,
-    observer: any StageObserver
+    _ places: SlicePlaces, _ orientations: [RandomOrientation], threads: Int, queue: NodeQueue,
+    comm: Communicator, observer: any StageObserver
   ) throws {
     let (degree, rank) = (places.sums.degree, places.sums.rank)
     let volume = SimulatedVolume(coefficients: [], degree: degree, rank: rank)
     let angles = SliceValues(volume).angles
     (self.degree, self.rank, self.angles) = (degree, rank, angles)
     let counts = [degree & ~1, (degree - 1) | 1].map { Self.place($0, $0) + 1 }
-    let blocks = Partition.blocks(
-      of: orientations.count, size: Self.block, among: comm.size, part: comm.rank)
+    let blocks = Partition.blocks(of: orientations.count, size: Self.block)
     let sizes = counts.map { $0 * $0 } + counts.map { $0 * rank }
     // No harmonic's square is larger than (2 l + 1) / 4 pi, no circle than all frequencies together.
     let square = Double(2 * degree + 1) / (4 * .pi)
@@ -54,10 +54,10 @@ struct SliceEquations {
     let pool = WorkerPool(count: min(threads, max(1, blocks.count))) {
       Box(SlicePart(volume, angles: angles, counts: counts))
     }
-    for start in stride(from: 0, to: blocks.count, by: pool.count) {
-      let part = blocks[start..<min(start + pool.count, blocks.count)]
+    queue.begin(blocks.count)
+    while case let part = queue.next(pool.count), !part.isEmpty {
       let results = pool.map(part.count) { state, at in
-        state.value.sums(part[start + at], places, orientations)
+        state.value.sums(blocks[part[at]], places, orientations)
       }
       for result in results {
         for at in sums.indices { sums[at].add(result[at].map { Double($0) }) }

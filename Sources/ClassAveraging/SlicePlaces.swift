@@ -17,15 +17,17 @@ struct SlicePlaces {
   /// Places less probable than this part of the best one do not count.
   private static let least: Float = 1e-5
 
-  /// Collective; on every rank, to the last bit on any number of them. Each rank places a part of the images.
-  /// - Parameter spread: t.
+  /// Collective; on every rank, to the last bit on any number of them. The ranks place blocks of images as they have time.
+  /// - Parameters:
+  ///   - spread: t.
+  ///   - queue: whose next round this is.
   /// - Throws: `MPIError`.
   init(
     _ images: AngularRows, on slices: AngularRows, angles: Int, spread: Double, threads: Int,
-    comm: Communicator, observer: any StageObserver
+    queue: NodeQueue, comm: Communicator, observer: any StageObserver
   ) throws {
     let size = RotationProducts.block
-    let blocks = Partition.blocks(of: images.count, size: size, among: comm.size, part: comm.rank)
+    let blocks = Partition.blocks(of: images.count, size: size)
     let energies = slices.energies
     let largest = images.values.reduce(0) { max($0, abs($1)) }
     var sums = FixedPointSum(
@@ -35,10 +37,10 @@ struct SlicePlaces {
     let pool = WorkerPool(count: min(threads, max(1, blocks.count))) {
       Box(Spreading(images, slices, energies, angles: angles, spread: Float(spread)))
     }
-    for start in stride(from: 0, to: blocks.count, by: pool.count) {
-      let part = blocks[start..<min(start + pool.count, blocks.count)]
+    queue.begin(blocks.count)
+    while case let part = queue.next(pool.count), !part.isEmpty {
       let results = pool.map(part.count) { spreading, at in
-        spreading.value.spread(part[start + at], least: Self.least)
+        spreading.value.spread(blocks[part[at]], least: Self.least)
       }
       for result in results {
         result.withUnsafeBufferPointer { result in

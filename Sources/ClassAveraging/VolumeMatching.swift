@@ -43,6 +43,16 @@ struct VolumeMatching {
   ///   (re, im), one image after the other, the same on all ranks.
   /// - Throws: `LAPACKError`, `MPIError`.
   func volume(like images: [Float]) throws -> SimulatedVolume? {
+    // For each round its images, then its slices.
+    let queue = try observer.communicating {
+      try NodeQueue(rounds: 2 * MatchingSize.rounds, on: comm)
+    }
+    let volume = try self.volume(like: images, queue)
+    try observer.communicating { try queue.free() }
+    return volume
+  }
+
+  private func volume(like images: [Float], _ queue: NodeQueue) throws -> SimulatedVolume? {
     let energies = correlation.degrees.enumerated().map { Double(2 * $0 + 1) * $1.trace }
     var volume: SimulatedVolume?
     var round = 0
@@ -68,9 +78,9 @@ struct VolumeMatching {
         let spread = stage.spread.first * pow(stage.spread.last / stage.spread.first, part)
         let placed = try SlicePlaces(
           rows, on: projections, angles: SliceValues(current).angles, spread: spread * energy,
-          threads: threads, comm: comm, observer: observer)
+          threads: threads, queue: queue, comm: comm, observer: observer)
         coefficients = try SliceEquations(
-          placed, orientations, threads: threads, comm: comm, observer: observer
+          placed, orientations, threads: threads, queue: queue, comm: comm, observer: observer
         ).solution(energies: energies, imageEnergy: energy)
         round += 1
         observer.stageAdvanced(to: round)

@@ -16,11 +16,9 @@ public struct Partition: Sendable {
     return start..<start + share + (part < rest ? 1 : 0)
   }
 
-  /// The blocks of one part where the items are dealt out in blocks of `size`, the last of what is left: the same
-  /// blocks for any number of parts.
-  public static func blocks(of total: Int, size: Int, among parts: Int, part: Int) -> [Range<Int>] {
-    Partition(of: (total + size - 1) / size, among: parts).range(of: part)
-      .map { $0 * size..<min(total, ($0 + 1) * size) }
+  /// All items in blocks of `size`, the last of what is left: the same blocks on any number of ranks.
+  public static func blocks(of total: Int, size: Int) -> [Range<Int>] {
+    stride(from: 0, to: total, by: size).map { $0..<min(total, $0 + size) }
   }
 
   /// The part that owns `item`.

@@ -240,7 +240,8 @@ struct VolumeMatchingRanks {
     let images = randomRows(19, degree: degree, rank: rank, seed: 15)
     let slices = randomRows(7, degree: degree, rank: rank, seed: 16)
     let places = try SlicePlaces(
-      images, on: slices, angles: angles, spread: spread, threads: 2, comm: testWorld(),
+      images, on: slices, angles: angles, spread: spread, threads: 2,
+      queue: NodeQueue(rounds: 1, on: testWorld()), comm: testWorld(),
       observer: SilentObserver())
     let circle = SliceValues.circle(angles: angles)
     let others = (0..<slices.count).map { slices.circles(of: $0, rotatedBy: 0, circle) }
@@ -295,7 +296,8 @@ struct VolumeMatchingRanks {
       sums: AngularRows(values: sums, degree: degree, rank: rank), weights: weights)
     func solution(imageEnergy: Double, threads: Int = 2) throws -> [Float] {
       try SliceEquations(
-        places, orientations, threads: threads, comm: testWorld(), observer: SilentObserver()
+        places, orientations, threads: threads, queue: NodeQueue(rounds: 1, on: testWorld()),
+        comm: testWorld(), observer: SilentObserver()
       ).solution(
         energies: [Double](repeating: 1, count: degree + 1), imageEnergy: imageEnergy)
     }

@@ -1,3 +1,4 @@
+import Foundation
 import MPI
 import TestSupport
 import Testing
@@ -156,6 +157,25 @@ struct CollectivesRanks {
     #expect(counters.value(1) == 20_000 * node.size && counters.value(2) == 0)
     try node.barrier()
     try counters.free()
+  }
+
+  @Test func theNodesRanksTakeEachItemOnce() throws {
+    let world = try testWorld()
+    let queue = try NodeQueue(rounds: 3, on: world)
+    for count in [1000, 0, 2 * world.size + 1] {
+      queue.begin(count)
+      var own: [Int] = []
+      while case let items = queue.next(3), !items.isEmpty {
+        own += items
+        // One rank is slow: the others take what it does not.
+        if world.rank == 0 { usleep(1000) }
+      }
+      #expect(queue.next() == nil)
+      #expect(try world.allgatherRagged(own).sorted() == Array(0..<count))
+      let share = count / world.size
+      if world.size > 1 && world.isRoot && count == 1000 { #expect(own.count < share) }
+    }
+    try queue.free()
   }
 
   @Test func splitOrdersByKey() throws {

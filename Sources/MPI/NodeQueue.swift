@@ -1,0 +1,55 @@
+/// Numbered items that the ranks of a node share as they go: a node has those that would be its ranks' by equal
+/// shares, and each rank takes the next when it has time, so that none waits for a slower one for longer than an item
+/// takes.
+///
+/// Every rank must be able to work on any item, and which one does must not matter. Nobody is asked, and nobody has to
+/// answer: the ranks count up in memory that all of the node see; where there is none, each has its own share.
+public final class NodeQueue {
+  /// The node's ranks, among all.
+  private let ranks: [Int]
+  private let size: Int
+  private let rounds: Int
+  /// How many items were taken in each round.
+  private var counters: SharedCounters?
+  private var round = -1
+  private var items: [Int] = []
+  private var taken = 0
+
+  /// Collective.
+  /// - Parameter rounds: how often `begin` is called, at most.
+  public init(rounds: Int, on comm: Communicator) throws(MPIError) {
+    let node = try comm.splitByNode()
+    self.rounds = rounds
+    size = comm.size
+    let isShared =
+      node.size == 1 ? false : try SharedWindow<Int64>.hasRoom(for: rounds, node: node)
+    if isShared {
+      ranks = try node.allgather([comm.rank])
+      counters = try SharedCounters(count: rounds, node: node)
+    } else {
+      ranks = [comm.rank]
+    }
+  }
+
+  /// Begins a round of `count` items, as many on all ranks. Waits for nobody.
+  public func begin(_ count: Int) {
+    round += 1
+    precondition(round < rounds, "round \(round) of \(rounds)")
+    let shares = Partition(of: count, among: size)
+    items = ranks.flatMap { shares.range(of: $0) }
+    taken = 0
+  }
+
+  /// The next item, or nil where the node has none left. Waits for nobody.
+  public func next() -> Int? {
+    let place = counters?.next(round) ?? taken
+    taken += 1
+    return place < items.count ? items[place] : nil
+  }
+
+  /// Up to `most` of the next items.
+  public func next(_ most: Int) -> [Int] { (0..<most).compactMap { _ in next() } }
+
+  /// Gives the memory back: no rank may take items any more. Collective over the node.
+  public func free() throws(MPIError) { try counters.take()?.free() }
+}
