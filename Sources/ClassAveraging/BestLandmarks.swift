@@ -23,6 +23,11 @@ struct BestLandmarks {
     (image - images.lowerBound) * capacity..<(image - images.lowerBound + 1) * capacity
   }
 
+  /// Landmarks less probable than this are left out, but for the first `leastCount` of an image: what they would add
+  /// decides nothing, and to sum it takes most of the time where images are clear.
+  private static let leastProbability: Float = 1e-5
+  private static let leastCount = 20
+
   /// The log Bayes factors of an image as probabilities of its landmarks, in place of the scores.
   ///
   /// Bayes factors are divided by `softening`: those of landmarks close to each other err alike, and their
@@ -39,6 +44,11 @@ struct BestLandmarks {
         sum += result.scores[entry]
       }
       for entry in entries { result.scores[entry] /= sum }
+      for entry in entries.dropFirst(Self.leastCount)
+      where result.scores[entry] < Self.leastProbability {
+        result.landmarks[entry] = -1
+        result.scores[entry] = 0
+      }
     }
     return result
   }

@@ -9,7 +9,10 @@ struct CandidateProposal {
   /// All images.
   let images: Int
   private let pool: WorkerPool<ListSum>
-  private let propose: (ListSum, Int) -> Void
+  /// Adds what orders the candidates of an image to the sums of a kind.
+  private typealias Propose = (_ sum: ListSum, _ kind: Int, _ image: Int) -> Void
+  /// For each kind.
+  private let propose: [Propose]
 
   /// Images j of an image i by R times the sum over R landmarks l of p_i(l) p_j(l). Collective.
   /// - Parameters:
@@ -25,11 +28,11 @@ struct CandidateProposal {
       lengths: try comm.allgatherRagged(own.lengths),
       columns: try comm.allgatherRagged(own.columns),
       weights: try comm.allgatherRagged(own.weights))
-    self.init(count: count, images: images, threads: threads) { sum, image in
+    self.init(count: count, images: images, threads: threads) { sum, kind, image in
       for entry in probabilities.entries(of: image) where probabilities.landmarks[entry] >= 0 {
         sum.add(
           lists, row: Int(probabilities.landmarks[entry]),
-          weight: Float(landmarks) * probabilities.scores[entry])
+          weight: Float(landmarks) * probabilities.scores[entry], kind: kind)
       }
     }
   }
@@ -55,64 +58,86 @@ struct CandidateProposal {
         }
       }
     }
-    self.init(count: count, images: table.count, threads: threads) { sum, image in
+    self.init(count: count, images: table.count, threads: threads) { sum, kind, image in
       for entry in lists.offsets[image]..<lists.offsets[image + 1] {
-        sum.add(lists, row: Int(lists.columns[entry]), weight: lists.weights[entry])
+        sum.add(lists, row: Int(lists.columns[entry]), weight: lists.weights[entry], kind: kind)
       }
     }
   }
 
   /// Images by the sum of what orders them in several proposals.
   init(uniting proposals: [CandidateProposal], count: Int) {
-    self.init(count: count, images: proposals[0].images, threads: proposals[0].pool.count) {
-      sum, image in
-      for proposal in proposals { proposal.propose(sum, image) }
-    }
+    self.init(
+      count: count, images: proposals[0].images, threads: proposals[0].pool.count,
+      propose: proposals.flatMap(\.propose))
   }
 
-  private init(
-    count: Int, images: Int, threads: Int, propose: @escaping (ListSum, Int) -> Void
-  ) {
+  private init(count: Int, images: Int, threads: Int, propose: @escaping Propose) {
+    self.init(count: count, images: images, threads: threads, propose: [propose])
+  }
+
+  private init(count: Int, images: Int, threads: Int, propose: [Propose]) {
     self.count = count
     self.images = images
     self.propose = propose
-    pool = WorkerPool(count: threads) { ListSum(columns: images) }
-  }
-
-  /// The sums that order candidates.
-  /// - Parameters:
-  ///   - chosen: some of this rank's images, as many candidates for each.
-  ///   - candidates: global indices; -1 for none.
-  /// - Returns: in the candidates' order; 0 for none, and where nothing is shared.
-  func sums(of chosen: Range<Int>, candidates: [Int32]) -> [Float] {
-    let length = candidates.count / max(1, chosen.count)
-    var result = [Float](repeating: 0, count: candidates.count)
-    result.withUnsafeMutableBufferPointer { result in
-      nonisolated(unsafe) let result = result
-      pool.forEach(chosen.count) { sum, at in
-        propose(sum, chosen.lowerBound + at)
-        sum.take(
-          candidates[at * length..<(at + 1) * length],
-          into: UnsafeMutableBufferPointer(rebasing: result[at * length..<(at + 1) * length]))
-      }
-    }
-    return result
+    pool = WorkerPool(count: threads) { ListSum(columns: images, kinds: propose.count) }
   }
 
   /// S candidates of each of some of this rank's images: global indices, ascending, the image itself
   /// excluded, then -1 where there are fewer.
   func candidates(of chosen: some Collection<Int>) -> [Int32] {
-    let chosen = Array(chosen)
     var result = [Int32](repeating: -1, count: chosen.count * count)
     result.withUnsafeMutableBufferPointer { result in
       nonisolated(unsafe) let result = result
-      pool.forEach(chosen.count) { sum, at in
-        propose(sum, chosen[at])
-        sum.takeBest(
-          excluding: chosen[at],
-          into: UnsafeMutableBufferPointer(rebasing: result[at * count..<(at + 1) * count]))
+      forEach(of: chosen) { at, found, _ in
+        for (entry, candidate) in found.enumerated() { result[at * count + entry] = candidate }
       }
     }
     return result
+  }
+
+  /// The best of the S candidates of each of some of this rank's images, by another order.
+  /// - Parameters:
+  ///   - length: how many are kept of each image.
+  ///   - affinity: of a candidate, from its sum in each of the proposals that were united.
+  /// - Returns: global indices, best first, and their affinities; of equal ones the smaller index comes first. Where
+  ///   there are fewer, -1 and minus infinity.
+  func ordered(
+    of chosen: some Collection<Int>, keeping length: Int, by affinity: (ArraySlice<Float>) -> Float
+  ) -> (candidates: [Int32], affinities: [Float]) {
+    var candidates = [Int32](repeating: -1, count: chosen.count * length)
+    var affinities = [Float](repeating: -.infinity, count: chosen.count * length)
+    candidates.withUnsafeMutableBufferPointer { candidates in
+      affinities.withUnsafeMutableBufferPointer { affinities in
+        nonisolated(unsafe) let (candidates, affinities, affinity) = (
+          candidates, affinities, affinity
+        )
+        let kinds = propose.count
+        forEach(of: chosen) { at, found, sums in
+          let values = found.indices.map { affinity(sums[kinds * $0..<kinds * ($0 + 1)]) }
+          let order = found.indices.sorted { (values[$1], $0) < (values[$0], $1) }
+          for (entry, place) in order.prefix(length).enumerated() {
+            candidates[at * length + entry] = found[place]
+            affinities[at * length + entry] = values[place]
+          }
+        }
+      }
+    }
+    return (candidates, affinities)
+  }
+
+  /// Calls `body` with each image's place among the chosen ones, its candidates, ascending, and their sums, kind by
+  /// kind.
+  private func forEach(
+    of chosen: some Collection<Int>, _ body: (Int, [Int32], [Float]) -> Void
+  ) {
+    let chosen = Array(chosen)
+    nonisolated(unsafe) let body = body
+    pool.forEach(chosen.count) { sum, at in
+      for (kind, propose) in propose.enumerated() { propose(sum, kind, chosen[at]) }
+      var sums: [Float] = []
+      let found = sum.takeBest(count, excluding: chosen[at], sums: &sums)
+      body(at, found, sums)
+    }
   }
 }

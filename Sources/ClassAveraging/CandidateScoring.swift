@@ -1,19 +1,34 @@
 import MPI
 
 extension SuspectScoring {
+  /// Pairs that `best` scores at a time. Between two batches ranks wait for each other; and of a pair that both of its
+  /// images ask for, in one batch, the score is found once.
+  static let largeBatch = 1 << 19
+
+  /// The K best of each image's candidates by the affinity, on every rank. Collective; see the other one.
+  func best(
+    of proposal: CandidateProposal, neighboursPerImage: Int, batch: Int = Self.largeBatch,
+    parts: CheckpointParts? = nil
+  ) throws -> NeighbourTable {
+    try best(
+      of: proposal.count, neighboursPerImage: neighboursPerImage, batch: batch, parts: parts
+    ) { (proposal.candidates(of: $0), nil) }
+  }
+
   /// The K best of each image's candidates, on every rank. Each rank scores the candidates of its own images,
   /// a part of them at a time, so that no rank holds all pairs; an image's list does not depend on which
   /// rank makes it. Collective.
   /// - Parameters:
+  ///   - count: candidates of each image.
   ///   - batch: pairs scored at a time, about.
   ///   - parts: where the lists are saved, and go on from where there are some.
   ///   - isKept: whether all lists are saved in the end, for stages that follow.
-  ///   - finish: changes this rank's lists in the end, before all ranks get them.
+  ///   - candidates: of some of this rank's images, -1 where there are fewer than `count`; and, where something else
+  ///     than the affinity orders them, that, so that they are only aligned.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func best(
-    of proposal: CandidateProposal, neighboursPerImage: Int, batch: Int = Self.batch,
-    parts: CheckpointParts? = nil, isKept: Bool = false,
-    finish: (inout NeighbourTable) -> Void = { _ in }
+    of count: Int, neighboursPerImage: Int, batch: Int, parts: CheckpointParts?,
+    isKept: Bool = false, candidates: ([Int]) -> (images: [Int32], affinities: [Float]?)
   ) throws -> NeighbourTable {
     let own = rows.partition.range(of: comm.rank)
     var table = try SavedLists(
@@ -21,19 +36,19 @@ extension SuspectScoring {
       of: rows.partition, parts: parts, on: comm)
     let missing = table.missing
     let before = own.count - missing.count
-    let length = max(1, batch / max(1, proposal.count))
+    let length = max(1, batch / max(1, count))
     var isNeeded = [Bool](repeating: false, count: groups.count)
-    observer.stageAdvanced(to: before * proposal.count)
+    observer.stageAdvanced(to: before * count)
     // As often on all ranks: those that have less to do serve the others.
     for start in stride(from: 0, to: try comm.allreduce(missing.count, .maximum), by: length) {
       let part = missing[min(start, missing.count)..<min(start + length, missing.count)]
       let images = part.map { own.lowerBound + $0 }
-      let asked = Self.askedPairs(of: images, candidates: proposal.candidates(of: images))
+      let (candidates, affinities) = candidates(images)
+      let asked = AskedPair.sorted(images, candidates: candidates)
       var pairs: [Int64] = []
-      for word in asked {
-        let (first, second, _) = Self.unpack(asked: word)
-        let pair = Int64(first) << 32 | Int64(second)
-        if pairs.last != pair { pairs.append(pair) }
+      for item in asked where pairs.last != item.pair {
+        pairs.append(item.pair)
+        let (first, second) = PairSharing.unpack(item.pair)
         isNeeded[Int(first)] = true
         isNeeded[Int(second)] = true
       }
@@ -47,42 +62,46 @@ extension SuspectScoring {
         return try rows.fetch(needed)
       }
       let scores = scoreBatch(pairs, images: needed, values: values)
-      var (at, last): (Int, Int64) = (-1, -1)
-      for word in asked {
-        let (first, second, bySecond) = Self.unpack(asked: word)
-        if word >> 1 != last >> 1 { at += 1 }
-        last = word
-        if bySecond {
-          table.lists.offer(first, scores[at].inverse, to: Int(second) - own.lowerBound)
-        } else {
-          table.lists.offer(second, scores[at], to: Int(first) - own.lowerBound)
-        }
+      var at = -1
+      var last: Int64 = -1
+      for item in asked {
+        if item.pair != last { at += 1 }
+        last = item.pair
+        let entry = Int(item.entry)
+        let image = images[entry / count]
+        let (first, _) = PairSharing.unpack(item.pair)
+        var score = Int(first) == image ? scores[at] : scores[at].inverse
+        if let affinities { score.affinity = affinities[entry] }
+        table.lists.offer(candidates[entry], score, to: image - own.lowerBound)
       }
       table.markDone(part)
-      observer.stageAdvanced(to: (before + part.endIndex) * proposal.count)
+      observer.stageAdvanced(to: (before + part.endIndex) * count)
       try table.saveIfDue()
     }
     if isKept, parts != nil { try comm.agree { try table.save() } }
-    finish(&table.lists)
     return try observer.communicating { try table.lists.gathered(on: comm) }
   }
+}
 
-  /// Images with their candidates, ascending. A pair that both of its images ask for comes twice, one after the other:
-  /// it is scored once, and in the order of the indices whoever asks, so that its score depends on nothing else.
-  private static func askedPairs(of images: [Int], candidates: [Int32]) -> [Int64] {
+/// An image and one of its candidates.
+private struct AskedPair {
+  /// As `PairSharing` has it, the smaller index first: a pair that both of its images ask for is scored once, and in
+  /// that order whoever asks, so that its score depends on nothing else.
+  let pair: Int64
+  /// Where the candidate stands among those of all images.
+  let entry: Int32
+
+  /// By pair.
+  static func sorted(_ images: [Int], candidates: [Int32]) -> [AskedPair] {
     let perImage = candidates.count / max(1, images.count)
-    var asked: [Int64] = []
+    var asked: [AskedPair] = []
     asked.reserveCapacity(candidates.count)
-    for (at, candidate) in candidates.enumerated() where candidate >= 0 {
-      let image = Int32(images[at / perImage])
-      let (first, second) = (Int64(min(image, candidate)), Int64(max(image, candidate)))
-      asked.append(first << 33 | second << 1 | (candidate < image ? 1 : 0))
+    for (entry, candidate) in candidates.enumerated() where candidate >= 0 {
+      let image = Int32(images[entry / perImage])
+      let pair = Int64(min(image, candidate)) << 32 | Int64(max(image, candidate))
+      asked.append(AskedPair(pair: pair, entry: Int32(entry)))
     }
-    asked.sort()
+    asked.sort { $0.pair < $1.pair }
     return asked
-  }
-
-  private static func unpack(asked word: Int64) -> (first: Int32, second: Int32, bySecond: Bool) {
-    (Int32(word >> 33), Int32(word >> 1 & 0xffff_ffff), word & 1 == 1)
   }
 }

@@ -35,6 +35,9 @@ struct LandmarkWork {
   private var groups: [Int32] { passes.groups }
   private var comm: Communicator { passes.comm }
 
+  /// Landmarks whose images are aligned together: enough to fill the lanes with images of one defocus group.
+  private static let together = 16
+
   /// The classes, those of all landmarks on every rank. Collective.
   /// - Parameters:
   ///   - images: the landmarks' images, in the order of the landmarks.
@@ -47,16 +50,18 @@ struct LandmarkWork {
     let common = passes.information(weight: weight)
     let means = try map(members.lists.map { $0.map(\.image) }) {
       Box(ClassPosterior(posterior))
-    } body: { state, at, row in
-      state.value.clear()
-      for member in members.lists[at] {
-        state.value.add(
-          row(member.image), group: Int(groups[Int(member.image)]), rotation: member.rotation,
-          reflected: member.isReflected, weight: member.weight)
+    } body: { state, landmarks, row in
+      try landmarks.map { at in
+        state.value.clear()
+        for member in members.lists[at] {
+          state.value.add(
+            row(member.image), group: Int(groups[Int(member.image)]), rotation: member.rotation,
+            reflected: member.isReflected, weight: member.weight)
+        }
+        var mean = try state.value.mean()
+        passes.restate(&mean, row: 0, under: common)
+        return mean
       }
-      var mean = try state.value.mean()
-      passes.restate(&mean, row: 0, under: common)
-      return mean
     }
     return LandmarkClasses(
       images: images,
@@ -77,23 +82,27 @@ struct LandmarkWork {
     let model = try classes.pairModel(posterior)
     let width = rows.width
     return try classes.statistics.withUnsafeBufferPointer { statistics in
-      try map(images) {
+      try map(images, together: Self.together) {
         LandmarkAlignment(model)
-      } body: { alignment, at, row in
-        let members = before?.lists[at].map { ($0.image, $0) } ?? []
+      } body: { alignment, block, row in
+        let members = block.map { at in
+          Dictionary(before?.lists[at].map { ($0.image, $0) } ?? []) { first, _ in first }
+        }
         return alignment.scores(
-          of: images[at], groups: groups, row: row,
-          with: statistics.baseAddress! + (landmarks.lowerBound + at) * width,
-          without: Dictionary(members) { first, _ in first })
+          of: images[block], groups: groups, row: row,
+          with: statistics.baseAddress! + (landmarks.lowerBound + block.lowerBound) * width,
+          width: width, without: members)
       }
     }
   }
 
   /// What `body` makes of each landmark's images, in parallel, some landmarks at a time. Collective.
-  /// - Parameter body: is given a state, the landmark's place in `images`, and what finds an image's row.
+  /// - Parameters:
+  ///   - together: landmarks that `body` has at once, at most.
+  ///   - body: is given a state, the landmarks' places in `images`, and what finds an image's row.
   private func map<State, Result>(
-    _ images: [[Int32]], state: () -> State,
-    body: (State, Int, (Int32) -> UnsafePointer<Float>) throws -> Result
+    _ images: [[Int32]], together: Int = 1, state: () -> State,
+    body: (State, Range<Int>, (Int32) -> UnsafePointer<Float>) throws -> [Result]
   ) throws -> [Result] {
     var results: [Result] = []
     results.reserveCapacity(images.count)
@@ -112,15 +121,18 @@ struct LandmarkWork {
       let values = try passes.observer.communicating { try rows.fetch(needed) }
       var place: [Int32: Int] = [:]
       for (at, image) in needed.enumerated() { place[image] = at * rows.width }
-      var found = [Result?](repeating: nil, count: part.count)
+      let blocks = Partition.blocks(of: part.count, size: together).map {
+        part.lowerBound + $0.lowerBound..<part.lowerBound + $0.upperBound
+      }
+      var found = [[Result]](repeating: [], count: blocks.count)
       let failures = FailureBox()
       values.withUnsafeBufferPointer { values in
         found.withUnsafeMutableBufferPointer { found in
           nonisolated(unsafe) let (found, body) = (found, body)
           let place = place
-          parallelFor(part.count, threads: passes.threads, state: state) { state, at in
+          parallelFor(blocks.count, threads: passes.threads, state: state) { state, at in
             do {
-              found[at] = try body(state, part.lowerBound + at) {
+              found[at] = try body(state, blocks[at]) {
                 values.baseAddress! + place[$0]!
               }
             } catch { failures.record(error) }
@@ -128,7 +140,7 @@ struct LandmarkWork {
         }
       }
       try failures.rethrow()
-      results += found.map { $0! }
+      results += found.joined()
     }
     return results
   }
@@ -147,45 +159,52 @@ private final class LandmarkAlignment {
     classes = .init(repeating: .zero, count: model.layout.componentCount * 2)
   }
 
-  /// The Bayes factors of images and the class, and what aligns the images to it.
+  /// The Bayes factors of images and the classes of some landmarks, and what aligns the images to them.
   ///
   /// A member is compared with the class as if it were none: it would be compared with itself, which at low SNR
   /// makes its own class look e^2 to e^3 times as probable as it is.
   /// - Parameters:
+  ///   - images: of each landmark.
   ///   - groups: the defocus groups of all images.
   ///   - row: where an image's statistic is.
-  ///   - statistic: that of the class.
-  ///   - members: those that are in it.
+  ///   - statistics: those of the classes, `width` numbers each, one after the other.
+  ///   - members: those that are in each class.
   /// - Returns: in the order of the images.
   func scores(
-    of images: [Int32], groups: [Int32], row: (Int32) -> UnsafePointer<Float>,
-    with statistic: UnsafePointer<Float>, without members: [Int32: LandmarkMembers.Member]
-  ) -> [PairScore] {
+    of images: ArraySlice<[Int32]>, groups: [Int32], row: (Int32) -> UnsafePointer<Float>,
+    with statistics: UnsafePointer<Float>, width: Int,
+    without members: [[Int32: LandmarkMembers.Member]]
+  ) -> [[PairScore]] {
     let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
-    var result = [PairScore](repeating: none, count: images.count)
-    let order = images.indices.sorted {
-      (groups[Int(images[$0])], $0) < (groups[Int(images[$1])], $1)
+    var result = images.map { [PairScore](repeating: none, count: $0.count) }
+    let all = zip(result.indices, images).flatMap { landmark, images in
+      images.enumerated().map { (landmark: landmark, place: $0, image: $1) }
+    }
+    let order = all.indices.sorted {
+      (groups[Int(all[$0].image)], $0) < (groups[Int(all[$1].image)], $1)
     }
     let last = model.groupCount - 1
     var start = 0
     while start < order.count {
-      let group = groups[Int(images[order[start]])]
-      let batch = order[start..<min(start + 16, order.count)].prefix {
-        groups[Int(images[$0])] == group
+      let group = groups[Int(all[order[start]].image)]
+      let batch = order[start..<min(start + 16, order.count)].map { all[$0] }.prefix {
+        groups[Int($0.image)] == group
       }
       scorer.fill(batch.count) { first, second in
-        for (lane, at) in batch.enumerated() {
-          let b = row(images[at])
+        for (lane, item) in batch.enumerated() {
+          let b = row(item.image)
           second.setLane(lane, to: b, count: 2 * model.layout.componentCount)
-          put(statistic, without: members[images[at]], b, lane: lane)
+          put(
+            statistics + item.landmark * width, without: members[item.landmark][item.image], b,
+            lane: lane)
         }
         model.weighted(classes, groups: last, Int(group), into: first)
         return model.selfTerm(of: classes, groups: last, Int(group))
           + model.selfTerm(of: second, groups: Int(group), last)
           + SIMD16(repeating: model.constants[last * model.groupCount + Int(group)])
       }
-      scorer.flush { lane, score in result[batch[batch.startIndex + lane]] = score }
-      start = batch.endIndex
+      scorer.flush { lane, score in result[batch[lane].landmark][batch[lane].place] = score }
+      start += batch.count
     }
     return result
   }

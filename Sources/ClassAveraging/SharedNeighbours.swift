@@ -15,7 +15,7 @@ struct SharedNeighbours {
   /// Those that came before, with their rows and order: statistics of single images.
   let passes: ClassPasses
   /// Pairs of neighbours aligned at a time.
-  var batch = SuspectScoring.batch
+  var batch = SuspectScoring.largeBatch
 
   /// Images that a landmark proposes at most: bounds work and memory.
   private static let longest = 2000
@@ -52,22 +52,18 @@ struct SharedNeighbours {
     let model = try PairModel(
       layout: passes.posterior.layout, information: [common], affinity: .bayes,
       correlation: ClassPasses.largestCorrelation)
-    let own = passes.rows.partition.range(of: passes.comm.rank)
     let all = CandidateProposal(uniting: kinds, count: kinds.count * passes.members)
     return try SuspectScoring(
       model: model, rows: classes, groups: .init(repeating: 0, count: passes.groups.count),
       threads: passes.threads, comm: passes.comm, observer: SilentObserver()
     ).best(
-      of: all, neighboursPerImage: all.count, batch: batch, parts: parts, isKept: isKept
-    ) { found in
-      var affinities = [Float](repeating: 0, count: found.indices.count)
-      for kind in kinds {
-        for (entry, sum) in kind.sums(of: own, candidates: found.indices).enumerated() {
-          affinities[entry] += log(sum + Self.leastChance)
-        }
+      of: passes.members, neighboursPerImage: passes.members, batch: batch, parts: parts,
+      isKept: isKept
+    ) { images in
+      let ordered = all.ordered(of: images, keeping: passes.members) { sums in
+        sums.reduce(0) { $0 + log($1 + Self.leastChance) }
       }
-      found.reorder(by: affinities)
-      found = found.prefix(passes.members)
+      return (ordered.candidates, ordered.affinities)
     }
   }
 }

@@ -24,7 +24,7 @@ enum CheckpointLayout {
   static let mark: UInt64 = 0x5043_4452_444e_494b  // "KINDRDCP"
   static let endMark: UInt64 = 0x444e_4552_444e_494b  // "KINDREND"
   /// Of this layout and of what the program writes into it: one more with every change of either.
-  static let version = 5
+  static let version = 6
   static let trailer = 24
 }
 

@@ -1,3 +1,4 @@
+import Foundation
 import LinearAlgebra
 import MPI
 import TestSupport
@@ -121,24 +122,34 @@ struct SharedLandmarksRanks {
         )
       }
     }
-    let proposal = try CandidateProposal(
-      sharing: best, landmarks: landmarks, longest: count, count: 4, images: count, threads: 2,
-      on: world)
-    let asked: [Int32] = best.images.flatMap { image -> [Int32] in
-      [Int32((image + 1) % count), Int32(-1), Int32((image + 7) % count)]
+    func proposal(_ best: BestLandmarks) throws -> CandidateProposal {
+      try CandidateProposal(
+        sharing: best, landmarks: landmarks, longest: count, count: count, images: count,
+        threads: 2, on: world)
     }
+    /// R s of two images, in which those of one kind have their probabilities to the power `power`.
+    func sum(_ image: Int, _ other: Int, power: Float) -> Float {
+      (0..<landmarks).reduce(Float(0)) {
+        $0 + Float(landmarks) * pow(probability(image, $1) * probability(other, $1), power)
+      }
+    }
+    var squared = best
+    for entry in squared.scores.indices { squared.scores[entry] *= squared.scores[entry] }
+    let kept = 4
+    let united = CandidateProposal(
+      uniting: [try proposal(best), try proposal(squared)], count: count)
     // Asked for twice: nothing is left of the first time.
-    _ = proposal.sums(of: best.images, candidates: asked)
-    let found = proposal.sums(of: best.images, candidates: asked)
-    for (at, other) in asked.enumerated() {
-      let image = best.images.lowerBound + at / 3
-      let expected =
-        other < 0
-        ? 0
-        : (0..<landmarks).reduce(Float(0)) {
-          $0 + Float(landmarks) * probability(image, $1) * probability(Int(other), $1)
-        }
-      #expect((found[at] - expected).magnitude < 1e-5)
+    _ = united.ordered(of: best.images, keeping: kept) { $0.reduce(0, +) }
+    let found = united.ordered(of: best.images, keeping: kept) { sums in
+      sums[sums.startIndex] - 0.5 * sums[sums.startIndex + 1]
+    }
+    for (at, image) in best.images.enumerated() {
+      let expected = (0..<count).filter { $0 != image && sum(image, $0, power: 1) > 0 }
+        .map { ($0, sum(image, $0, power: 1) - 0.5 * sum(image, $0, power: 2)) }
+        .sorted { $0.1 > $1.1 }.prefix(kept)
+      let entries = at * kept..<(at + 1) * kept
+      #expect(found.candidates[entries] == expected.map { Int32($0.0) }[...])
+      for (a, b) in zip(found.affinities[entries], expected) { #expect(abs(a - b.1) < 1e-4) }
     }
   }
 
