@@ -1,13 +1,10 @@
 import MPI
 
 extension SuspectScoring {
-  /// Pairs that `best` scores at a time. Between two batches ranks wait for each other; and of a pair that both of its
-  /// images ask for, in one batch, the score is found once.
-  static let largeBatch = 1 << 19
-
   /// The K best of each image's candidates by the affinity, on every rank. Collective; see the other one.
   func best(
-    of proposal: CandidateProposal, neighboursPerImage: Int, batch: Int = Self.largeBatch,
+    of proposal: CandidateProposal, neighboursPerImage: Int,
+    batch: Int = ClassSize.candidatesAtATime,
     parts: CheckpointParts? = nil
   ) throws -> NeighbourTable {
     try best(

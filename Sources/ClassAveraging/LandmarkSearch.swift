@@ -24,7 +24,7 @@ struct LandmarkSearch {
   /// Images compared with landmarks at a time by one thread.
   var chunk = ClassSize.comparedAtATime
   /// Pairs of candidates scored at a time: a block of work as well.
-  var batch = SuspectScoring.largeBatch
+  var batch = ClassSize.candidatesAtATime
 
   /// What Bayes factors of landmarks are divided by (`BestLandmarks.probabilities`).
   private static let softening: Float = 3

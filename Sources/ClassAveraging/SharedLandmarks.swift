@@ -29,7 +29,7 @@ struct SharedLandmarks {
   /// Images compared with landmarks at a time by one thread.
   var chunk = ClassSize.comparedAtATime
   /// Pairs of neighbours aligned at a time.
-  var batch = SuspectScoring.largeBatch
+  var batch = ClassSize.candidatesAtATime
 
   /// Of the classes' Bayes factors (`SharedNeighbours`).
   private static let softening: Float = 1.7

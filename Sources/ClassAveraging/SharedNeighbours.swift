@@ -15,7 +15,7 @@ struct SharedNeighbours {
   /// Those that came before, with their rows and order: statistics of single images.
   let passes: ClassPasses
   /// Pairs of neighbours aligned at a time.
-  var batch = SuspectScoring.largeBatch
+  var batch = ClassSize.candidatesAtATime
 
   /// Images that a landmark proposes at most: bounds work and memory.
   private static let longest = 2000

@@ -139,7 +139,8 @@ extension MemoryCost {
     let n = Double(job.images)
     let lists = proposals(
       of: landmarks, perImage: perImage, longest: 10 * Double(job.candidates))
-    let pairs = min(131_072, n / Double(ranks) * Double(job.candidates))
+    let pairs = min(
+      Double(ClassSize.candidatesAtATime), n / Double(ranks) * Double(job.candidates))
     let images = NetworkCost.patch(of: pairs / Double(job.candidates), job.candidates, all: n)
     let fetched = images * (24 * Double(job.componentCount) + 4 * Double(job.groups) + 60)
     return 12 * n + components + lists + 92 * pairs + fetched + 13 * n * kept
@@ -205,7 +206,8 @@ extension NetworkCost {
     exchange(&stage, bytes: 8 * entries, times: 1)
     toAll(&stage, bytes: 8 * entries)
     fetchPatches(
-      &stage, candidates: job.candidates, atATime: 131_072 / Double(job.candidates))
+      &stage, candidates: job.candidates,
+      atATime: Double(ClassSize.candidatesAtATime) / Double(job.candidates))
     toAll(&stage, bytes: 13 * n * kept)
   }
 }

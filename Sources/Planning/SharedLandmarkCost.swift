@@ -10,7 +10,7 @@ import Foundation
 ///                       candidates, R class(M), R M (w and
 ///                       3 C + 24 B operations)
 ///     all but the last  R M' w operations, R L l proposals                      17 R M bytes saved
-///     the last          2 n L l proposals, n class(m),
+///     the last          n L l proposals, n class(m),
 ///                       n m (0.73 w operations, a candidate)
 ///
 /// with l = min(2000, n L / R) images that a landmark proposes, whose lists every rank makes for itself, and
@@ -61,7 +61,7 @@ extension CostModel {
     let members = Double(job.members)
     stage.shared +=
       n
-      * (2 * perImage * length * proposal
+      * (perImage * length * proposal
         + units.classOperations(members: job.members) * machine.classOperation
         + members * (Self.scoredShare * alignment + machine.collectedCandidate))
     network.sharedNeighbours(&stage)
@@ -112,7 +112,7 @@ extension NetworkCost {
   /// Members of the classes of all images; the neighbours' classes; the neighbours, to all.
   func sharedNeighbours(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
-    let together = 131_072 / Double(job.members)
+    let together = Double(ClassSize.candidatesAtATime) / Double(job.members)
     if job.search == .landmarks {
       members(&stage)
       fetchPatches(&stage, candidates: job.members, atATime: together)

@@ -11,7 +11,7 @@ import Foundation
 ///               (8 d (L + 1) + 64 v (L + 1)) operations of       N slices, and not in vectors 64 v N d (L + 1)
 ///               matrix products and, not in vectors, 350 v N S
 ///     slices    n R w operations, n L log2(R/L) candidates,      R l proposals
-///               R slices; 4 n L l proposals, n class(m), 2 n m
+///               R slices; 2 n L l proposals, n class(m), n m
 ///               (0.73 w operations, a candidate)
 ///
 /// for harmonics of degrees up to L, the highest frequency that has components, 24 at most; d radial coordinates, as
@@ -37,9 +37,9 @@ extension CostModel {
       + n * perImage * log2(max(2, slices / perImage)) * machine.candidate
       + slices * size.slice(min(size.highest, Double(MatchingSize.degree))) * machine.pairOperation
       + n
-      * (4 * perImage * length * proposal
+      * (2 * perImage * length * proposal
         + units.classOperations(members: job.members) * machine.classOperation
-        + 2 * members * (Self.scoredShare * alignment + machine.collectedCandidate))
+        + members * (Self.scoredShare * alignment + machine.collectedCandidate))
     stage.repeated = slices * length * proposal
     network.slices(&stage, slices: slices, entries: n * perImage, lists: slices * length)
     network.sharedNeighbours(&stage)
