@@ -34,13 +34,18 @@ class Kindred(Package):
         """A folder with the names of Debian, which Package.swift asks for."""
         return join_path(self.stage.path, "names")
 
+    @property
+    def folders(self):
+        """The folders of the libraries. The linker and the loader search the system's last by themselves: named here,
+        it would hide other packages' libraries behind its own."""
+        names = ("openmpi", "fftw", "openblas", "netlib-scalapack", "arpack-ng", "zlib-api")
+        prefixes = [self.spec[name].prefix for name in names]
+        # Where lib or lib64 is depends on the package.
+        return [f for p in prefixes if p != "/usr" for f in (p.lib, p.lib64) if os.path.isdir(f)]
+
     def setup_build_environment(self, env):
-        folders = [self.names]
-        for name in ("openmpi", "fftw", "openblas", "netlib-scalapack", "arpack-ng"):
-            # Where lib or lib64 is depends on the package.
-            folders += [f for f in (self.spec[name].prefix.lib, self.spec[name].prefix.lib64) if os.path.isdir(f)]
         env.prepend_path("PKG_CONFIG_PATH", self.names)
-        for folder in folders:
+        for folder in [self.names] + self.folders:
             env.append_path("LIBRARY_PATH", folder)
         # The processor that Spack compiles for, as clang, Swift's compiler of C, calls it.
         march = re.search(r"-march=(\S+)", self.spec.target.optimization_flags("clang", "17.0"))
@@ -64,10 +69,10 @@ class Kindred(Package):
         arguments = ["build", "-c", "release", "--product", "kindred", "--static-swift-stdlib", "-j", str(make_jobs)]
         # SwiftPM's own sandbox and cache are of no use in Spack's.
         arguments += ["--disable-sandbox", "--cache-path", join_path(self.stage.path, "cache")]
-        for package in ("openmpi", "fftw", "openblas", "netlib-scalapack", "arpack-ng"):
-            for folder in (spec[package].prefix.lib, spec[package].prefix.lib64):
-                if os.path.isdir(folder):
-                    arguments += ["-Xlinker", "-rpath", "-Xlinker", folder]
+        for folder in self.folders:
+            arguments += ["-Xlinker", "-rpath", "-Xlinker", folder]
+        # SwiftPM would compile C by CC, Spack's wrapper of GCC, which does not know clang's options.
+        os.environ.pop("CC", None)
         swift = Executable(join_path(spec["swift"].prefix.bin, "swift"))
         swift(*arguments)
         mkdirp(prefix.bin)
