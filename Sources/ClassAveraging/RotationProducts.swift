@@ -87,10 +87,13 @@ struct RotationProducts {
     }
   }
 
-  /// Of the image that was rotated last.
-  subscript(angle: Int, slice: Int) -> (even: Float, odd: Float) {
+  /// Calls `body` with the products of the image that was rotated last: those of the even and of the odd frequencies,
+  /// [angle][slice] each.
+  func withProducts<Result>(
+    _ body: (_ even: UnsafePointer<Float>, _ odd: UnsafePointer<Float>) -> Result
+  ) -> Result {
     products.withUnsafeBufferPointer {
-      ($0[angle * slices.count + slice], $0[(angles + angle) * slices.count + slice])
+      body($0.baseAddress!, $0.baseAddress! + angles * slices.count)
     }
   }
 }

@@ -93,10 +93,14 @@ private struct Spreading {
           let wave = 2 * (slice * (images.degree + 1) + k)
           let (c, s) = (waves[wave], waves[wave + 1])
           let (from, to) = (image * width + 2 * k * rank, slice * width + 2 * k * rank)
-          for j in 0..<rank {
-            let (real, imaginary) = (images.values[from + j], images.values[from + rank + j])
-            result[to + j] += real * c + imaginary * s
-            result[to + rank + j] += imaginary * c - real * s
+          images.values.withUnsafeBufferPointer { values in
+            result.withUnsafeMutableBufferPointer { result in
+              let (z, sum) = (values.baseAddress! + from, result.baseAddress! + to)
+              for j in 0..<rank {
+                sum[j] += z[j] * c + z[rank + j] * s
+                sum[rank + j] += z[rank + j] * c - z[j] * s
+              }
+            }
           }
         }
       }
@@ -106,38 +110,102 @@ private struct Spreading {
 
   /// Fills `waves` for the image that was rotated last, and returns how much of it is on each slice.
   private mutating func place(least: Float) -> [Float] {
-    var best = -Float.infinity
-    for angle in 0..<angles {
-      for (slice, energy) in energies.enumerated() {
-        let (even, odd) = products[angle, slice]
-        // Half a turn more negates the odd frequencies.
-        best = max(best, even + abs(odd) - energy / 2)
-      }
-    }
-    for i in waves.indices { waves[i] = 0 }
     var weights = [Float](repeating: 0, count: energies.count)
+    for i in waves.indices { waves[i] = 0 }
+    let best = best()
     let lowest = best + spread * log(least)
-    for angle in 0..<angles {
-      for (slice, energy) in energies.enumerated() {
-        let (even, odd) = products[angle, slice]
-        if even + abs(odd) - energy / 2 < lowest { continue }
-        for (score, shift) in [(even + odd, angle), (even - odd, angle + angles)] {
-          let score = score - energy / 2
-          if score < lowest { continue }
-          let weight = exp((score - best) / spread)
-          weights[slice] += weight
-          let start = 2 * slice * (images.degree + 1)
-          for k in 0...images.degree {
-            let turn = k * shift % (2 * angles)
-            waves[start + 2 * k] += weight * circle.cosines[turn]
-            waves[start + 2 * k + 1] += weight * circle.sines[turn]
-          }
-        }
+    for place in places(atLeast: lowest) {
+      let (angle, slice) = place.quotientAndRemainder(dividingBy: energies.count)
+      let (even, odd) = products.withProducts { ($0[place], $1[place]) }
+      for (score, shift) in [(even + odd, angle), (even - odd, angle + angles)] {
+        let score = score - energies[slice] / 2
+        if score < lowest { continue }
+        let weight = exp((score - best) / spread)
+        weights[slice] += weight
+        add(weight, at: shift, on: slice)
       }
     }
     let sum = weights.reduce(0, +)
     for i in weights.indices { weights[i] /= sum }
     for i in waves.indices { waves[i] /= sum }
     return weights
+  }
+
+  /// Adds to the waves of a slice `weight` times those of an image that is rotated by `shift` angles.
+  private mutating func add(_ weight: Float, at shift: Int, on slice: Int) {
+    waves.withUnsafeMutableBufferPointer { waves in
+      let target = waves.baseAddress! + 2 * slice * (images.degree + 1)
+      circle.cosines.withUnsafeBufferPointer { cosines in
+        circle.sines.withUnsafeBufferPointer { sines in
+          var turn = 0
+          for k in 0...images.degree {
+            target[2 * k] += weight * cosines[turn]
+            target[2 * k + 1] += weight * sines[turn]
+            turn += shift
+            if turn >= 2 * angles { turn -= 2 * angles }
+          }
+        }
+      }
+    }
+  }
+
+  /// The best score of all places.
+  private func best() -> Float {
+    let count = energies.count
+    return products.withProducts { even, odd in
+      var (best, most) = (-Float.infinity, Vector(repeating: -.infinity))
+      for row in stride(from: 0, to: angles * count, by: count) {
+        for start in stride(from: 0, to: count, by: Self.lanes) {
+          if start + Self.lanes <= count {
+            most = larger(most, highest(even + row, odd + row, at: start))
+          } else {
+            for slice in start..<count {
+              best = max(
+                best, even[row + slice] + abs(odd[row + slice]) - energies[slice] / 2)
+            }
+          }
+        }
+      }
+      return max(best, most.max())
+    }
+  }
+
+  /// The places, [angle][slice], that score `lowest` there or half a turn from there.
+  private func places(atLeast lowest: Float) -> [Int] {
+    let count = energies.count
+    var result: [Int] = []
+    products.withProducts { even, odd in
+      for row in stride(from: 0, to: angles * count, by: count) {
+        for start in stride(from: 0, to: count, by: Self.lanes) {
+          let end = min(start + Self.lanes, count)
+          if end - start == Self.lanes,
+            !any(highest(even + row, odd + row, at: start) .>= Vector(repeating: lowest))
+          {
+            continue
+          }
+          for slice in start..<end {
+            let score = even[row + slice] + abs(odd[row + slice]) - energies[slice] / 2
+            if score >= lowest { result.append(row + slice) }
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  private static let lanes = 16
+  private typealias Vector = SIMD16<Float>
+
+  /// The higher scores of some slices at one angle and half a turn from it, which negates the odd frequencies.
+  @inline(__always)
+  private func highest(
+    _ even: UnsafePointer<Float>, _ odd: UnsafePointer<Float>, at start: Int
+  ) -> Vector {
+    func vector(_ values: UnsafePointer<Float>) -> Vector {
+      UnsafeRawPointer(values + start).loadUnaligned(as: Vector.self)
+    }
+    let (e, o) = (vector(even), vector(odd))
+    let energy = energies.withUnsafeBufferPointer { vector($0.baseAddress!) }
+    return e + larger(o, -o) - energy / 2
   }
 }
