@@ -8,10 +8,10 @@ import Foundation
 ///     landmarks: ...     all pairs of N images, with their passes
 ///     landmarks          3 n N w operations, 3 n L log2(N/L) candidates,
 ///                        2 N class(M), 2 N M alignments of w operations
-///     candidates         n L min(10 S, n L / N) proposals, n S (0.73 w operations,  13 n M bytes saved,
+///     candidates         n L min(10 S, n L / N) proposals, n S (0.6 w operations,  13 n M bytes saved,
 ///                        a candidate)                                               order of the landmarks
 ///     pass               n class(M) + 26 q K w operations, n (2 l + 1)^2 proposals, 13 n M bytes saved
-///                        n S (0.73 w operations, a candidate)
+///                        n S (0.6 w operations, a candidate)
 ///
 /// with l = 20 links of each image and as many to it. From the candidates on, ranks own patches of views
 /// (`ViewOrder`): m images with S candidates each need the rows of a patch of (m^1/2 + 3 S^1/2)^2 images, of which
@@ -22,11 +22,11 @@ extension CostModel {
   private static let comparisons = 3.0
   private static let links = 20.0
   /// Pairs that are scored, of those that images ask for: some are asked for by both.
-  static let scoredShare = 0.73
+  static let scoredShare = 0.6
 
   /// Seconds for an image that a landmark or a neighbour proposes as a candidate, of which most are proposed
   /// again and again: a number is added to another. Not worth a measurement of its own.
-  var proposal: Double { machine.collectedCandidate / 300 }
+  var proposal: Double { machine.collectedCandidate / 1000 }
 
   /// Images that the landmarks of all images propose, again and again.
   static func proposals(_ job: PlannedJob) -> Double {

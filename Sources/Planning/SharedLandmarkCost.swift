@@ -7,17 +7,19 @@ import Foundation
 ///
 ///     part              shared by all cores                    on every rank    rank 0 alone
 ///     each round        n R w operations, n A log2(R/A)        R l proposals
-///                       candidates, R class(M), R M (w and
+///                       candidates, R class(M), R M (w / 2 and
 ///                       3 C + 24 B operations)
-///     all but the last  R M' w operations, R L l proposals                      17 R M bytes saved
+///     all but the last  R M' w / 2 operations,                                  17 R M bytes saved
+///                       R L l proposals
 ///     the last          n L l proposals, n class(m),
-///                       n m (0.73 w operations, a candidate)
+///                       n m (0.6 w operations, a candidate)
 ///
 /// with l = min(2000, n L / R) images that a landmark proposes, whose lists every rank makes for itself, and
 /// A = L + 2 R M / n landmarks kept of each image at first: those that it is a member of count as if it were none,
 /// for which members are turned, taken out of the class and aligned. The landmark itself is one of its members.
-/// M' members are new: M - m after the first round, a seventh of M after the others (measured: 9 to 18 %).
-/// Images are compared 512 at a time: more threads than such parts have no work.
+/// Members are aligned 16 at a time, for half of what a candidate takes. M' members are new: M - m after the first
+/// round, a seventh of M after the others (measured: 9 to 18 %). Images are compared 512 at a time: more threads than
+/// such parts have no work.
 extension CostModel {
   static let sharedPerImage = 100.0
   static let longest = 2000.0
@@ -34,6 +36,7 @@ extension CostModel {
     let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
     var stage = Stage(name: "shared landmarks", usableThreads: min(Double(threads), parts))
     let alignment = units.pairOperations * machine.scoredOperation
+    let memberAlignment = alignment / 2
     let length = min(Self.longest, n * perImage / landmarks)
     var most = 0.0
     for round in 1...rounds {
@@ -45,7 +48,8 @@ extension CostModel {
         n * landmarks * units.pairOperations * machine.pairOperation
         + n * kept * log2(max(2, landmarks / kept)) * machine.candidate
         + landmarks * units.classOperations(members: size) * machine.classOperation
-        + landmarks * members * (alignment + 3 * units.turnOperations * machine.classOperation)
+        + landmarks * members
+        * (memberAlignment + 3 * units.turnOperations * machine.classOperation)
       stage.repeated += landmarks * length * proposal
       network.sharedRound(
         &stage, landmarks: landmarks, members: size, entries: n * perImage,
@@ -53,7 +57,7 @@ extension CostModel {
       if round == rounds { break }
       let next = Double(job.sharedMembers + 1)
       let new = round == 1 ? Double(job.sharedMembers - job.members) : next / 7
-      stage.shared += landmarks * (new * alignment + perImage * length * proposal)
+      stage.shared += landmarks * (new * memberAlignment + perImage * length * proposal)
       stage.root += 17 * landmarks * next * (machine.writtenByte + machine.storedByte)
       network.newMembers(
         &stage, landmarks: landmarks, members: job.sharedMembers, fetched: new)

@@ -9,10 +9,10 @@ import Foundation
 ///     stage     shared by all cores                              on every rank
 ///     volume    N classes; in each of T rounds S slices, N S     60 L (L d^2 + 10 d^3) steps; in each of T rounds
 ///               (8 d (L + 1) + 64 v (L + 1)) operations of       N slices, and not in vectors 64 v N d (L + 1)
-///               matrix products and, not in vectors, 350 v N S
+///               matrix products and, not in vectors, 475 v N S
 ///     slices    n R w operations, n L log2(R/L) candidates,      R l proposals
 ///               R slices; 2 n L l proposals, n class(m), n m
-///               (0.73 w operations, a candidate)
+///               (0.6 w operations, a candidate)
 ///
 /// for harmonics of degrees up to L, the highest frequency that has components, 24 at most; d radial coordinates, as
 /// many as the largest block has functions; and v = ceil((L + 1) / 16). A slice of the volume is evaluated on a circle
@@ -65,7 +65,7 @@ extension CostModel {
       let harmonics = pow(degree + 1, 2)
       let (angles, row) = (size.angles(degree), size.row(degree))
       volume.shared +=
-        rounds * slices * (2 * size.slice(degree) + matched * (700 * angles + row))
+        rounds * slices * (2 * size.slice(degree) + matched * (950 * angles + row))
         * machine.pairOperation
         + rounds * slices
         * (matched * (degree + 1) * (8 * size.radial + 4 * angles)

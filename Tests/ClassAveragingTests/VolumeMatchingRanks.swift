@@ -209,7 +209,9 @@ struct VolumeMatchingRanks {
         products.rotate(image - block.lowerBound, of: block.count)
         for angle in 0..<angles {
           for slice in 0..<slices.count {
-            let (even, odd) = products[angle, slice]
+            let (even, odd) = products.withProducts {
+              ($0[angle * slices.count + slice], $1[angle * slices.count + slice])
+            }
             for (shift, found) in [(angle, even + odd), (angle + angles, even - odd)] {
               let one = images.circles(
                 of: image, rotatedBy: shift, SliceValues.circle(angles: angles))
@@ -234,11 +236,13 @@ struct VolumeMatchingRanks {
     return AngularRows(values: values, degree: degree, rank: rank)
   }
 
-  @Test("Images are spread over slices and rotations by their distances on circles")
-  func placesAreByDistance() throws {
+  @Test(
+    "Images are spread over slices and rotations by their distances on circles",
+    arguments: [7, 16, 37])
+  func placesAreByDistance(count: Int) throws {
     let (degree, rank, angles, spread) = (5, 2, 16, 30.0)
     let images = randomRows(19, degree: degree, rank: rank, seed: 15)
-    let slices = randomRows(7, degree: degree, rank: rank, seed: 16)
+    let slices = randomRows(count, degree: degree, rank: rank, seed: 16)
     let places = try SlicePlaces(
       images, on: slices, angles: angles, spread: spread, threads: 2,
       queue: NodeQueue(rounds: 1, on: testWorld()), comm: testWorld(),

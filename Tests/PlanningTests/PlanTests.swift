@@ -186,13 +186,13 @@ import Testing
   }
 
   /// By hand, 1,000,000 images on 64 ranks: patches of 125^2 images, which a side longer by 15 makes 20 % larger;
-  /// 12 batches of 1,311 images, each of which needs (36.2 + 30)^2 rows.
+  /// 3 batches of 5,208 images, each of which needs (72.2 + 30)^2 rows.
   @Test func ranksThatOwnPatchesFetchLittle() throws {
     var job = job(images: 1_000_000)
     (job.search, job.passes) = (.landmarks, 1)
     let bytes = try stage("candidates", job, ranks: 64).bytes
     let remote: Double = 1 - 125 * 125 / (140 * 140)
-    let fetched: Double = 64 * 12 * 4385 * remote * (8 * 100 + 4)
+    let fetched: Double = 64 * 3 * 10_438 * remote * (8 * 100 + 4)
     // Pairs of landmarks, rows, lists twice; places, lists and neighbours to all.
     let moved: Double = 1e6 * (144 + 800 + 320 + 320) * 63 / 64
     let gathered: Double = 1e6 * (4 + 320 + 130)
@@ -238,9 +238,10 @@ import Testing
     let kept: Double = 100 + 2 * 5000 * 201 / 1e6
     let entered = kept * log2(5000 / kept) * machine.candidate
     let compared: Double = 1e6 * (5000 * 3744 * machine.pairOperation + entered)
-    // Classes, aligned to what they are without each, and the next ones' new members, of all that 100 lists propose.
-    let proposals: Double = 100 * 2000 * machine.collectedCandidate / 300
-    let added = compared + 5000 * (members(201, alignments: 1 + 1.0 / 7) + proposals)
+    // Classes, aligned to what they are without each, and the next ones' new members, of all that 100 lists propose;
+    // members take half of what a candidate does.
+    let proposals: Double = 100 * 2000 * machine.collectedCandidate / 1000
+    let added = compared + 5000 * (members(201, alignments: (1 + 1.0 / 7) / 2) + proposals)
     let (two, three) = try (rounds(2), rounds(3))
     #expect(abs((three.shared - two.shared) / added - 1) < 1e-9)
     let saved: Double = 17 * 5000 * 201 * (machine.writtenByte + machine.storedByte)
