@@ -28,13 +28,14 @@ struct CandidateProposal {
       lengths: try comm.allgatherRagged(own.lengths),
       columns: try comm.allgatherRagged(own.columns),
       weights: try comm.allgatherRagged(own.weights))
-    self.init(count: count, images: images, threads: threads) { sum, kind, image in
+    let propose: Propose = { sum, kind, image in
       for entry in probabilities.entries(of: image) where probabilities.landmarks[entry] >= 0 {
         sum.add(
           lists, row: Int(probabilities.landmarks[entry]),
           weight: Float(landmarks) * probabilities.scores[entry], kind: kind)
       }
     }
+    self.init(count: count, images: images, threads: threads, propose: [propose])
   }
 
   /// Neighbours and neighbours of neighbours: images j of an image i by the sum over images l of p_il p_lj,
@@ -58,11 +59,12 @@ struct CandidateProposal {
         }
       }
     }
-    self.init(count: count, images: table.count, threads: threads) { sum, kind, image in
+    let propose: Propose = { sum, kind, image in
       for entry in lists.offsets[image]..<lists.offsets[image + 1] {
         sum.add(lists, row: Int(lists.columns[entry]), weight: lists.weights[entry], kind: kind)
       }
     }
+    self.init(count: count, images: table.count, threads: threads, propose: [propose])
   }
 
   /// Images by the sum of what orders them in several proposals.
@@ -70,10 +72,6 @@ struct CandidateProposal {
     self.init(
       count: count, images: proposals[0].images, threads: proposals[0].pool.count,
       propose: proposals.flatMap(\.propose))
-  }
-
-  private init(count: Int, images: Int, threads: Int, propose: @escaping Propose) {
-    self.init(count: count, images: images, threads: threads, propose: [propose])
   }
 
   private init(count: Int, images: Int, threads: Int, propose: [Propose]) {
@@ -135,9 +133,8 @@ struct CandidateProposal {
     nonisolated(unsafe) let body = body
     pool.forEach(chosen.count) { sum, at in
       for (kind, propose) in propose.enumerated() { propose(sum, kind, chosen[at]) }
-      var sums: [Float] = []
-      let found = sum.takeBest(count, excluding: chosen[at], sums: &sums)
-      body(at, found, sums)
+      let found = sum.takeBest(count, excluding: chosen[at])
+      body(at, found.columns, found.sums)
     }
   }
 }

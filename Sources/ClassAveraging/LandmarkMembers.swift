@@ -177,19 +177,16 @@ private final class LandmarkAlignment {
   ) -> [[PairScore]] {
     let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
     var result = images.map { [PairScore](repeating: none, count: $0.count) }
-    let all = zip(result.indices, images).flatMap { landmark, images in
-      images.enumerated().map { (landmark: landmark, place: $0, image: $1) }
-    }
-    let order = all.indices.sorted {
-      (groups[Int(all[$0].image)], $0) < (groups[Int(all[$1].image)], $1)
-    }
+    let items = zip(result.indices, images).flatMap { landmark, images in
+      images.enumerated().map {
+        (group: groups[Int($1)], landmark: landmark, place: $0, image: $1)
+      }
+    }.sorted { ($0.group, $0.landmark, $0.place) < ($1.group, $1.landmark, $1.place) }
     let last = model.groupCount - 1
     var start = 0
-    while start < order.count {
-      let group = groups[Int(all[order[start]].image)]
-      let batch = order[start..<min(start + 16, order.count)].map { all[$0] }.prefix {
-        groups[Int($0.image)] == group
-      }
+    while start < items.count {
+      let group = items[start].group
+      let batch = items[start..<min(start + 16, items.count)].prefix { $0.group == group }
       scorer.fill(batch.count) { first, second in
         for (lane, item) in batch.enumerated() {
           let b = row(item.image)
@@ -203,8 +200,11 @@ private final class LandmarkAlignment {
           + model.selfTerm(of: second, groups: Int(group), last)
           + SIMD16(repeating: model.constants[last * model.groupCount + Int(group)])
       }
-      scorer.flush { lane, score in result[batch[lane].landmark][batch[lane].place] = score }
-      start += batch.count
+      scorer.flush { lane, score in
+        let item = batch[start + lane]
+        result[item.landmark][item.place] = score
+      }
+      start = batch.endIndex
     }
     return result
   }

@@ -3,7 +3,7 @@
 /// There may be several kinds of rows, each with sums of its own; columns are then found by what they have of all.
 final class ListSum {
   private let columns: Int
-  let kinds: Int
+  private let kinds: Int
   /// [kind][column], columns filled up to whole blocks; zero stands for a column without any.
   private var sums: [Float]
   /// Blocks of columns in which there may be some.
@@ -12,7 +12,7 @@ final class ListSum {
   private static let block = 64
   private typealias Vector = SIMD16<Float>
 
-  init(columns: Int, kinds: Int = 1) {
+  init(columns: Int, kinds: Int) {
     let blocks = (columns + Self.block - 1) / Self.block
     self.columns = blocks * Self.block
     self.kinds = kinds
@@ -21,7 +21,7 @@ final class ListSum {
   }
 
   /// Adds `weight` times row `row` of `lists` to the sums of a kind.
-  func add(_ lists: WeightedLists, row: Int, weight: Float, kind: Int = 0) {
+  func add(_ lists: WeightedLists, row: Int, weight: Float, kind: Int) {
     let range = lists.offsets[row]..<lists.offsets[row + 1]
     precondition(kind < kinds)
     lists.columns.withUnsafeBufferPointer { columns in
@@ -41,10 +41,9 @@ final class ListSum {
     }
   }
 
-  /// The columns of the largest sums, over all kinds, without `excluded`, ascending; of equal sums the smaller column's.
-  /// All sums are zero afterwards.
-  /// - Parameter sums: receives the sums of each column found, one kind after the other.
-  func takeBest(_ count: Int, excluding excluded: Int, sums found: inout [Float]) -> [Int32] {
+  /// The columns of the largest sums, over all kinds, without `excluded`, ascending, and for each of them its sums, one
+  /// kind after the other. Of equal sums the smaller column's. All are zero afterwards.
+  func takeBest(_ count: Int, excluding excluded: Int) -> (columns: [Int32], sums: [Float]) {
     var best = BestCandidates(rows: 1, capacity: count)
     sums.withUnsafeMutableBytes { bytes in
       for block in isTouched.indices where isTouched[block] {
@@ -64,12 +63,11 @@ final class ListSum {
       }
     }
     let chosen = best.indices.filter { $0 >= 0 }.sorted()
-    found.removeAll(keepingCapacity: true)
-    for column in chosen {
-      for kind in 0..<kinds { found.append(sums[kind * columns + Int(column)]) }
+    let found = chosen.flatMap { column in
+      (0..<kinds).map { sums[$0 * columns + Int(column)] }
     }
     clear()
-    return chosen
+    return (chosen, found)
   }
 
   private func clear() {

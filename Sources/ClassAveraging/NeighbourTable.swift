@@ -55,23 +55,6 @@ public struct NeighbourTable: Sendable {
     reflected[at] = score.reflected
   }
 
-  /// Gives the neighbours other affinities, n x K, and orders them by these; ties go to the smaller index.
-  mutating func reorder(by affinities: [Float]) {
-    let old = self
-    for image in 0..<count {
-      let entries = image * neighboursPerImage..<(image + 1) * neighboursPerImage
-      let order = entries.filter { indices[$0] >= 0 }.sorted {
-        (affinities[$1], old.indices[$0]) < (affinities[$0], old.indices[$1])
-      }
-      for (to, from) in zip(entries, order) {
-        indices[to] = old.indices[from]
-        self.affinities[to] = affinities[from]
-        rotations[to] = old.rotations[from]
-        reflected[to] = old.reflected[from]
-      }
-    }
-  }
-
   /// The first `length` neighbours of every image.
   func prefix(_ length: Int) -> NeighbourTable {
     if length >= neighboursPerImage { return self }

@@ -160,8 +160,7 @@ private struct Spreading {
             most = larger(most, highest(even + row, odd + row, at: start))
           } else {
             for slice in start..<count {
-              best = max(
-                best, even[row + slice] + abs(odd[row + slice]) - energies[slice] / 2)
+              best = max(best, higher(even[row + slice], odd[row + slice], of: slice))
             }
           }
         }
@@ -184,8 +183,9 @@ private struct Spreading {
             continue
           }
           for slice in start..<end {
-            let score = even[row + slice] + abs(odd[row + slice]) - energies[slice] / 2
-            if score >= lowest { result.append(row + slice) }
+            if higher(even[row + slice], odd[row + slice], of: slice) >= lowest {
+              result.append(row + slice)
+            }
           }
         }
       }
@@ -196,7 +196,12 @@ private struct Spreading {
   private static let lanes = 16
   private typealias Vector = SIMD16<Float>
 
-  /// The higher scores of some slices at one angle and half a turn from it, which negates the odd frequencies.
+  /// The higher score of a slice at one angle and half a turn from it, which negates the odd frequencies.
+  private func higher(_ even: Float, _ odd: Float, of slice: Int) -> Float {
+    even + abs(odd) - energies[slice] / 2
+  }
+
+  /// The same of as many slices as there are lanes, from `start` on.
   @inline(__always)
   private func highest(
     _ even: UnsafePointer<Float>, _ odd: UnsafePointer<Float>, at start: Int
