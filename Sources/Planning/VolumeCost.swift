@@ -82,7 +82,7 @@ extension CostModel {
       + 8 * harmonics * harmonics
       + Double(threads)
       * (slices * (64 * (lowest + 1) + 8 * angles + 2 * row)
-        + 4 * harmonics * (32 * angles + 2 * harmonics))
+        + 4 * harmonics * (16 * angles + 2 * harmonics))
     NetworkCost(machine: machine, job: job, ranks: ranks).toAll(&volume, bytes: bytes)
     return volume
   }
