@@ -12,9 +12,9 @@ extension SuspectScoring {
     ) { (proposal.candidates(of: $0), nil) }
   }
 
-  /// The K best of each image's candidates, on every rank. Each rank scores the candidates of its own images,
-  /// a part of them at a time, so that no rank holds all pairs; an image's list does not depend on which
-  /// rank makes it. Collective.
+  /// The K best of each image's candidates, on every rank. Each rank proposes the candidates of its own images, a
+  /// part of them at a time, so that no rank holds all pairs; a pair that both of its images ask for is scored once,
+  /// and the ranks score equally many (`PairSharing`). Collective.
   /// - Parameters:
   ///   - count: candidates of each image.
   ///   - batch: pairs scored at a time, about.
@@ -34,7 +34,7 @@ extension SuspectScoring {
     let missing = table.missing
     let before = own.count - missing.count
     let length = max(1, batch / max(1, count))
-    var isNeeded = [Bool](repeating: false, count: groups.count)
+    let sharing = PairSharing(partition: rows.partition, comm: comm, observer: observer)
     observer.stageAdvanced(to: before * count)
     // As often on all ranks: those that have less to do serve the others.
     for start in stride(from: 0, to: try comm.allreduce(missing.count, .maximum), by: length) {
@@ -42,34 +42,20 @@ extension SuspectScoring {
       let images = part.map { own.lowerBound + $0 }
       let (candidates, affinities) = candidates(images)
       let asked = AskedPair.sorted(images, candidates: candidates)
-      var pairs: [Int64] = []
-      for item in asked where pairs.last != item.pair {
-        pairs.append(item.pair)
-        let (first, second) = PairSharing.unpack(item.pair)
-        isNeeded[Int(first)] = true
-        isNeeded[Int(second)] = true
-      }
-      var needed: [Int32] = []
-      for image in isNeeded.indices where isNeeded[image] {
-        needed.append(Int32(image))
-        isNeeded[image] = false
-      }
-      let values = try observer.communicating {
-        try table.stopIfAgreed()
-        return try rows.fetch(needed)
-      }
-      let scores = scoreBatch(pairs, images: needed, values: values)
-      var at = -1
-      var last: Int64 = -1
-      for item in asked {
-        if item.pair != last { at += 1 }
-        last = item.pair
-        let entry = Int(item.entry)
-        let image = images[entry / count]
-        let (first, _) = PairSharing.unpack(item.pair)
-        var score = Int(first) == image ? scores[at] : scores[at].inverse
-        if let affinities { score.affinity = affinities[entry] }
-        table.lists.offer(candidates[entry], score, to: image - own.lowerBound)
+      let pairs = try sharing.share(asked.map(\.pair))
+      try observer.communicating { try table.stopIfAgreed() }
+      var next = 0
+      try sharing.deliver(score(pairs[...]), of: pairs[...]) { first, second, score in
+        let pair = PairSharing.pair(first, second)
+        // One of its images alone may have asked, and once or twice.
+        while next < asked.count, asked[next].pair == pair {
+          let entry = Int(asked[next].entry)
+          let image = images[entry / count]
+          var score = Int(first) == image ? score : score.inverse
+          if let affinities { score.affinity = affinities[entry] }
+          table.lists.offer(candidates[entry], score, to: image - own.lowerBound)
+          next += 1
+        }
       }
       table.markDone(part)
       observer.stageAdvanced(to: (before + part.endIndex) * count)
@@ -82,8 +68,7 @@ extension SuspectScoring {
 
 /// An image and one of its candidates.
 private struct AskedPair {
-  /// As `PairSharing` has it, the smaller index first: a pair that both of its images ask for is scored once, and in
-  /// that order whoever asks, so that its score depends on nothing else.
+  /// As `PairSharing` has it, the smaller index first.
   let pair: Int64
   /// Where the candidate stands among those of all images.
   let entry: Int32
@@ -95,8 +80,7 @@ private struct AskedPair {
     asked.reserveCapacity(candidates.count)
     for (entry, candidate) in candidates.enumerated() where candidate >= 0 {
       let image = Int32(images[entry / perImage])
-      let pair = Int64(min(image, candidate)) << 32 | Int64(max(image, candidate))
-      asked.append(AskedPair(pair: pair, entry: Int32(entry)))
+      asked.append(AskedPair(pair: PairSharing.pair(image, candidate), entry: Int32(entry)))
     }
     asked.sort { $0.pair < $1.pair }
     return asked

@@ -21,10 +21,12 @@ struct PairSharing {
     pairs.reserveCapacity(suspects.count)
     for (at, suspect) in suspects.enumerated() where suspect >= 0 {
       let image = images[at / suspectsPerImage]
-      pairs.append(Int64(min(image, suspect)) << 32 | Int64(max(image, suspect)))
+      pairs.append(pair(image, suspect))
     }
     return pairs
   }
+
+  static func pair(_ a: Int32, _ b: Int32) -> Int64 { Int64(min(a, b)) << 32 | Int64(max(a, b)) }
 
   static func unpack(_ pair: Int64) -> (Int32, Int32) {
     (Int32(pair >> 32), Int32(pair & 0xffff_ffff))
@@ -59,6 +61,22 @@ struct PairSharing {
   func offer(_ scores: [PairScore], of pairs: ArraySlice<Int64>, to table: inout NeighbourTable)
     throws
   {
+    let own = partition.range(of: comm.rank)
+    try deliver(scores, of: pairs) { first, second, score in
+      if own.contains(Int(first)) { table.offer(second, score, to: Int(first) - own.lowerBound) }
+      if own.contains(Int(second)) {
+        table.offer(first, score.inverse, to: Int(second) - own.lowerBound)
+      }
+    }
+  }
+
+  /// Takes scored pairs to the ranks that own their images. Collective; a rank may have no pairs.
+  /// - Parameters:
+  ///   - pairs: as `share` has them, or a part.
+  ///   - take: called on these ranks for each of their pairs, ascending, with its score.
+  func deliver(
+    _ scores: [PairScore], of pairs: ArraySlice<Int64>, take: (Int32, Int32, PairScore) -> Void
+  ) throws {
     // Two words a score: the pair, with the reflection in its lowest bit; affinity and rotation.
     var records: [Int64] = []
     records.reserveCapacity(2 * scores.count)
@@ -67,23 +85,21 @@ struct PairSharing {
       records.append(Int64(first) << 32 | Int64(second) << 1 | Int64(score.reflected))
       records.append(Int64(score.affinity.bitPattern) << 32 | Int64(score.rotation.bitPattern))
     }
+    // Ascending on one rank after the other, hence so where they arrive.
     let received = try send(records, width: 2) { word in
       let (first, second, _) = Self.images(word)
       let owner = partition.owner(of: Int(first))
       let other = partition.owner(of: Int(second))
       return (owner, other == owner ? nil : other)
     }
-    let own = partition.range(of: comm.rank)
     for at in stride(from: 0, to: received.count, by: 2) {
       let (first, second, reflected) = Self.images(received[at])
-      let score = PairScore(
-        affinity: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1] >> 32)),
-        rotation: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1])),
-        reflected: reflected)
-      if own.contains(Int(first)) { table.offer(second, score, to: Int(first) - own.lowerBound) }
-      if own.contains(Int(second)) {
-        table.offer(first, score.inverse, to: Int(second) - own.lowerBound)
-      }
+      take(
+        first, second,
+        PairScore(
+          affinity: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1] >> 32)),
+          rotation: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1])),
+          reflected: reflected))
     }
   }
 

@@ -89,7 +89,7 @@ struct SuspectScoring {
   }
 
   /// The scores of some of this rank's pairs, in their order. Collective.
-  private func score(_ pairs: ArraySlice<Int64>) throws -> [PairScore] {
+  func score(_ pairs: ArraySlice<Int64>) throws -> [PairScore] {
     var needed: [Int32] = []
     needed.reserveCapacity(2 * pairs.count)
     for pair in pairs {
