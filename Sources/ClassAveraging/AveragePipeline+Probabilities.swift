@@ -88,7 +88,7 @@ extension AveragePipeline {
     let (images, clean, statistics) = try simulated(of: particle, like: model, calm.observer)
     // Too little signal to say anything.
     if clean.posterior.layout.componentCount == 0 { return ProbabilityFormula() }
-    let rows = DistributedRows(statistics, partition: model.partition, on: comm)
+    let rows = try DistributedRows(statistics, partition: model.partition, on: comm)
     let simulated = SuspectScoring(
       model: try PairModel(clean.posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
       threads: options.model.threads, comm: comm, observer: pipeline.observer)

@@ -47,13 +47,13 @@ public struct AveragePipeline {
     try comm.agree {
       if model.posterior.layout.componentCount == 0 { throw noSignal(model, "") }
     }
-    let rows = DistributedRows(model.statistics, partition: model.partition, on: comm)
+    let rows = try DistributedRows(model.statistics, partition: model.partition, on: comm)
     if restored == nil { try checkpoints?.save(model) }
     try checkpoints?.stop.throwIfAgreed()
     let pairModel = try PairModel(model.posterior, affinity: options.affinity ?? .mahalanobis)
     let compared =
       options.affinity == .euclidean
-      ? DistributedRows(
+      ? try DistributedRows(
         model.posterior.denoised(model.statistics, groups: model.ownGroups(comm)).normalized,
         partition: model.partition, on: comm) : rows
     let scoring = SuspectScoring(

@@ -26,16 +26,16 @@ struct ClassMeans {
     let images = Array(images)
     let k = table.neighboursPerImage
     func entries(_ image: Int) -> Range<Int> { image * k..<image * k + min(members, k) }
-    var needed = images.map { Int32($0) }
-    for image in images { needed += table.indices[entries(image)].filter { $0 >= 0 } }
-    let unique = Set(needed).sorted()
-    let values = try observer.communicating { try rows.fetch(unique) }
-    var place: [Int32: Int] = [:]
-    for (at, image) in unique.enumerated() { place[image] = at }
+    func needed() -> [Int32] {
+      var all = Set(images.map { Int32($0) })
+      for image in images { all.formUnion(table.indices[entries(image)].lazy.filter { $0 >= 0 }) }
+      return all.sorted()
+    }
+    let fetched = try observer.communicating { try rows.fetch(needed()) }
     let width = rows.width
     var means = [Float](repeating: 0, count: images.count * width)
     let failures = FailureBox()
-    values.withUnsafeBufferPointer { values in
+    fetched.withRows { rows in
       means.withUnsafeMutableBufferPointer { means in
         nonisolated(unsafe) let means = means
         parallelFor(images.count, threads: threads, state: { Box(ClassPosterior(posterior)) }) {
@@ -44,7 +44,7 @@ struct ClassMeans {
           state.value.clear()
           func add(_ member: Int32, rotation: Float, reflected: Bool, weight: Double) {
             state.value.add(
-              values.baseAddress! + place[member]! * width, group: Int(groups[Int(member)]),
+              rows[member], group: Int(groups[Int(member)]),
               rotation: rotation, reflected: reflected, weight: weight)
           }
           add(Int32(image), rotation: 0, reflected: false, weight: 1)

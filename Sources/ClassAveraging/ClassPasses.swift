@@ -148,19 +148,21 @@ struct ClassPasses {
     let common = information(weight: 1 + mean)
     let classes = ClassMeans(
       posterior: posterior, rows: rows, groups: groups, threads: threads, observer: observer)
-    var statistics = SteerableCoefficients(layout: posterior.layout, count: own.count)
     let chunk = rows.chunk(neighbours: members)
     let rounds = (rows.partition.range(of: 0).count + chunk - 1) / chunk
-    for round in 0..<rounds {
-      let start = min(own.lowerBound + round * chunk, own.upperBound)
-      let part = start..<min(start + chunk, own.upperBound)
-      var means = try classes.means(of: part, table, members: members) {
-        weights[$0 - firstEntry]
+    let classRows = try DistributedRows(
+      layout: posterior.layout, partition: rows.partition, on: comm
+    ) { target in
+      for round in 0..<rounds {
+        let start = min(own.lowerBound + round * chunk, own.upperBound)
+        let part = start..<min(start + chunk, own.upperBound)
+        var means = try classes.means(of: part, table, members: members) {
+          weights[$0 - firstEntry]
+        }
+        for at in 0..<part.count { restate(&means, row: at, under: common) }
+        (target + (start - own.lowerBound) * rows.width).update(from: means, count: means.count)
       }
-      for at in 0..<part.count { restate(&means, row: at, under: common) }
-      means.withUnsafeBufferPointer { statistics.setRows($0, from: start - own.lowerBound) }
     }
-    let classRows = DistributedRows(statistics, partition: rows.partition, on: comm)
     return (classRows, common, mean)
   }
 
@@ -193,7 +195,7 @@ struct ClassPasses {
       }
     }
     let images = Set(pairs.flatMap { [$0.0, $0.1] }).sorted()
-    let values = try observer.communicating { try classes.fetch(images) }
+    let fetched = try observer.communicating { try classes.fetch(images) }
     var place: [Int32: Int] = [:]
     for (at, image) in images.enumerated() { place[image] = at }
     // The ranks share the correlations, not the pairs: sums in one order whatever their number.
@@ -205,15 +207,13 @@ struct ClassPasses {
       let scorer = PairScorer(model: model)
       var weighted = [Float](repeating: 0, count: rows.width)
       var sum = 0.0
-      values.withUnsafeBufferPointer { values in
-        let selfTerms = images.indices.map {
-          model.selfTerms(of: values.baseAddress! + $0 * rows.width, group: 0)[0]
-        }
+      fetched.withRows { rows in
+        let selfTerms = images.map { model.selfTerms(of: rows[$0], group: 0)[0] }
         for (first, second) in pairs {
           let (i, j) = (place[first]!, place[second]!)
-          model.weighted(values.baseAddress! + i * rows.width, groups: 0, 0, into: &weighted)
+          model.weighted(rows[first], groups: 0, 0, into: &weighted)
           scorer.add(
-            weighted: weighted, second: values.baseAddress! + j * rows.width,
+            weighted: weighted, second: rows[second],
             offset: model.constants[0] + selfTerms[i] + selfTerms[j])
           if scorer.isFull { scorer.flush { _, score in sum += Double(score.affinity) } }
         }

@@ -21,13 +21,14 @@ public struct DenoisePipeline {
     observer.stageBegan("denoising", items: model.partition.total)
     let means = model.posterior.posteriorMeans(
       of: model.statistics, groups: model.ownGroups(comm))
-    let rows = DistributedRows(means, partition: model.partition, on: comm)
+    let rows = try DistributedRows(means, partition: model.partition, on: comm)
     let stream = ImageStream(
       count: model.partition.total, together: ImageSynthesis.together, block: ClassAverages.block,
       comm: comm, observer: observer)
     try stream.run(into: sink) { images in
-      let values = try observer.communicating { try rows.fetch(images.map { Int32($0) }) }
-      return synthesis.images(of: values, count: images.count)
+      let images = images.map { Int32($0) }
+      let fetched = try observer.communicating { try rows.fetch(images) }
+      return synthesis.images(of: fetched.values(of: images), count: images.count)
     }
     observer.stageEnded()
   }

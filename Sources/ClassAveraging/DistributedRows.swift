@@ -1,16 +1,21 @@
 import MPI
 
-/// The coefficients of all images, shared among the ranks in contiguous slices, as other ranks fetch them: a
-/// row of numbers for each image, component by component, real and imaginary part side by side.
+/// The coefficients of all images, shared among the ranks in contiguous slices: a row of numbers for each image,
+/// component by component, real and imaginary part side by side.
+///
+/// The rows of a node's ranks lie in memory that all of them see, one copy a node; those of other nodes are fetched.
 public struct DistributedRows {
   /// Which rank owns which images.
   public let partition: Partition
-  /// Those of this rank's slice.
-  let local: SteerableCoefficients
+  let layout: AngularLayout
+  private let node: NodeRows
   let comm: Communicator
 
   /// Floats in a row.
-  public var width: Int { local.layout.componentCount * 2 }
+  public var width: Int { layout.componentCount * 2 }
+
+  /// Whether the rows of all of the node's ranks can be read here.
+  var isSharedByNode: Bool { node.isShared }
 
   /// How many images a rank works on between two exchanges where each needs so many neighbours' rows: at least 1024,
   /// which bounds the memory, or all where the rows of those may be all rows there are.
@@ -19,47 +24,147 @@ public struct DistributedRows {
     return least * (1 + neighbours) < partition.total ? least : max(1, partition.range(of: 0).count)
   }
 
-  /// The coefficients are shared with the caller, not copied.
+  /// Collective. The coefficients are copied.
+  /// - Parameter coefficients: of this rank's slice.
+  /// - Throws: `MPIError`.
   public init(
     _ coefficients: SteerableCoefficients, partition: Partition, on comm: Communicator
-  ) {
+  ) throws {
     precondition(coefficients.count == partition.range(of: comm.rank).count)
-    self.partition = partition
-    self.comm = comm
-    local = coefficients
+    let width = coefficients.layout.componentCount * 2
+    try self.init(layout: coefficients.layout, partition: partition, on: comm) { rows in
+      for image in 0..<coefficients.count { coefficients.copyRow(image, to: rows + image * width) }
+    }
   }
 
-  /// The rows of `images` (global indices, ascending), in that order: one bulk exchange in which every
-  /// rank says what it needs of others and sends what they need. Collective.
-  public func fetch(_ images: [Int32]) throws -> [Float] {
-    let own = partition.range(of: comm.rank)
-    let start = images.firstIndex { $0 >= own.lowerBound } ?? images.count
-    let end = images[start...].firstIndex { $0 >= own.upperBound } ?? images.count
-    let remote = Array(images[..<start] + images[end...])
+  /// Collective.
+  /// - Parameters:
+  ///   - sharesNode: whether the ranks of a node see each other's rows where it has room for that.
+  ///   - fill: writes the rows of this rank's slice, one after the other.
+  /// - Throws: `MPIError`, and what `fill` throws.
+  init(
+    layout: AngularLayout, partition: Partition, on comm: Communicator, sharesNode: Bool = true,
+    fill: (UnsafeMutablePointer<Float>) throws -> Void
+  ) throws {
+    self.partition = partition
+    self.layout = layout
+    self.comm = comm
+    node = try NodeRows(
+      width: layout.componentCount * 2, partition, on: comm, isShared: sharesNode, fill: fill)
+  }
+
+  /// Makes the rows of some images readable here, beside those that are so anyway. Collective: one bulk exchange, in
+  /// which every rank says what it needs of other nodes; none where all ranks share one.
+  /// - Parameter images: global indices, ascending; not asked for where all rows can be read.
+  func fetch(_ images: @autoclosure () throws -> [Int32]) throws -> FetchedRows {
+    if node.isComplete { return FetchedRows(node: node, places: node.places, received: []) }
+    let images = try images().filter { node.places[Int($0)] < 0 }
     var counts = [Int](repeating: 0, count: comm.size)
-    for image in remote { counts[partition.owner(of: Int(image))] += 1 }
-    let asked = try comm.alltoallRagged(remote, counts: counts)
-    let reply = rows(asked.values[...])
+    for image in images { counts[partition.owner(of: Int(image))] += 1 }
+    let asked = try comm.alltoallRagged(images, counts: counts)
+    let reply = FetchedRows(node: node, places: node.places, received: []).values(of: asked.values)
     // Ascending indices come back in rank order, that is ascending.
     let received = try comm.alltoallRagged(reply, counts: asked.counts.map { $0 * width }).values
-    if start == end { return received }
-    if remote.isEmpty { return rows(images[...]) }
-    var result: [Float] = []
-    result.reserveCapacity(images.count * width)
-    result += received[..<(start * width)]
-    result += rows(images[start..<end])
-    result += received[(start * width)...]
-    return result
+    var places = node.places
+    for (at, image) in images.enumerated() { places[Int(image)] = Int32(-2 - at) }
+    return FetchedRows(node: node, places: places, received: received)
   }
 
-  /// Rows of this rank's slice.
-  private func rows(_ images: ArraySlice<Int32>) -> [Float] {
-    let first = partition.range(of: comm.rank).lowerBound
-    return Array(unsafeUninitializedCapacity: images.count * width) { target, count in
-      for image in images {
-        local.copyRow(Int(image) - first, to: target.baseAddress! + count)
-        count += width
+  /// The rows that can be read without asking other ranks, those of this rank's slice among them.
+  var readable: FetchedRows { FetchedRows(node: node, places: node.places, received: []) }
+}
+
+/// Rows of images that can be read here.
+struct FetchedRows {
+  fileprivate let node: NodeRows
+  /// Where each image's row is: a row of the node's, or -2 less its number among those received; -1 where it is not.
+  fileprivate let places: [Int32]
+  fileprivate let received: [Float]
+
+  /// Floats in a row.
+  var width: Int { node.width }
+
+  /// The rows as long as `body` runs.
+  func withRows<Result>(_ body: (Rows) throws -> Result) rethrows -> Result {
+    try withExtendedLifetime(node) {
+      try places.withUnsafeBufferPointer { places in
+        try received.withUnsafeBufferPointer { received in
+          try body(
+            Rows(
+              node: UnsafePointer(node.rows), received: received, places: places, width: node.width)
+          )
+        }
       }
     }
   }
+
+  struct Rows {
+    fileprivate let node: UnsafePointer<Float>
+    fileprivate let received: UnsafeBufferPointer<Float>
+    fileprivate let places: UnsafeBufferPointer<Int32>
+    let width: Int
+
+    /// The row of an image that was asked for: component by component, (re, im).
+    subscript(image: Int32) -> UnsafePointer<Float> {
+      let place = Int(places[Int(image)])
+      if place >= 0 { return node + place * width }
+      precondition(place < -1, "the row of image \(image) was not asked for")
+      return received.baseAddress! + (-2 - place) * width
+    }
+  }
+
+  /// The rows of some images, one after the other.
+  func values(of images: [Int32]) -> [Float] {
+    withRows { rows in
+      Array(unsafeUninitializedCapacity: images.count * rows.width) { target, count in
+        for image in images {
+          (target.baseAddress! + count).update(from: rows[image], count: rows.width)
+          count += rows.width
+        }
+      }
+    }
+  }
+}
+
+/// The rows of the images of a node's ranks, or of one rank where they share none.
+private final class NodeRows {
+  let width: Int
+  let rows: UnsafeMutablePointer<Float>
+  /// Whether other ranks' rows are among them.
+  let isShared: Bool
+  /// Whether all images' are.
+  let isComplete: Bool
+  /// Which row is that of an image; -1 where there is none.
+  let places: [Int32]
+  private let memory: NodeMemory<Float>?
+
+  /// Collective.
+  init(
+    width: Int, _ partition: Partition, on comm: Communicator, isShared: Bool,
+    fill: (UnsafeMutablePointer<Float>) throws -> Void
+  ) throws {
+    self.width = width
+    let node = try comm.splitByNode()
+    var ranks = try node.allgather([comm.rank])
+    let count = ranks.reduce(0) { $0 + partition.range(of: $1).count }
+    memory =
+      isShared && node.size > 1
+      ? try .allocate(ifRoomFor: count * width, node: node) : nil
+    if memory == nil { ranks = [comm.rank] }
+    self.isShared = memory != nil
+    isComplete = ranks.count == comm.size
+    let own = partition.range(of: comm.rank)
+    rows = memory?.elements.baseAddress! ?? .allocate(capacity: max(1, own.count * width))
+    var places = [Int32](repeating: -1, count: partition.total)
+    var next: Int32 = 0
+    for image in ranks.flatMap({ partition.range(of: $0) }) {
+      places[image] = next
+      next += 1
+    }
+    self.places = places
+    try fill(rows + (own.isEmpty ? 0 : Int(places[own.lowerBound]) * width))
+    try memory?.fence()
+  }
+
+  deinit { if memory == nil { rows.deallocate() } }
 }

@@ -29,10 +29,16 @@ struct LandmarkClasses {
   ) throws -> (rows: DistributedRows, groups: [Int32]) {
     let partition = Partition(of: images.count, among: comm.size)
     let own = partition.range(of: comm.rank)
-    let statistics = SteerableCoefficients(
-      layout: rows.local.layout, rows: try rows.fetch(Array(images[own])))
+    let wanted = Array(images[own])
+    let fetched = try rows.fetch(wanted)
     return (
-      DistributedRows(statistics, partition: partition, on: comm), images.map { groups[Int($0)] }
+      try DistributedRows(layout: rows.layout, partition: partition, on: comm) { target in
+        fetched.withRows { rows in
+          for (at, image) in wanted.enumerated() {
+            (target + at * rows.width).update(from: rows[image], count: rows.width)
+          }
+        }
+      }, images.map { groups[Int($0)] }
     )
   }
 
@@ -50,8 +56,9 @@ struct LandmarkClasses {
   init(of images: [Int32], _ passes: ClassPasses, table: NeighbourTable) throws {
     let classes = try passes.classStatistics(table)
     let likely = try passes.likelyCorrelation(classes.rows, classes.information, table)
+    let all = images.indices.map { Int32($0) }
     self.init(
-      images: images, statistics: try classes.rows.fetch(images.indices.map { Int32($0) }),
+      images: images, statistics: try classes.rows.fetch(all).values(of: all),
       information: classes.information, correlation: min(likely, ClassPasses.largestCorrelation))
   }
 

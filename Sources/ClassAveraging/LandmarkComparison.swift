@@ -45,40 +45,51 @@ struct LandmarkComparison {
     var compared = own.count - order.count
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
     observer.stageAdvanced(to: done + compared * classes.images.count)
+    let readable = rows.readable
     /// Compares blocks of images, at once; whether to go on.
-    func compare(_ blocks: [PairBlock]) throws -> Bool {
+    func compare(_ parts: some Collection<ArraySlice<Int>>) throws -> Bool {
+      let blocks = parts.map {
+        PairBlock(PairBlock.laneGroups(of: $0, groups: groups), of: readable, groups: groups)
+      }
       for (block, lists) in zip(blocks, lists(of: blocks, landmarks, model, pool)) {
         compared += enter(lists, of: block, into: &result)
       }
       observer.stageAdvanced(to: done + compared * classes.images.count)
       return try result.goesOn()
     }
-    let node = try observer.communicating { try comm.splitByNode() }
-    let shared = node.size == 1 ? 0 : Int(Double(order.count) * Self.sharedPart)
-    let blocks = try observer.communicating {
-      try NodeBlocks(
-        batches(order.suffix(shared), of: min(chunk, PairTile.rowsPerTile))
-          .map { block(of: $0, from: own.lowerBound) }, width: rows.width, node: node)
+    let shared = rows.isSharedByNode ? Int(Double(order.count) * Self.sharedPart) : 0
+    let (queue, nodes) = try observer.communicating {
+      try nodeWork(batches(order.suffix(shared), of: min(chunk, PairTile.rowsPerTile)))
     }
     var left = batches(order.dropLast(shared), of: chunk)[...]
     var isGoingOn = true
     while isGoingOn && !left.isEmpty {
-      isGoingOn = try compare(
-        left.prefix(pool.count).map { block(of: $0, from: own.lowerBound) })
+      isGoingOn = try compare(left.prefix(pool.count))
       left = left.dropFirst(pool.count)
     }
-    while isGoingOn {
-      let next = (0..<pool.count).compactMap { _ in blocks.next() }
-      if next.isEmpty { break }
-      isGoingOn = try compare(next)
+    while isGoingOn, case let next = queue.next(pool.count), !next.isEmpty {
+      isGoingOn = try compare(next.map { nodes[$0] })
     }
     try observer.communicating {
       try result.handOver()
-      try blocks.free()
       try result.stopIfAgreed()
     }
     if isKept, parts != nil { try comm.agree { try result.save() } }
     return result.lists
+  }
+
+  /// Some images of each of the node's ranks, and what shares them out among these. Collective.
+  private func nodeWork(_ own: [ArraySlice<Int>]) throws -> (NodeQueue, [ArraySlice<Int>]) {
+    let node = try comm.splitByNode()
+    let queue = try NodeQueue(rounds: 1, on: node)
+    let images = try node.allgatherRagged(own.flatMap { $0.map { Int32($0) } }).map { Int($0) }
+    var next = 0
+    let all = try node.allgatherRagged(own.map(\.count)).map { count in
+      defer { next += count }
+      return images[next..<next + count]
+    }
+    queue.begin(all.count)
+    return (queue, all)
   }
 
   private func batches(_ images: ArraySlice<Int>, of size: Int) -> [ArraySlice<Int>] {
@@ -135,29 +146,12 @@ struct LandmarkComparison {
     let block = PairBlock(width: width, laneGroupCount: (count + 15) / 16)
     for at in 0..<block.laneGroupCount {
       block.fill(at, group: Int32(posterior.groupCount)) { target in
-        for landmark in 16 * at..<min(16 * (at + 1), count) {
-          for i in 0..<width {
-            target[i][landmark % 16] = classes.statistics[landmark * width + i]
+        classes.statistics.withUnsafeBufferPointer { statistics in
+          for landmark in 16 * at..<min(16 * (at + 1), count) {
+            target.setLane(
+              landmark % 16, to: statistics.baseAddress! + landmark * width, count: width)
+            target[width + 1][landmark % 16] = Float(bitPattern: UInt32(landmark))
           }
-          target[width + 1][landmark % 16] = Float(bitPattern: UInt32(landmark))
-        }
-      }
-    }
-    return block
-  }
-
-  /// Some of this rank's images, sorted by defocus group; `first` is the first of all its images.
-  private func block(of images: ArraySlice<Int>, from first: Int) -> PairBlock {
-    let laneGroups = PairBlock.laneGroups(of: images, groups: groups)
-    let width = rows.width
-    let block = PairBlock(width: width, laneGroupCount: laneGroups.count)
-    for (at, part) in laneGroups.enumerated() {
-      block.fill(at, group: groups[part.first!]) { target in
-        for (lane, image) in part.enumerated() {
-          let (group, source) = (image - first).quotientAndRemainder(
-            dividingBy: SteerableCoefficients.groupSize)
-          for i in 0..<width { target[i][lane] = rows.local.lanes[group * width + i][source] }
-          target[width + 1][lane] = Float(bitPattern: UInt32(image))
         }
       }
     }

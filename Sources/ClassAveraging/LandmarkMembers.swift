@@ -50,12 +50,12 @@ struct LandmarkWork {
     let common = passes.information(weight: weight)
     let means = try map(members.lists.map { $0.map(\.image) }) {
       Box(ClassPosterior(posterior))
-    } body: { state, landmarks, row in
+    } body: { state, landmarks, rows in
       try landmarks.map { at in
         state.value.clear()
         for member in members.lists[at] {
           state.value.add(
-            row(member.image), group: Int(groups[Int(member.image)]), rotation: member.rotation,
+            rows[member.image], group: Int(groups[Int(member.image)]), rotation: member.rotation,
             reflected: member.isReflected, weight: member.weight)
         }
         var mean = try state.value.mean()
@@ -84,12 +84,12 @@ struct LandmarkWork {
     return try classes.statistics.withUnsafeBufferPointer { statistics in
       try map(images, together: Self.together) {
         LandmarkAlignment(model)
-      } body: { alignment, block, row in
+      } body: { alignment, block, rows in
         let members = block.map { at in
           Dictionary(before?.lists[at].map { ($0.image, $0) } ?? []) { first, _ in first }
         }
         return alignment.scores(
-          of: images[block], groups: groups, row: row,
+          of: images[block], groups: groups, rows: rows,
           with: statistics.baseAddress! + (landmarks.lowerBound + block.lowerBound) * width,
           width: width, without: members)
       }
@@ -99,10 +99,10 @@ struct LandmarkWork {
   /// What `body` makes of each landmark's images, in parallel, some landmarks at a time. Collective.
   /// - Parameters:
   ///   - together: landmarks that `body` has at once, at most.
-  ///   - body: is given a state, the landmarks' places in `images`, and what finds an image's row.
+  ///   - body: is given a state, the landmarks' places in `images`, and the images' rows.
   private func map<State, Result>(
     _ images: [[Int32]], together: Int = 1, state: () -> State,
-    body: (State, Range<Int>, (Int32) -> UnsafePointer<Float>) throws -> [Result]
+    body: (State, Range<Int>, FetchedRows.Rows) throws -> [Result]
   ) throws -> [Result] {
     var results: [Result] = []
     results.reserveCapacity(images.count)
@@ -117,24 +117,20 @@ struct LandmarkWork {
       ? max(1, most) : max(1, ClassSize.membersAtATime / max(1, longest))
     for start in stride(from: 0, to: most, by: chunk) {
       let part = min(start, images.count)..<min(start + chunk, images.count)
-      let needed = Set(images[part].joined()).sorted()
-      let values = try passes.observer.communicating { try rows.fetch(needed) }
-      var place: [Int32: Int] = [:]
-      for (at, image) in needed.enumerated() { place[image] = at * rows.width }
+      let fetched = try passes.observer.communicating {
+        try rows.fetch(Set(images[part].joined()).sorted())
+      }
       let blocks = Partition.blocks(of: part.count, size: together).map {
         part.lowerBound + $0.lowerBound..<part.lowerBound + $0.upperBound
       }
       var found = [[Result]](repeating: [], count: blocks.count)
       let failures = FailureBox()
-      values.withUnsafeBufferPointer { values in
+      fetched.withRows { rows in
         found.withUnsafeMutableBufferPointer { found in
           nonisolated(unsafe) let (found, body) = (found, body)
-          let place = place
           parallelFor(blocks.count, threads: passes.threads, state: state) { state, at in
             do {
-              found[at] = try body(state, blocks[at]) {
-                values.baseAddress! + place[$0]!
-              }
+              found[at] = try body(state, blocks[at], rows)
             } catch { failures.record(error) }
           }
         }
@@ -166,12 +162,12 @@ private final class LandmarkAlignment {
   /// - Parameters:
   ///   - images: of each landmark.
   ///   - groups: the defocus groups of all images.
-  ///   - row: where an image's statistic is.
+  ///   - rows: the images' statistics.
   ///   - statistics: those of the classes, `width` numbers each, one after the other.
   ///   - members: those that are in each class.
   /// - Returns: in the order of the images.
   func scores(
-    of images: ArraySlice<[Int32]>, groups: [Int32], row: (Int32) -> UnsafePointer<Float>,
+    of images: ArraySlice<[Int32]>, groups: [Int32], rows: FetchedRows.Rows,
     with statistics: UnsafePointer<Float>, width: Int,
     without members: [[Int32: LandmarkMembers.Member]]
   ) -> [[PairScore]] {
@@ -189,7 +185,7 @@ private final class LandmarkAlignment {
       let batch = items[start..<min(start + 16, items.count)].prefix { $0.group == group }
       scorer.fill(batch.count) { first, second in
         for (lane, item) in batch.enumerated() {
-          let b = row(item.image)
+          let b = rows[item.image]
           second.setLane(lane, to: b, count: 2 * model.layout.componentCount)
           put(
             statistics + item.landmark * width, without: members[item.landmark][item.image], b,

@@ -89,7 +89,7 @@ struct NeighbourFeatureExtraction {
       energyRatio: total[0] / max(total[1], total[0] * 1e-3, .leastNormalMagnitude),
       weight: total[2] / (Double(groups.count * k) * NeighbourWeights.sureness))
 
-    let meanRows = DistributedRows(
+    let meanRows = try DistributedRows(
       SteerableCoefficients(layout: posterior.layout, rows: means), partition: rows.partition,
       on: comm)
     var pairs = [NeighbourFeatures.Pair?](repeating: nil, count: own.count * best)
@@ -100,12 +100,12 @@ struct NeighbourFeatureExtraction {
         needed += table.indices[image * k..<image * k + best].filter { $0 >= 0 }
       }
       let unique = Set(needed).sorted()
-      let values = try observer.communicating { try meanRows.fetch(unique) }
+      let fetched = try observer.communicating { try meanRows.fetch(unique) }
       var place: [Int32: Int] = [:]
       for (at, image) in unique.enumerated() { place[image] = at }
       let variances = unique.map { uncertainty.variance(weight: classWeight(Int($0))) }
-      values.withUnsafeBufferPointer { values in
-        let energies = unique.indices.map { energy.total(values.baseAddress! + $0 * rows.width) }
+      fetched.withRows { rows in
+        let energies = unique.map { energy.total(rows[$0]) }
         pairs.withUnsafeMutableBufferPointer { pairs in
           nonisolated(unsafe) let pairs = pairs
           parallelFor(part.count, threads: passes.threads, state: { 0 }) { _, at in
@@ -115,7 +115,7 @@ struct NeighbourFeatureExtraction {
               let entry = image * k + neighbour
               guard let j = place[table.indices[entry]] else { continue }
               let product = energy.product(
-                values.baseAddress! + i * rows.width, values.baseAddress! + j * rows.width,
+                rows[Int32(image)], rows[table.indices[entry]],
                 rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
               let norm =
                 ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()

@@ -124,20 +124,33 @@ final class PairBlock {
     for start in Swift.stride(from: 0, to: longest, by: part) {
       let range = min(start, own.count)..<min(start + part, own.count)
       let images = own[range].joined().sorted().map { Int32($0) }
-      let values = try rows.fetch(images)
-      var place: [Int: Int] = [:]
-      for (at, image) in images.enumerated() { place[Int(image)] = at * rows.width }
-      for at in range {
-        block.fill(at, group: groups[own[at].first!]) { target in
-          for (lane, image) in own[at].enumerated() {
-            let source = place[image]!
-            for i in 0..<rows.width { target[i][lane] = values[source + i] }
-            target[rows.width + 1][lane] = Float(bitPattern: UInt32(image))
-          }
-        }
+      try rows.fetch(images).withRows { rows in
+        for at in range { block.fill(at, with: own[at], group: groups[own[at].first!], of: rows) }
       }
     }
     return block
+  }
+
+  /// Some images, of which all rows are at hand, by lane groups.
+  convenience init(_ laneGroups: [ArraySlice<Int>], of rows: FetchedRows, groups: [Int32]) {
+    self.init(width: rows.width, laneGroupCount: laneGroups.count)
+    rows.withRows { rows in
+      for (at, images) in laneGroups.enumerated() {
+        fill(at, with: images, group: groups[images.first!], of: rows)
+      }
+    }
+  }
+
+  /// Fills a lane group with images.
+  private func fill(
+    _ at: Int, with images: ArraySlice<Int>, group: Int32, of rows: FetchedRows.Rows
+  ) {
+    fill(at, group: group) { target in
+      for (lane, image) in images.enumerated() {
+        target.setLane(lane, to: rows[Int32(image)], count: width)
+        target[width + 1][lane] = Float(bitPattern: UInt32(image))
+      }
+    }
   }
 
   /// Fills a lane group whose rows are all without image: `body` is given its `width` vectors of coefficients

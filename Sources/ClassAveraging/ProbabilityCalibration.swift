@@ -27,7 +27,7 @@ struct ProbabilityCalibration {
     let partition = passes.rows.partition
     let own = partition.range(of: passes.comm.rank)
     let correlation = CleanCorrelation(basis, unseen: unseen)
-    let rows = DistributedRows(clean, partition: partition, on: passes.comm)
+    let rows = try DistributedRows(clean, partition: partition, on: passes.comm)
     let k = table.neighboursPerImage
     let best = min(neighbours, k)
     let count = min(max(1, Self.sample / best), partition.total)
@@ -40,20 +40,18 @@ struct ProbabilityCalibration {
     }
     /// Where the clean image of a position in the table is.
     func made(_ position: Int32) -> Int32 { passes.order?.images[Int(position)] ?? position }
-    let needed = Set((images.map { Int32($0) } + entries.map { table.indices[$0] }).map(made))
-      .sorted()
-    let values = try passes.observer.communicating { try rows.fetch(needed) }
-    var place: [Int32: Int] = [:]
-    for (at, image) in needed.enumerated() { place[image] = at * rows.width }
+    let fetched = try passes.observer.communicating {
+      try rows.fetch(
+        Set((images.map { Int32($0) } + entries.map { table.indices[$0] }).map(made)).sorted())
+    }
     var isTrue = [UInt8](repeating: 0, count: entries.count)
-    values.withUnsafeBufferPointer { values in
+    fetched.withRows { rows in
       isTrue.withUnsafeMutableBufferPointer { isTrue in
         nonisolated(unsafe) let isTrue = isTrue
         parallelFor(entries.count, threads: passes.threads, state: { 0 }) { _, at in
           let entry = entries[at]
           let likeness = correlation.best(
-            values.baseAddress! + place[made(Int32(entry / k))]!,
-            values.baseAddress! + place[made(table.indices[entry])]!,
+            rows[made(Int32(entry / k))], rows[made(table.indices[entry])],
             reflected: table.reflected[entry] == 1)
           isTrue[at] = likeness > Self.trueCorrelation ? 1 : 0
         }

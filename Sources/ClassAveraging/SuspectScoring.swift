@@ -52,27 +52,24 @@ struct SuspectScoring {
     let longest = rows.partition.range(of: 0).count
     for start in stride(from: 0, to: longest, by: chunk) {
       let images = min(start, found.count)..<min(start + chunk, found.count)
-      var needed = Set(images.map { Int32(own.lowerBound + $0) })
-      for image in images {
-        for entry in 0..<k { needed.insert(found.suspects[image * found.suspectCount + entry]) }
+      func needed() -> [Int32] {
+        var all = Set(images.map { Int32(own.lowerBound + $0) })
+        for image in images {
+          for entry in 0..<k { all.insert(found.suspects[image * found.suspectCount + entry]) }
+        }
+        return all.sorted()
       }
-      let sorted = needed.sorted()
-      let values = try observer.communicating { try rows.fetch(sorted) }
-      var place: [Int32: Int] = [:]
-      for (at, image) in sorted.enumerated() { place[image] = at }
+      let fetched = try observer.communicating { try rows.fetch(needed()) }
       let scorer = PairScorer(model: model)
       var weighted = [Float](repeating: 0, count: rows.width)
-      values.withUnsafeBufferPointer { values in
+      fetched.withRows { rows in
         for image in images {
           let first = Int32(own.lowerBound + image)
           for entry in 0..<k {
             let second = found.suspects[image * found.suspectCount + entry]
             let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
-            model.weighted(
-              values.baseAddress! + place[first]! * rows.width, groups: g, h, into: &weighted)
-            scorer.add(
-              weighted: weighted, second: values.baseAddress! + place[second]! * rows.width,
-              offset: 0)
+            model.weighted(rows[first], groups: g, h, into: &weighted)
+            scorer.add(weighted: weighted, second: rows[second], offset: 0)
             let isReflected = found.reflected[image * found.suspectCount + entry] == 1
             scorer.flush(onlyReflected: isReflected) { _, score in
               table.indices[image * k + entry] = second
@@ -100,13 +97,15 @@ struct SuspectScoring {
     needed.sort()
     var images: [Int32] = []
     for image in needed where images.last != image { images.append(image) }
-    let values = try observer.communicating { try rows.fetch(images) }
-    return scoreBatch(Array(pairs), images: images, values: values)
+    let fetched = try observer.communicating { try rows.fetch(images) }
+    return fetched.withRows { scores(of: pairs, images: images, $0) }
   }
 
-  /// Scores pairs among fetched images, in runs of one first image.
-  func scoreBatch(_ pairs: [Int64], images: [Int32], values: [Float]) -> [PairScore] {
-    // Where each image's row lies.
+  /// The scores of pairs among some images, in runs of one first image.
+  private func scores(of pairs: ArraySlice<Int64>, images: [Int32], _ rows: FetchedRows.Rows)
+    -> [PairScore]
+  {
+    // Where each image's self terms lie.
     var place = [Int32](repeating: -1, count: groups.count)
     for (at, image) in images.enumerated() { place[Int(image)] = Int32(at) }
     let groupCount = model.groupCount
@@ -117,59 +116,55 @@ struct SuspectScoring {
       selfTerms[Int(place[Int(first)]) * groupCount + Int(groups[Int(second)])] = 0
       selfTerms[Int(place[Int(second)]) * groupCount + Int(groups[Int(first)])] = 0
     }
-    values.withUnsafeBufferPointer { values in
-      selfTerms.withUnsafeMutableBufferPointer { terms in
-        nonisolated(unsafe) let terms = terms
-        parallelFor(images.count, threads: threads, state: { 0 }) { _, at in
-          for h in 0..<groupCount where !terms[at * groupCount + h].isNaN {
-            terms[at * groupCount + h] = model.selfTerm(
-              of: values.baseAddress! + at * rows.width, groups: Int(groups[Int(images[at])]), h)
-          }
+    selfTerms.withUnsafeMutableBufferPointer { terms in
+      nonisolated(unsafe) let terms = terms
+      parallelFor(images.count, threads: threads, state: { 0 }) { _, at in
+        for h in 0..<groupCount where !terms[at * groupCount + h].isNaN {
+          terms[at * groupCount + h] = model.selfTerm(
+            of: rows[images[at]], groups: Int(groups[Int(images[at])]), h)
         }
       }
     }
     let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
     var scores = [PairScore](repeating: none, count: pairs.count)
     let chunk = 4096
-    values.withUnsafeBufferPointer { values in
-      scores.withUnsafeMutableBufferPointer { scores in
-        nonisolated(unsafe) let scores = scores
-        parallelFor(
-          (pairs.count + chunk - 1) / chunk, threads: threads,
-          state: {
-            (PairScorer(model: model), Box([Float](repeating: 0, count: rows.width * groupCount)))
-          }
-        ) { state, part in
-          let scorer = state.0
-          var current: Int32 = -1
-          var known = [Bool](repeating: false, count: groupCount)
-          var start = part * chunk
-          for at in start..<min(start + chunk, pairs.count) {
-            let (first, second) = PairSharing.unpack(pairs[at])
-            let (i, j) = (Int(place[Int(first)]), Int(place[Int(second)]))
-            let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
-            if first != current {
-              current = first
-              for other in 0..<groupCount { known[other] = false }
-            }
-            state.1.value.withUnsafeMutableBufferPointer { weighted in
-              let w = weighted.baseAddress! + h * rows.width
-              if !known[h] {
-                model.weighted(values.baseAddress! + i * rows.width, groups: g, h, into: w)
-                known[h] = true
-              }
-              scorer.add(
-                weighted: w, second: values.baseAddress! + j * rows.width,
-                offset: model.constants[g * groupCount + h] + selfTerms[i * groupCount + h]
-                  + selfTerms[j * groupCount + g])
-            }
-            if scorer.isFull {
-              scorer.flush { lane, score in scores[start + lane] = score }
-              start = at + 1
-            }
-          }
-          scorer.flush { lane, score in scores[start + lane] = score }
+    scores.withUnsafeMutableBufferPointer { scores in
+      nonisolated(unsafe) let scores = scores
+      parallelFor(
+        (pairs.count + chunk - 1) / chunk, threads: threads,
+        state: {
+          (PairScorer(model: model), Box([Float](repeating: 0, count: rows.width * groupCount)))
         }
+      ) { state, part in
+        let scorer = state.0
+        var current: Int32 = -1
+        var known = [Bool](repeating: false, count: groupCount)
+        var start = part * chunk
+        for at in start..<min(start + chunk, pairs.count) {
+          let (first, second) = PairSharing.unpack(pairs[pairs.startIndex + at])
+          let (i, j) = (Int(place[Int(first)]), Int(place[Int(second)]))
+          let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
+          if first != current {
+            current = first
+            for other in 0..<groupCount { known[other] = false }
+          }
+          state.1.value.withUnsafeMutableBufferPointer { weighted in
+            let w = weighted.baseAddress! + h * rows.width
+            if !known[h] {
+              model.weighted(rows[first], groups: g, h, into: w)
+              known[h] = true
+            }
+            scorer.add(
+              weighted: w, second: rows[second],
+              offset: model.constants[g * groupCount + h] + selfTerms[i * groupCount + h]
+                + selfTerms[j * groupCount + g])
+          }
+          if scorer.isFull {
+            scorer.flush { lane, score in scores[start + lane] = score }
+            start = at + 1
+          }
+        }
+        scorer.flush { lane, score in scores[start + lane] = score }
       }
     }
     return scores

@@ -121,20 +121,24 @@ struct ViewOrder: Sendable {
   /// Landmarks of an image that decide about its position.
   private static let deciding = 5
   /// Rows that a rank owns at a time while they move: bounds the memory.
-  private static let chunk = 4096
+  fileprivate static let chunk = 4096
 }
 
 extension DistributedRows {
   /// The rows at their positions in an order. Collective.
   func moved(to order: ViewOrder) throws -> DistributedRows {
-    let first = partition.range(of: comm.rank).lowerBound
-    var result = SteerableCoefficients(layout: local.layout, count: local.count)
-    try order.move(width: width, partition, on: comm) { image, rows in
-      local.appendRow(image - first, to: &rows)
-    } take: { position, row in
-      row.withUnsafeBufferPointer { result.setRows($0, from: position - first) }
+    let own = partition.range(of: comm.rank)
+    return try DistributedRows(layout: layout, partition: partition, on: comm) { target in
+      for start in stride(from: 0, to: partition.range(of: 0).count, by: ViewOrder.chunk) {
+        let part = own.dropFirst(start).prefix(ViewOrder.chunk)
+        try fetch(order.images[part].sorted()).withRows { rows in
+          for position in part {
+            (target + (position - own.lowerBound) * width).update(
+              from: rows[order.images[position]], count: width)
+          }
+        }
+      }
     }
-    return DistributedRows(result, partition: partition, on: comm)
   }
 }
 

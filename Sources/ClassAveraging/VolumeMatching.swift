@@ -47,12 +47,6 @@ struct VolumeMatching {
     let queue = try observer.communicating {
       try NodeQueue(rounds: 2 * MatchingSize.rounds, on: comm)
     }
-    let volume = try self.volume(like: images, queue)
-    try observer.communicating { try queue.free() }
-    return volume
-  }
-
-  private func volume(like images: [Float], _ queue: NodeQueue) throws -> SimulatedVolume? {
     let energies = correlation.degrees.enumerated().map { Double(2 * $0 + 1) * $1.trace }
     var volume: SimulatedVolume?
     var round = 0

@@ -14,6 +14,10 @@ public struct Communicator {
   public let size: Int
   /// What this rank has sent through this communicator, those split from it and the one it was split from.
   public let traffic: Traffic
+  /// What `splitByNode` has made.
+  private let node = Node()
+
+  private final class Node { var ranks: Communicator? }
 
   init(_ raw: MPI_Comm, traffic: Traffic = Traffic()) throws(MPIError) {
     var rank: Int32 = 0
@@ -37,14 +41,18 @@ public struct Communicator {
       "MPI_Barrier", bytes: 0)
   }
 
-  /// The ranks of this group that share this node's memory (`MPI_Comm_split_type`).
+  /// The ranks of this group that share this node's memory (`MPI_Comm_split_type`). Collective at the first call,
+  /// which all ranks make together.
   public func splitByNode() throws(MPIError) -> Communicator {
+    if let ranks = self.node.ranks { return ranks }
     var node: MPI_Comm? = kindred_comm_null()
     try check(
       MPI_Comm_split_type(
         raw, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), kindred_info_null(), &node),
       "MPI_Comm_split_type")
-    return try Communicator(node!, traffic: traffic)
+    let ranks = try Communicator(node!, traffic: traffic)
+    self.node.ranks = ranks
+    return ranks
   }
 
   /// The ranks that give the same `colour`, ordered by `key`.

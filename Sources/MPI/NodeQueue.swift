@@ -10,7 +10,7 @@ public final class NodeQueue {
   private let size: Int
   private let rounds: Int
   /// How many items were taken in each round.
-  private var counters: SharedCounters?
+  private let counters: SharedCounters?
   private var round = -1
   private var items: [Int] = []
   private var taken = 0
@@ -21,14 +21,8 @@ public final class NodeQueue {
     let node = try comm.splitByNode()
     self.rounds = rounds
     size = comm.size
-    let isShared =
-      node.size == 1 ? false : try SharedWindow<Int64>.hasRoom(for: rounds, node: node)
-    if isShared {
-      ranks = try node.allgather([comm.rank])
-      counters = try SharedCounters(count: rounds, node: node)
-    } else {
-      ranks = [comm.rank]
-    }
+    counters = node.size == 1 ? nil : try SharedCounters(ifRoomFor: rounds, node: node)
+    ranks = counters == nil ? [comm.rank] : try node.allgather([comm.rank])
   }
 
   /// Begins a round of `count` items, as many on all ranks. Waits for nobody.
@@ -49,7 +43,4 @@ public final class NodeQueue {
 
   /// Up to `most` of the next items.
   public func next(_ most: Int) -> [Int] { (0..<most).compactMap { _ in next() } }
-
-  /// Gives the memory back: no rank may take items any more. Collective over the node.
-  public func free() throws(MPIError) { try counters.take()?.free() }
 }

@@ -1,16 +1,16 @@
 import Synchronization
 
 /// Numbers that all ranks of a node count up, each at its own time: to share out work without asking anybody.
-///
-/// Made and freed collectively by the ranks of `node` (from `Communicator.splitByNode`).
 public final class SharedCounters {
-  private var window: SharedWindow<Int64>?
-  private let counters: UnsafeMutableBufferPointer<Int64>
+  private let memory: NodeMemory<Int64>
 
-  /// `count` counters, all zero. Collective.
-  public init(count: Int, node: Communicator) throws(MPIError) {
-    window = try .allocate(count: count, node: node)
-    counters = window?.elements ?? .init(start: nil, count: 0)
+  /// `count` counters, all zero; nil, on all ranks, where the node has no room for them. Collective over the ranks
+  /// of `node` (from `Communicator.splitByNode`).
+  public init?(ifRoomFor count: Int, node: Communicator) throws(MPIError) {
+    guard let memory = try NodeMemory<Int64>.allocate(ifRoomFor: count, node: node) else {
+      return nil
+    }
+    self.memory = memory
   }
 
   /// Adds one to a counter; what it was: no two ranks get the same.
@@ -21,12 +21,9 @@ public final class SharedCounters {
   /// What a counter is, or a moment ago was.
   public func value(_ index: Int) -> Int { Int(counter(index).pointee.load(ordering: .relaxed)) }
 
-  /// Gives the memory back: no rank may count any more. Collective.
-  public func free() throws(MPIError) { try window.take()?.free() }
-
   private func counter(_ index: Int) -> UnsafeMutablePointer<Atomic<Int64>> {
-    precondition(window != nil && counters.indices.contains(index))
-    return UnsafeMutableRawPointer(counters.baseAddress! + index)
+    precondition(memory.elements.indices.contains(index))
+    return UnsafeMutableRawPointer(memory.elements.baseAddress! + index)
       .assumingMemoryBound(to: Atomic<Int64>.self)
   }
 }

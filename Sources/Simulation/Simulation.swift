@@ -58,7 +58,6 @@ public enum Simulation {
       renderer, spectrum, scale: scale, parameters, writer: writer, on: comm, observer: observer)
     observer.stageEnded()
     try comm.agree { try writer?.finish() }
-    try spectrum.free()
     return Summary(scale: scale, boxSize: map.boxSize)
   }
 

@@ -6,17 +6,17 @@ import MPI
 ///
 /// The central slice theorem: the 2-D transform of a projection at orientation A is
 /// F(kx u + ky v), u and v the first two rows of A.
-struct VolumeSpectrum: ~Copyable {
+struct VolumeSpectrum {
   let grid: PaddedGrid
   private let kernel: GriddingKernel
-  private let window: SharedWindow<Double>
+  private let memory: NodeMemory<Double>
   private let values: UnsafePointer<Double>
 
-  private init(grid: PaddedGrid, kernel: GriddingKernel, window: consuming SharedWindow<Double>) {
+  private init(grid: PaddedGrid, kernel: GriddingKernel, memory: NodeMemory<Double>) {
     self.grid = grid
     self.kernel = kernel
-    values = UnsafePointer(window.elements.baseAddress!)
-    self.window = window
+    values = UnsafePointer(memory.elements.baseAddress!)
+    self.memory = memory
   }
 
   /// Transforms `map` on all ranks of `comm` and shares the result on each node. Collective; every
@@ -28,13 +28,10 @@ struct VolumeSpectrum: ~Copyable {
     let kernel = GriddingKernel(oversampling: Double(grid.size) / Double(grid.boxSize))
     let spectrum = try transformCompensated(map, grid: grid, kernel: kernel, on: comm)
     let node = try comm.splitByNode()
-    let window = try SharedWindow<Double>.allocate(count: 2 * grid.count, node: node)
-    try gather(spectrum, grid: grid, into: window, node: node, on: comm)
-    return VolumeSpectrum(grid: grid, kernel: kernel, window: window)
+    let memory = try NodeMemory<Double>.allocate(count: 2 * grid.count, node: node)
+    try gather(spectrum, grid: grid, into: memory, node: node, on: comm)
+    return VolumeSpectrum(grid: grid, kernel: kernel, memory: memory)
   }
-
-  /// Gives the shared memory back. Collective over the ranks that made it.
-  consuming func free() throws { try window.free() }
 
   /// Interpolates values of F; for one thread, because it keeps memory to work in.
   ///
@@ -115,13 +112,13 @@ struct VolumeSpectrum: ~Copyable {
     }
   }
 
-  /// Puts the ranks' rows together in every node's window.
+  /// Puts the ranks' rows together in every node's memory.
   private static func gather(
     _ spectrum: borrowing DistributedSpectrum, grid: PaddedGrid,
-    into window: borrowing SharedWindow<Double>, node: Communicator, on comm: Communicator
+    into memory: NodeMemory<Double>, node: Communicator, on comm: Communicator
   ) throws {
     // Complex numbers as pairs of Double: MPI aligns the memory to 8 bytes only, SIMD2 needs 16.
-    let elements = window.elements.baseAddress!
+    let elements = memory.elements.baseAddress!
     spectrum.forEachRow { kz, ky, row in
       let start = elements + 2 * grid.index(kz: kz, ky: ky)
       for (kx, value) in row.enumerated() {
@@ -129,13 +126,13 @@ struct VolumeSpectrum: ~Copyable {
         start[2 * kx + 1] = value.y
       }
     }
-    try window.fence()
+    try memory.fence()
 
-    // The windows of different nodes are zero where others have the rows, so that their sum, which
+    // The memories of different nodes are zero where others have the rows, so that their sum, which
     // is exact, is the whole.
     let leaders = try comm.split(colour: node.isRoot ? 0 : 1, key: comm.rank)
-    if node.isRoot, leaders.size > 1 { try leaders.allreduce(window.elements) }
-    try window.fence()
+    if node.isRoot, leaders.size > 1 { try leaders.allreduce(memory.elements) }
+    try memory.fence()
 
     let columns = grid.borderColumns
     for kz in Partition(of: grid.size, among: node.size).range(of: node.rank) {
@@ -150,6 +147,6 @@ struct VolumeSpectrum: ~Copyable {
         }
       }
     }
-    try window.fence()
+    try memory.fence()
   }
 }

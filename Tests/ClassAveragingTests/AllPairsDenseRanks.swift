@@ -150,7 +150,7 @@ struct AllPairsDenseRanks {
     let posterior = setting.posterior
     let count = Self.images
     let partition = Partition(of: count, among: world.size)
-    let rows = DistributedRows(
+    let rows = try DistributedRows(
       SteerableCoefficients(
         layout: posterior.layout,
         rows: setting.statistics[partition.range(of: world.rank)].flatMap { $0 }),

@@ -19,7 +19,7 @@ struct AllPairsSearchRanks {
     isPruning: Bool = true, observer: any StageObserver = SilentObserver(), on comm: Communicator
   ) throws -> Lists {
     let partition = Partition(of: statistics.count, among: comm.size)
-    let rows = DistributedRows(
+    let rows = try DistributedRows(
       SteerableCoefficients(
         layout: model.layout, rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
       partition: partition, on: comm)

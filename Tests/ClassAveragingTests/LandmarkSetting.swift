@@ -18,7 +18,7 @@ struct LandmarkSetting {
   func scoring(
     threads: Int, on comm: Communicator, observer: any StageObserver = SilentObserver()
   ) throws -> SuspectScoring {
-    let rows = distributed(statistics, layout: posterior.layout, on: comm)
+    let rows = try distributed(statistics, layout: posterior.layout, on: comm)
     return SuspectScoring(
       model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: groups,
       threads: threads, comm: comm, observer: observer)

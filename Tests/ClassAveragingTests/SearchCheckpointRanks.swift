@@ -29,7 +29,7 @@ struct SearchCheckpointRanks {
     func search(_ checkpoint: SearchCheckpoint?, threads: Int, on comm: Communicator) throws
       -> [Int32: [Int32]]?
     {
-      let rows = distributed(statistics, layout: model.layout, on: comm)
+      let rows = try distributed(statistics, layout: model.layout, on: comm)
       let search = AllPairsSearch(
         model: model, capacity: capacity, threads: threads, comm: comm,
         observer: SilentObserver())

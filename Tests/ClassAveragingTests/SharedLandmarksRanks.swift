@@ -15,7 +15,7 @@ struct SharedLandmarksRanks {
     let setting = try LandmarkSetting(images: count, distinct: 4, noiseVariance: 1, on: world)
     // One group and one weight for all: then the statistic of a class is the sum of its members'.
     let groups = [Int32](repeating: 0, count: count)
-    let rows = distributed(setting.statistics, layout: setting.posterior.layout, on: world)
+    let rows = try distributed(setting.statistics, layout: setting.posterior.layout, on: world)
     let passes = ClassPasses(
       posterior: setting.posterior, rows: rows, groups: groups, members: size, neighbours: size,
       limit: 2, isAutomatic: false, threads: 2, comm: world, observer: SilentObserver())

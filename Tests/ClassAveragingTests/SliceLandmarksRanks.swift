@@ -34,7 +34,7 @@ struct SliceLandmarksRanks {
       of: particle, mean: estimate.mean, model: small.image, noiseVariance: variance,
       groups: groups, own: own, seed: seed, threads: threads, observer: SilentObserver())
     let posterior = try small.posterior(noiseVariance: variance, on: comm)
-    let rows = DistributedRows(
+    let rows = try DistributedRows(
       posterior.sufficientStatistics(of: images.statistics, groups: groups[own]),
       partition: partition, on: comm)
     let passes = ClassPasses(

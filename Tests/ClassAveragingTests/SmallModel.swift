@@ -70,11 +70,11 @@ struct SmallModel {
 }
 
 /// Rows of all images, of which each rank holds its slice.
-func distributed(_ rows: [[Float]], layout: AngularLayout, on comm: Communicator)
+func distributed(_ rows: [[Float]], layout: AngularLayout, on comm: Communicator) throws
   -> DistributedRows
 {
   let partition = Partition(of: rows.count, among: comm.size)
-  return DistributedRows(
+  return try DistributedRows(
     SteerableCoefficients(
       layout: layout, rows: rows[partition.range(of: comm.rank)].flatMap { $0 }),
     partition: partition, on: comm)

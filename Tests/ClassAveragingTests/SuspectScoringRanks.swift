@@ -19,7 +19,7 @@ struct SuspectScoringRanks {
     func scoring(_ affinity: Affinity, threads: Int, on comm: Communicator) throws
       -> SuspectScoring
     {
-      let rows = distributed(statistics, layout: posterior.layout, on: comm)
+      let rows = try distributed(statistics, layout: posterior.layout, on: comm)
       return SuspectScoring(
         model: try PairModel(posterior, affinity: affinity), rows: rows, groups: groups,
         threads: threads, comm: comm, observer: SilentObserver())
@@ -199,19 +199,27 @@ struct SuspectScoringRanks {
     }
   }
 
-  @Test("Rows come from whoever owns them")
-  func fetching() throws {
+  @Test("Rows come from whoever owns them, by shared memory or messages", arguments: [true, false])
+  func fetching(sharesNode: Bool) throws {
     let world = try testWorld()
     let partition = Partition(of: 10, among: world.size)
-    let rows = DistributedRows(
-      SteerableCoefficients(
-        layout: AngularLayout(frequencies: [1], counts: [1]),
-        rows: partition.range(of: world.rank).flatMap { [Float($0), Float($0) + 0.5] }),
-      partition: partition, on: world)
+    let rows = try DistributedRows(
+      layout: AngularLayout(frequencies: [1], counts: [1]), partition: partition, on: world,
+      sharesNode: sharesNode
+    ) { target in
+      for (at, image) in partition.range(of: world.rank).enumerated() {
+        target[2 * at] = Float(image)
+        target[2 * at + 1] = Float(image) + 0.5
+      }
+    }
+    #expect(rows.isSharedByNode == (sharesNode && world.size > 1))
     for wanted in [[0, 1, 2, 3, 4, 5, 6, 7, 8, 9], [9], [], [Int32(world.rank), 8]] as [[Int32]] {
-      let values = try rows.fetch(world.rank % 2 == 1 && wanted == [9] ? [] : wanted)
-      let expected = world.rank % 2 == 1 && wanted == [9] ? [] : wanted
-      #expect(values == expected.flatMap { [Float($0), Float($0) + 0.5] })
+      let wanted = world.rank % 2 == 1 && wanted == [9] ? [] : wanted
+      let fetched = try rows.fetch(wanted)
+      #expect(fetched.values(of: wanted) == wanted.flatMap { [Float($0), Float($0) + 0.5] })
+      // In any order, as often as one likes.
+      let again = wanted.reversed() + wanted
+      #expect(fetched.values(of: again) == again.flatMap { [Float($0), Float($0) + 0.5] })
     }
   }
 }

@@ -97,7 +97,8 @@ struct ViewOrderRanks {
     let partition = Partition(of: count, among: world.size)
     let own = partition.range(of: world.rank)
     let moved = try distributed(rows, layout: layout, on: world).moved(to: order)
-    #expect(try moved.fetch((0..<47).map { $0 }) == (0..<count).flatMap { rows[$0 * 5 % 47] })
+    let all = (0..<47).map { Int32($0) }
+    #expect(try moved.fetch(all).values(of: all) == (0..<count).flatMap { rows[$0 * 5 % 47] })
 
     var best = BestLandmarks(images: own, capacity: k)
     for image in own {

@@ -118,37 +118,53 @@ struct CollectivesRanks {
     }
   }
 
-  @Test func windowIsOneForTheWholeNode() throws {
+  @Test func memoryIsOneForTheWholeNode() throws {
     let world = try testWorld()
     let node = try world.splitByNode()
-    let window = try SharedWindow<Double>.allocate(count: 10 * node.size + 1, node: node)
-    let wasZero = window.elements.allSatisfy { $0 == 0 }
+    let memory = try NodeMemory<Double>.allocate(count: 1000 * node.size + 1, node: node)
+    let wasZero = memory.elements.allSatisfy { $0 == 0 }
     #expect(wasZero)
-    try window.fence()
-    for i in 0..<10 { window.elements[i * node.size + node.rank] = Double(node.rank) + 0.5 }
-    try window.fence()
-    for i in 0..<10 {
+    try memory.fence()
+    for i in 0..<1000 { memory.elements[i * node.size + node.rank] = Double(node.rank) + 0.5 }
+    try memory.fence()
+    for i in 0..<1000 {
       for rank in 0..<node.size {
-        let value = window.elements[i * node.size + rank]
+        let value = memory.elements[i * node.size + rank]
         #expect(value == Double(rank) + 0.5)
       }
     }
-    try window.fence()
-    try window.free()
+    try memory.fence()
+  }
+
+  @Test func aRankGivesUpMemoryByItselfAndNothingIsLeft() throws {
+    let node = try testWorld().splitByNode()
+    func files() throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: "/dev/shm").filter {
+        $0.hasPrefix("kindred-")
+      }
+    }
+    var memory: NodeMemory<Int64>? = try .allocate(count: 100_000, node: node)
+    memory?.elements[0] = 7
+    try memory?.fence()
+    #expect(try files().isEmpty)
+    if node.isRoot { memory = nil }
+    try node.barrier()
+    #expect(node.isRoot || memory?.elements[0] == 7)
   }
 
   @Test func aNodeWithoutRoomIsAnErrorOnAllItsRanks() throws {
     let node = try testWorld().splitByNode()
-    #expect(try SharedWindow<Double>.hasRoom(for: 1000, node: node))
+    #expect(try NodeMemory<Double>.allocate(ifRoomFor: 1000, node: node) != nil)
+    #expect(try SharedCounters(ifRoomFor: 1 << 50, node: node) == nil)
     #expect(throws: MPIError.self) {
-      _ = try SharedCounters(count: 1 << 50, node: node)
+      _ = try NodeMemory<Double>.allocate(count: 1 << 50, node: node)
     }
     try node.barrier()
   }
 
   @Test func everyNumberIsCountedOnce() throws {
     let node = try testWorld().splitByNode()
-    let counters = try SharedCounters(count: 3, node: node)
+    let counters = try #require(try SharedCounters(ifRoomFor: 3, node: node))
     var own: [Int64] = []
     for _ in 0..<20_000 { own.append(Int64(counters.next(1))) }
     let all = try node.allgatherRagged(own)
@@ -156,7 +172,6 @@ struct CollectivesRanks {
     #expect(zip(own, own.dropFirst()).allSatisfy(<))
     #expect(counters.value(1) == 20_000 * node.size && counters.value(2) == 0)
     try node.barrier()
-    try counters.free()
   }
 
   @Test func theNodesRanksTakeEachItemOnce() throws {
@@ -175,7 +190,6 @@ struct CollectivesRanks {
       let share = count / world.size
       if world.size > 1 && world.isRoot && count == 1000 { #expect(own.count < share) }
     }
-    try queue.free()
   }
 
   @Test func splitOrdersByKey() throws {

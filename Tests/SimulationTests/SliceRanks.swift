@@ -120,7 +120,6 @@ extension SerialRanks {
         }
         return image
       }
-      try spectrum.free()
       return images
     }
   }

@@ -22,8 +22,8 @@ struct PairAlignments {
     let spectrumBytes = spectra.count * MemoryLayout<Float>.stride
     let stretch = min(images, max(1, memoryPerNode / spectrumBytes))
     let node = try comm.splitByNode()
-    let window = try SharedWindow<Float>.allocate(count: stretch * spectra.count, node: node)
-    let shared = window.elements.baseAddress!
+    let memory = try NodeMemory<Float>.allocate(count: stretch * spectra.count, node: node)
+    let shared = memory.elements.baseAddress!
     let own = UnsafeMutableBufferPointer<Float>.allocate(capacity: spectra.count)
     defer { own.deallocate() }
     var alignments = [PolarSpectra.Alignment?](repeating: nil, count: rows.neighbours.count)
@@ -42,7 +42,7 @@ struct PairAlignments {
             to: done + (image - range.lowerBound - part.lowerBound) * node.size)
         }
       }
-      try observer.communicating { try window.fence() }
+      try observer.communicating { try memory.fence() }
       done += range.count
       try comm.agree {
         for row in 0..<rows.images {
@@ -65,9 +65,8 @@ struct PairAlignments {
           observer.stageAdvanced(to: done + row)
         }
       }
-      try observer.communicating { try window.fence() }
+      try observer.communicating { try memory.fence() }
     }
-    try window.free()
     observer.stageEnded()
     return alignments
   }
