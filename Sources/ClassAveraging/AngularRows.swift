@@ -10,10 +10,21 @@ struct AngularRows {
   /// Numbers of a row: 2 d (L + 1).
   var width: Int { 2 * rank * (degree + 1) }
   var count: Int { values.count / width }
+  /// The largest modulus of all values.
+  let largest: Float
 
   /// - Parameter values: rows, one after the other.
   init(values: [Float], degree: Int, rank: Int) {
     (self.values, self.degree, self.rank) = (values, degree, rank)
+    largest = values.reduce(0) { max($0, abs($1)) }
+  }
+
+  /// The same rows without the frequencies beyond `degree`.
+  func prefix(degree: Int) -> AngularRows {
+    let length = 2 * rank * (degree + 1)
+    return AngularRows(
+      values: (0..<count).flatMap { values[$0 * width..<$0 * width + length] }, degree: degree,
+      rank: rank)
   }
 
   /// - Parameters:

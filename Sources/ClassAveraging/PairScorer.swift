@@ -90,3 +90,11 @@ extension UnsafeMutablePointer<SIMD16<Float>> {
     for i in 0..<count { target[16 * i] = values[i] }
   }
 }
+
+extension UnsafePointer<SIMD16<Float>> {
+  /// Reads one image of 16, `values[i]` from the lane of vector i.
+  func copyLane(_ lane: Int, to values: UnsafeMutablePointer<Float>, count: Int) {
+    let source = UnsafeRawPointer(self).assumingMemoryBound(to: Float.self) + lane
+    for i in 0..<count { values[i] = source[16 * i] }
+  }
+}

@@ -143,9 +143,13 @@ final class PairTile {
     for first in stride(from: run.rows.lowerBound, to: run.rows.upperBound, by: 16) {
       model.weighted(
         side.block.coefficients(first / 16), groups: run.group, group, into: &weightedLanes)
-      let target = (first - run.rows.lowerBound) * width
-      for lane in 0..<16 {
-        for i in 0..<width { weighted[target + lane * width + i] = weightedLanes[i][lane] }
+      weighted.withUnsafeMutableBufferPointer { weighted in
+        weightedLanes.withUnsafeBufferPointer { lanes in
+          for lane in 0..<16 {
+            let target = weighted.baseAddress! + (first - run.rows.lowerBound + lane) * width
+            lanes.baseAddress!.copyLane(lane, to: target, count: width)
+          }
+        }
       }
     }
   }

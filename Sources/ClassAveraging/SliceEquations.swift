@@ -43,7 +43,7 @@ struct SliceEquations {
     let square = Double(2 * degree + 1) / (4 * .pi)
     let points = Double(Self.block * angles)
     let weight = places.weights.reduce(0, max)
-    let largest = Double(places.sums.values.reduce(0) { max($0, abs($1)) })
+    let largest = Double(places.sums.largest)
     let bounds = [
       1.01 * points * weight * square,
       1.01 * points * square.squareRoot() * largest * 3 * Double(degree + 1),
@@ -60,7 +60,7 @@ struct SliceEquations {
         state.value.sums(blocks[part[at]], places, orientations)
       }
       for result in results {
-        for at in sums.indices { sums[at].add(result[at].map { Double($0) }) }
+        for at in sums.indices { result[at].withUnsafeBufferPointer { sums[at].add($0) } }
       }
     }
     let all = try observer.communicating { try sums.map { try $0.reduced(over: comm) } }

@@ -29,9 +29,9 @@ struct SlicePlaces {
     let size = RotationProducts.block
     let blocks = Partition.blocks(of: images.count, size: size)
     let energies = slices.energies
-    let largest = images.values.reduce(0) { max($0, abs($1)) }
     var sums = FixedPointSum(
-      count: slices.values.count, bound: 1.5 * Double(largest) * Double(size), terms: images.count)
+      count: slices.values.count, bound: 1.5 * Double(images.largest) * Double(size),
+      terms: images.count)
     var weights = FixedPointSum(
       count: slices.count, bound: 1.5 * Double(size), terms: images.count)
     let pool = WorkerPool(count: min(threads, max(1, blocks.count))) {
@@ -39,21 +39,16 @@ struct SlicePlaces {
     }
     queue.begin(blocks.count)
     while case let part = queue.next(pool.count), !part.isEmpty {
-      let results = pool.map(part.count) { spreading, at in
+      let spread = pool.map(part.count) { spreading, at in
         spreading.value.spread(blocks[part[at]], least: Self.least)
+        return spreading
       }
-      for result in results {
-        result.withUnsafeBufferPointer { result in
-          sums.add(.init(rebasing: result[..<slices.values.count]))
-          weights.add(.init(rebasing: result[slices.values.count...]))
-        }
-      }
+      for spreading in spread { spreading.value.add(to: &sums, &weights) }
     }
     let (rows, counts) = try observer.communicating {
-      (try sums.reduced(over: comm), try weights.reduced(over: comm))
+      (try sums.reducedToFloats(over: comm), try weights.reduced(over: comm))
     }
-    self.sums = AngularRows(
-      values: rows.map { Float($0) }, degree: slices.degree, rank: slices.rank)
+    self.sums = AngularRows(values: rows, degree: slices.degree, rank: slices.rank)
     self.weights = counts
   }
 }
@@ -67,8 +62,12 @@ private struct Spreading {
   private let spread: Float
   private let circle: (cosines: [Float], sines: [Float])
   private var products: RotationProducts
-  /// Of one image and each slice the sum of p exp(-i k rotation), [slice][k][2].
+  /// Of one image and each slice the sum of p exp(-i k rotation), [slice][k][2]; only of slices where it is.
   private var waves: [Float]
+  /// Of a block the sums by slices, and how many images are there; zero but for the slices of `touched`.
+  private var sums: [Float]
+  private var weights: [Float]
+  private var touched: [Int] = []
 
   init(
     _ images: AngularRows, _ slices: AngularRows, _ energies: [Float], angles: Int, spread: Float
@@ -77,25 +76,26 @@ private struct Spreading {
     circle = SliceValues.circle(angles: angles)
     products = RotationProducts(slices, angles: angles)
     waves = .init(repeating: 0, count: 2 * (slices.degree + 1) * slices.count)
+    sums = .init(repeating: 0, count: slices.values.count)
+    weights = .init(repeating: 0, count: slices.count)
   }
 
-  /// The sums of a block's images by slices, then how many are there.
-  mutating func spread(_ block: Range<Int>, least: Float) -> [Double] {
-    let (slices, width, rank) = (energies.count, images.width, images.rank)
-    var result = [Float](repeating: 0, count: slices * (width + 1))
+  /// Spreads a block's images; `add` follows.
+  mutating func spread(_ block: Range<Int>, least: Float) {
+    let (width, rank) = (images.width, images.rank)
     products.setBlock(images, block)
     for image in block {
       products.rotate(image - block.lowerBound, of: block.count)
-      let weights = place(least: least)
-      for (slice, weight) in weights.enumerated() where weight > 0 {
-        result[slices * width + slice] += weight
+      for (slice, weight) in place(least: least) {
+        if weights[slice] == 0 { touched.append(slice) }
+        weights[slice] += weight
         for k in 0...images.degree {
           let wave = 2 * (slice * (images.degree + 1) + k)
           let (c, s) = (waves[wave], waves[wave + 1])
           let (from, to) = (image * width + 2 * k * rank, slice * width + 2 * k * rank)
           images.values.withUnsafeBufferPointer { values in
-            result.withUnsafeMutableBufferPointer { result in
-              let (z, sum) = (values.baseAddress! + from, result.baseAddress! + to)
+            sums.withUnsafeMutableBufferPointer { sums in
+              let (z, sum) = (values.baseAddress! + from, sums.baseAddress! + to)
               for j in 0..<rank {
                 sum[j] += z[j] * c + z[rank + j] * s
                 sum[rank + j] += z[rank + j] * c - z[j] * s
@@ -105,15 +105,31 @@ private struct Spreading {
         }
       }
     }
-    return result.map { Double($0) }
   }
 
-  /// Fills `waves` for the image that was rotated last, and returns how much of it is on each slice.
-  private mutating func place(least: Float) -> [Float] {
-    var weights = [Float](repeating: 0, count: energies.count)
-    for i in waves.indices { waves[i] = 0 }
+  /// Adds what the block gave to sums over all images, and forgets it.
+  mutating func add(to all: inout FixedPointSum, _ counts: inout FixedPointSum) {
+    let width = images.width
+    for slice in touched {
+      sums.withUnsafeMutableBufferPointer { sums in
+        let row = UnsafeMutableBufferPointer(
+          rebasing: sums[slice * width..<(slice + 1) * width])
+        all.add(UnsafeBufferPointer(row), at: slice * width)
+        row.update(repeating: 0)
+      }
+      counts.add([Double(weights[slice])], at: slice)
+      weights[slice] = 0
+    }
+    touched = []
+  }
+
+  /// Fills `waves` for the image that was rotated last; the slices that it is on, ascending, and how much of it.
+  private mutating func place(least: Float) -> [(slice: Int, weight: Float)] {
+    var found: [(slice: Int, weight: Float)] = []
     let best = best()
     let lowest = best + spread * log(least)
+    let waveLength = 2 * (images.degree + 1)
+    var number = [Int32](repeating: -1, count: energies.count)
     for place in places(atLeast: lowest) {
       let (angle, slice) = place.quotientAndRemainder(dividingBy: energies.count)
       let (even, odd) = products.withProducts { ($0[place], $1[place]) }
@@ -121,14 +137,23 @@ private struct Spreading {
         let score = score - energies[slice] / 2
         if score < lowest { continue }
         let weight = exp((score - best) / spread)
-        weights[slice] += weight
+        if number[slice] < 0 {
+          number[slice] = Int32(found.count)
+          found.append((slice, 0))
+          for i in slice * waveLength..<(slice + 1) * waveLength { waves[i] = 0 }
+        }
+        found[Int(number[slice])].weight += weight
         add(weight, at: shift, on: slice)
       }
     }
-    let sum = weights.reduce(0, +)
-    for i in weights.indices { weights[i] /= sum }
-    for i in waves.indices { waves[i] /= sum }
-    return weights
+    found.sort { $0.slice < $1.slice }
+    let sum = found.reduce(0) { $0 + $1.weight }
+    for at in found.indices {
+      found[at].weight /= sum
+      let start = found[at].slice * waveLength
+      for i in start..<start + waveLength { waves[i] /= sum }
+    }
+    return found
   }
 
   /// Adds to the waves of a slice `weight` times those of an image that is rotated by `shift` angles.

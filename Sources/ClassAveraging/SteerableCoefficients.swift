@@ -69,9 +69,8 @@ public struct SteerableCoefficients: Sendable {
   func copyRow(_ image: Int, to row: UnsafeMutablePointer<Float>) {
     let width = layout.componentCount * 2
     let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
-    lanes.withUnsafeBytes { bytes in
-      let source = bytes.assumingMemoryBound(to: Float.self).baseAddress!
-      for i in 0..<width { row[i] = source[(group * width + i) * Self.groupSize + lane] }
+    lanes.withUnsafeBufferPointer {
+      ($0.baseAddress! + group * width).copyLane(lane, to: row, count: width)
     }
   }
 

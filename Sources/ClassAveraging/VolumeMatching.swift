@@ -48,11 +48,14 @@ struct VolumeMatching {
       try NodeQueue(rounds: 2 * MatchingSize.rounds, on: comm)
     }
     let energies = correlation.degrees.enumerated().map { Double(2 * $0 + 1) * $1.trace }
+    let all = AngularRows(
+      images, radial: radial,
+      degree: min(highest, MatchingSize.stages.reduce(0) { max($0, $1.degree) }))
     var volume: SimulatedVolume?
     var round = 0
     for stage in MatchingSize.stages {
       let degree = min(highest, stage.degree)
-      let rows = AngularRows(images, radial: radial, degree: degree)
+      let rows = all.prefix(degree: degree)
       let energy =
         rows.energies.reduce(0) { $0 + Double($1) } / Double(max(1, rows.count))
       if energy == 0 { return nil }

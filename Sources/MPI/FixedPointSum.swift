@@ -42,6 +42,21 @@ public struct FixedPointSum: Sendable {
   }
 
   /// Adds `values[i]` to element `start + i`.
+  public mutating func add(_ values: UnsafeBufferPointer<Float>, at start: Int = 0) {
+    let scale = scale
+    let magic = Self.magic
+    let magicBits = Int64(bitPattern: magic.bitPattern)
+    sums.withUnsafeMutableBufferPointer { sums in
+      let target = sums.baseAddress! + start
+      precondition(start >= 0 && start + values.count <= sums.count)
+      for i in 0..<values.count {
+        let rounded = Double(values[i]) * scale + magic
+        target[i] &+= Int64(bitPattern: rounded.bitPattern) &- magicBits
+      }
+    }
+  }
+
+  /// Adds `values[i]` to element `start + i`.
   public mutating func add(_ values: [Double], at start: Int = 0) {
     values.withUnsafeBufferPointer { add($0, at: start) }
   }
@@ -51,5 +66,13 @@ public struct FixedPointSum: Sendable {
     try communicator.allreduce(&sums)
     let quantum = 1 / scale
     return sums.map { Double($0) * quantum }
+  }
+
+  /// The same in single precision. Collective.
+  public consuming func reducedToFloats(over communicator: Communicator) throws(MPIError) -> [Float]
+  {
+    try communicator.allreduce(&sums)
+    let quantum = 1 / scale
+    return sums.map { Float(Double($0) * quantum) }
   }
 }
