@@ -46,6 +46,7 @@ struct AllPairsSearch {
     let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
     var lists = SearchLists(places[rank], capacity: capacity)
+    let ownGroups = Array(Set(own.runs.map(\.group)))
     var ownSide = PairTile.Side(own, model: model, threads: threads)
     let known = try checkpoint?.restore(into: &lists, shares: rows.partition) ?? PairCoverage()
     var pairs = 0
@@ -91,7 +92,9 @@ struct AllPairsSearch {
           ownSide.thresholds, to: heir, count: visitor.count, from: owner, tag: 3, on: comm)
       var comparison = MeetingComparison(
         meeting, ownSide,
-        step == 0 ? ownSide : PairTile.Side(visitor, model: model, threads: threads),
+        step == 0
+          ? ownSide
+          : PairTile.Side(visitor, model: model, against: ownGroups, threads: threads),
         shared: step > 0 && isLast ? shared : nil, thresholds: thresholds, capacity: capacity,
         pool: pool, observer: observer)
       // A run that stops leaves the work out, but no message.

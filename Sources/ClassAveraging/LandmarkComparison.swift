@@ -36,7 +36,7 @@ struct LandmarkComparison {
     let own = rows.partition.range(of: comm.rank)
     let model = try classes.pairModel(posterior)
     // Landmarks are the columns: rows are weighted for the columns' group, which is one for all landmarks.
-    let landmarks = PairTile.Side(landmarkBlock(), model: model, threshold: .infinity)
+    let landmarks = try landmarkSide(model)
     var result = try SavedLists(
       BestLandmarks(images: own, capacity: capacity), of: rows.partition, parts: parts, on: comm)
     // Images of one group side by side.
@@ -138,6 +138,16 @@ struct LandmarkComparison {
       count += 1
     }
     return count
+  }
+
+  /// The landmarks as one side of the comparison; each rank works out a part of their self terms. Collective.
+  private func landmarkSide(_ model: PairModel) throws -> PairTile.Side {
+    let block = landmarkBlock()
+    let own = Partition(of: block.laneGroupCount, among: comm.size).range(of: comm.rank)
+    let terms = PairTile.Side.selfTerms(of: block, own, model: model, threads: threads)
+    return PairTile.Side(
+      block, threshold: .infinity,
+      selfTerms: try observer.communicating { try comm.allgatherRagged(terms) })
   }
 
   /// The landmarks' classes, numbered from 0, of a group of their own.

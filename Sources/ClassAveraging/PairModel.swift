@@ -165,10 +165,12 @@ public struct PairModel: Sendable {
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real
   /// and imaginary part side by side), or of 16 images side by side; zero for pairs that will not be compared.
   func selfTerms<Value: CoefficientValue>(of b: UnsafePointer<Value>, group g: Int) -> [Value] {
-    (0..<groupCount).map { h in
-      Self.isCompared(g, h, of: groupCount, withLastGroupOnly: withLastGroupOnly)
-        ? selfTerm(of: b, groups: g, h) : .zero
-    }
+    (0..<groupCount).map { h in compares(g, h) ? selfTerm(of: b, groups: g, h) : .zero }
+  }
+
+  /// Whether images of group `g` are compared with those of group `h`.
+  func compares(_ g: Int, _ h: Int) -> Bool {
+    Self.isCompared(g, h, of: groupCount, withLastGroupOnly: withLastGroupOnly)
   }
 
   /// self_i(h) for one group h.

@@ -33,29 +33,51 @@ final class PairTile {
     grid.deallocate()
   }
 
-  /// One side of the comparison: its images, their self terms for every group, [row * groups + h], and what a
-  /// candidate of a row must exceed by what its owner knows already.
+  /// One side of the comparison: its images, their self terms for the groups of the other side,
+  /// [row * groups + h], and what a candidate of a row must exceed by what its owner knows already.
   struct Side {
     let block: PairBlock
     let selfTerms: [Float]
     var thresholds: [Float]
 
-    /// - Parameter threshold: what every row's candidates must reach; none reaches infinity.
-    init(_ block: PairBlock, model: PairModel, threshold: Float = -.infinity, threads: Int = 1) {
+    /// - Parameters:
+    ///   - others: the groups of the other side; nil for all.
+    ///   - threshold: what every row's candidates must reach; none reaches infinity.
+    init(
+      _ block: PairBlock, model: PairModel, against others: [Int]? = nil,
+      threshold: Float = -.infinity, threads: Int = 1
+    ) {
+      self.init(
+        block, threshold: threshold,
+        selfTerms: Self.selfTerms(
+          of: block, 0..<block.laneGroupCount, model: model, against: others, threads: threads))
+    }
+
+    init(_ block: PairBlock, threshold: Float, selfTerms: [Float]) {
+      self.block = block
+      self.selfTerms = selfTerms
+      thresholds = [Float](repeating: threshold, count: block.count)
+    }
+
+    /// The self terms of some lane groups; zero for groups that are not among the others.
+    static func selfTerms(
+      of block: PairBlock, _ laneGroups: Range<Int>, model: PairModel, against others: [Int]? = nil,
+      threads: Int
+    ) -> [Float] {
       let groupCount = model.groupCount
-      var terms = [Float](repeating: 0, count: block.count * groupCount)
+      let others = others ?? Array(0..<groupCount)
+      var terms = [Float](repeating: 0, count: 16 * laneGroups.count * groupCount)
       terms.withUnsafeMutableBufferPointer { terms in
         nonisolated(unsafe) let terms = terms
-        parallelFor(block.laneGroupCount, threads: threads, state: { 0 }) { _, at in
-          let own = model.selfTerms(of: block.coefficients(at), group: block.group(at))
-          for h in 0..<groupCount {
-            for lane in 0..<16 { terms[(at * 16 + lane) * groupCount + h] = own[h][lane] }
+        parallelFor(laneGroups.count, threads: threads, state: { 0 }) { _, at in
+          let (own, g) = (laneGroups.lowerBound + at, block.group(laneGroups.lowerBound + at))
+          for h in others where model.compares(g, h) {
+            let term = model.selfTerm(of: block.coefficients(own), groups: g, h)
+            for lane in 0..<16 { terms[(at * 16 + lane) * groupCount + h] = term[lane] }
           }
         }
       }
-      self.block = block
-      selfTerms = terms
-      thresholds = [Float](repeating: threshold, count: block.count)
+      return terms
     }
   }
 
