@@ -10,7 +10,8 @@ import Foundation
 struct FittedProbability: NeighbourProbability {
   /// What x was among the neighbours that it was fitted to: beyond that the function says nothing, and x is brought
   /// there.
-  private let ranges: [ClosedRange<Double>]
+  private let least: SIMD3<Double>
+  private let most: SIMD3<Double>
   private let regression: LogisticRegression
   private let calibration: IsotonicCalibration
 
@@ -18,30 +19,37 @@ struct FittedProbability: NeighbourProbability {
   ///   - known: x of each neighbour.
   ///   - isTrue: which of them are true ones.
   /// - Throws: `LAPACKError`.
-  init(_ known: [[Double]], isTrue: [Bool]) throws {
-    let ranges = (0..<3).map { i in
-      let values = known.lazy.map { $0[i] }.filter(\.isFinite)
-      return (values.min() ?? 0)...(values.max() ?? 0)
+  init(_ known: [SIMD3<Double>], isTrue: [Bool]) throws {
+    var least = SIMD3(repeating: Double.infinity)
+    var most = -least
+    for x in known {
+      for i in 0..<3 where x[i].isFinite {
+        least[i] = min(least[i], x[i])
+        most[i] = max(most[i], x[i])
+      }
     }
-    self.ranges = ranges
-    let regressors = known.map { Self.regressors($0, within: ranges) }
+    least.replace(with: 0, where: least .== .infinity)
+    most.replace(with: 0, where: most .== -.infinity)
+    (self.least, self.most) = (least, most)
+    let regressors = known.map { Self.regressors($0.clamped(lowerBound: least, upperBound: most)) }
     let regression = try LogisticRegression(regressors, isTrue: isTrue, width: 9)
     calibration = IsotonicCalibration(regressors.map { regression.logOdds($0) }, isTrue: isTrue)
     self.regression = regression
   }
 
   /// x.
-  static func variables(_ pair: NeighbourFeatures.Pair) -> [Double] {
+  static func variables(_ pair: NeighbourFeatures.Pair) -> SIMD3<Double> {
     [pair.logCorrelation, pair.logError, Double(pair.affinity)]
   }
 
   func logOdds(_ pair: NeighbourFeatures.Pair, _ run: NeighbourFeatures.Run) -> Double {
-    calibration(regression.logOdds(Self.regressors(Self.variables(pair), within: ranges)))
+    let x = Self.variables(pair).clamped(lowerBound: least, upperBound: most)
+    return calibration(regression.logOdds(Self.regressors(x)))
   }
 
-  /// x_i and x_i x_j.
-  private static func regressors(_ x: [Double], within ranges: [ClosedRange<Double>]) -> [Double] {
-    let x = zip(x, ranges).map { min(max($0, $1.lowerBound), $1.upperBound) }
-    return x + x.indices.flatMap { i in x[i...].map { x[i] * $0 } }
+  /// 1, x_i and x_i x_j.
+  private static func regressors(_ x: SIMD3<Double>) -> LogisticRegression.Row {
+    let (g, e, a) = (x.x, x.y, x.z)
+    return [1, g, e, a, g * g, g * e, g * a, e * e, e * a, a * a, 0, 0, 0, 0, 0, 0]
   }
 }

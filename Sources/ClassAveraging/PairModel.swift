@@ -66,6 +66,7 @@ public struct PairModel: Sendable {
     var cross = [Float](repeating: 0, count: groups * groups * matrixLength)
     var selfForm = cross
     var constants = [Float](repeating: 0, count: groups * groups)
+    let images = try information.map { try $0.map { try Single($0) } }
     for g in 0..<groups {
       for h in 0..<groups
       where Self.isCompared(g, h, of: groups, withLastGroupOnly: withLastGroupOnly) {
@@ -75,10 +76,9 @@ public struct PairModel: Sendable {
           let pair: BlockForm
           switch affinity {
           case .mahalanobis:
-            pair = try .mahalanobis(information[g][block], information[h][block])
+            pair = try .mahalanobis(images[g][block], images[h][block])
           case .bayes:
-            pair = try .bayesFactor(
-              information[g][block], information[h][block], correlation: correlation)
+            pair = try .bayesFactor(images[g][block], images[h][block], correlation: correlation)
           case .euclidean:
             let r = information[g][block].rows
             pair = BlockForm(
@@ -106,6 +106,20 @@ public struct PairModel: Sendable {
     !withLastGroupOnly || g == groups - 1 || h == groups - 1
   }
 
+  /// One block of one group: F, L = (I + F)^{-1}, and log det (I + F).
+  private struct Single {
+    let f: Matrix
+    let l: Matrix
+    let logDeterminant: Double
+
+    init(_ f: Matrix) throws {
+      self.f = f
+      let own = try Cholesky(Matrix.identity(f.rows) + f)
+      l = try own.inverse()
+      logDeterminant = own.logDeterminant
+    }
+  }
+
   /// One block's part of a pair of groups: the constant for one real part, P as it multiplies the first
   /// image (so that w = P b_i), and L_g less the first image's own part.
   private struct BlockForm {
@@ -113,25 +127,24 @@ public struct PairModel: Sendable {
     var cross: Matrix
     var selfForm: Matrix
 
-    static func mahalanobis(_ f: Matrix, _ e: Matrix) throws -> BlockForm {
-      let one = Matrix.identity(f.rows)
-      let (lg, lh) = (try Cholesky(one + f).inverse(), try Cholesky(one + e).inverse())
-      let p = try Cholesky(2 * one + f + e).inverse()
+    static func mahalanobis(_ first: Single, _ second: Single) throws -> BlockForm {
+      let p = try Cholesky(2 * Matrix.identity(first.f.rows) + first.f + second.f).inverse()
       return BlockForm(
-        constant: -0.5 * (try Cholesky(lg + lh).logDeterminant), cross: p, selfForm: lg - p)
+        constant: -0.5 * (try Cholesky(first.l + second.l).logDeterminant), cross: p,
+        selfForm: first.l - p)
     }
 
-    static func bayesFactor(_ f: Matrix, _ e: Matrix, correlation c: Double) throws -> BlockForm {
+    static func bayesFactor(_ first: Single, _ second: Single, correlation c: Double) throws
+      -> BlockForm
+    {
+      let (f, e) = (first.f, second.f)
       let r = f.rows
-      let one = Matrix.identity(r)
-      let (own, other) = (try Cholesky(one + f), try Cholesky(one + e))
-      let lg = try own.inverse()
       if c == 1 {
-        let joint = try Cholesky(one + f + e)
+        let joint = try Cholesky(Matrix.identity(r) + f + e)
         let p = try joint.inverse()
         return BlockForm(
-          constant: 0.5 * (own.logDeterminant + other.logDeterminant - joint.logDeterminant),
-          cross: p, selfForm: lg - p)
+          constant: 0.5 * (first.logDeterminant + second.logDeterminant - joint.logDeterminant),
+          cross: p, selfForm: first.l - p)
       }
       // The pair's prior precision [[I, -c I], [-c I, I]] / (1 - c^2), plus what the images tell.
       let scale = 1 / (1 - c * c)
@@ -148,17 +161,18 @@ public struct PairModel: Sendable {
       }
       let joint = try Cholesky(precision)
       let covariance = try joint.inverse()
-      var (cross, first) = (one, one)
+      var cross = Matrix(rows: r, columns: r)
+      var own = cross
       for i in 0..<r {
         for j in 0..<r {
           cross[i, j] = covariance[r + i, j]
-          first[i, j] = covariance[i, j]
+          own[i, j] = covariance[i, j]
         }
       }
       let determinant = joint.logDeterminant - Double(r) * log(scale)
       return BlockForm(
-        constant: 0.5 * (own.logDeterminant + other.logDeterminant - determinant), cross: cross,
-        selfForm: lg - first)
+        constant: 0.5 * (first.logDeterminant + second.logDeterminant - determinant), cross: cross,
+        selfForm: first.l - own)
     }
   }
 

@@ -58,13 +58,14 @@ struct ProbabilityCalibration {
       }
     }
     let known = entries.flatMap { entry in
-      FittedProbability.variables(
+      let x = FittedProbability.variables(
         features.pairs[(entry / k - own.lowerBound) * best + entry % k]!)
+      return [x.x, x.y, x.z]
     }
     let (all, truth) = try passes.observer.communicating {
       (try passes.comm.allgatherRagged(known), try passes.comm.allgatherRagged(isTrue))
     }
     return try FittedProbability(
-      truth.indices.map { Array(all[3 * $0..<3 * $0 + 3]) }, isTrue: truth.map { $0 == 1 })
+      truth.indices.map { SIMD3(all[3 * $0], all[3 * $0 + 1], all[3 * $0 + 2]) }, isTrue: truth.map { $0 == 1 })
   }
 }

@@ -132,7 +132,7 @@ import Testing
     func odds(_ g: Double, _ e: Double, _ a: Double) -> Double {
       0.7 + 1.3 * (g - 2) - 0.4 * e + 0.2 * (a - 5) + 0.3 * (g - 2) * (a - 5) - 0.2 * e * e
     }
-    let known = (0..<count).map { [2 + x[$0], y[$0], 5 + 2 * z[$0]] }
+    let known = (0..<count).map { SIMD3(2 + x[$0], y[$0], 5 + 2 * z[$0]) }
     let isTrue = (0..<count).map {
       uniform[$0] < 1 / (1 + exp(-odds(known[$0][0], known[$0][1], known[$0][2])))
     }
@@ -183,7 +183,7 @@ import Testing
   }
 
   @Test func fitIsFiniteWhereAllAreTrue() throws {
-    let known = (0..<400).map { [Double($0 % 7), Double($0 % 3), 1] }
+    let known = (0..<400).map { SIMD3(Double($0 % 7), Double($0 % 3), 1) }
     let run = NeighbourFeatures.Run(energyRatio: 1, weight: 0.5)
     let pair = NeighbourFeatures.Pair(correlation: 0.95, error: 2, affinity: 1)
     let sure = try FittedProbability(known, isTrue: .init(repeating: true, count: 400))
