@@ -66,6 +66,7 @@ struct ProbabilityCalibration {
       (try passes.comm.allgatherRagged(known), try passes.comm.allgatherRagged(isTrue))
     }
     return try FittedProbability(
-      truth.indices.map { SIMD3(all[3 * $0], all[3 * $0 + 1], all[3 * $0 + 2]) }, isTrue: truth.map { $0 == 1 })
+      truth.indices.map { SIMD3(all[3 * $0], all[3 * $0 + 1], all[3 * $0 + 2]) },
+      isTrue: truth.map { $0 == 1 })
   }
 }

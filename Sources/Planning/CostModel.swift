@@ -34,8 +34,20 @@ import Foundation
 /// rank's block is cut into tiles of 64 rows, more than which its threads cannot use.
 public struct CostModel: Sendable {
   public let machine: Machine
+  /// How many ranks a node has, whose memory they share; where there are more, there are more nodes.
+  public var ranksPerNode = Int.max
 
   public init(machine: Machine) { self.machine = machine }
+
+  func nodes(_ ranks: Int) -> Int { 1 + (ranks - 1) / ranksPerNode }
+
+  func network(_ job: PlannedJob, ranks: Int) -> NetworkCost {
+    NetworkCost(machine: machine, job: job, ranks: ranks, nodes: nodes(ranks))
+  }
+
+  func memory(_ job: PlannedJob, ranks: Int, threads: Int) -> MemoryCost {
+    MemoryCost(job: job, ranks: ranks, threads: threads, nodes: nodes(ranks))
+  }
 
   /// One stage of a job on some ranks.
   public struct Stage: Sendable, Equatable {
@@ -55,6 +67,8 @@ public struct CostModel: Sendable {
     public var usableThreads: Double
     /// The largest memory of a rank, in bytes.
     public var memory = 0.0
+    /// What of it the ranks of a node have in common.
+    public var commonMemory = 0.0
 
     /// Wall time of the stage on `ranks`.
     public func seconds(ranks: Int) -> Double {
@@ -156,12 +170,12 @@ public struct CostModel: Sendable {
   /// The stages of a job, in their order.
   public func stages(_ job: PlannedJob, ranks: Int, threads: Int = 1) -> [Stage] {
     let units = Units(job)
-    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
-    let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
+    let network = self.network(job, ranks: ranks)
+    let memory = self.memory(job, ranks: ranks, threads: threads)
     let (n, cores) = (units.n, Double(threads))
     func stage(_ name: String, threads: Double = cores) -> Stage {
       var stage = Stage(name: name, usableThreads: threads)
-      stage.memory = memory.bytes(of: name)
+      memory.set(&stage, memory.bytes(of: name))
       return stage
     }
     var input = stage("input")
@@ -216,14 +230,14 @@ public struct CostModel: Sendable {
   /// Those of a search among all pairs, with its passes.
   func pairStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
     let units = Units(job)
-    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
-    let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
+    let network = self.network(job, ranks: ranks)
+    let memory = self.memory(job, ranks: ranks, threads: threads)
     let (n, cores) = (units.n, Double(threads))
     let comparing = min(cores, max(1, (n / Double(ranks) / 64).rounded(.up)))
     let capacity = Double(job.capacity)
     func stage(_ name: String, threads: Double = cores) -> Stage {
       var stage = Stage(name: name, usableThreads: threads)
-      stage.memory = memory.bytes(of: name)
+      memory.set(&stage, memory.bytes(of: name))
       return stage
     }
 

@@ -49,8 +49,8 @@ extension CostModel {
   /// Those of a search by landmarks, with its passes.
   func landmarkStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
     let units = Units(job)
-    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
-    let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
+    let network = self.network(job, ranks: ranks)
+    let memory = self.memory(job, ranks: ranks, threads: threads)
     let sample = job.sample
     let (n, classes) = (units.n, Double(sample.images))
     let (members, candidates) = (Double(job.members), Double(job.candidates))
@@ -65,7 +65,9 @@ extension CostModel {
       var stage = stage
       stage.name = "landmarks: \(stage.name)"
       stage.root = 0
-      stage.memory += memory.fitted - MemoryCost(job: sample, ranks: ranks, threads: threads).fitted
+      let own = self.memory(sample, ranks: ranks, threads: threads)
+      stage.memory += memory.fitted - own.fitted
+      stage.commonMemory += memory.nodeRows - own.nodeRows
       return stage
     }
 
@@ -77,8 +79,8 @@ extension CostModel {
     comparison.shared =
       Self.comparisons * compared
       + (Self.comparisons - 1) * classes * (classesOfMembers + alignments)
-    comparison.memory =
-      memory.fitted + memory.landmarks(classes, perImage: Self.landmarksPerImage)
+    memory.set(
+      &comparison, memory.fitted + memory.landmarks(classes, perImage: Self.landmarksPerImage))
     network.landmarks(
       &comparison, classes: classes, perImage: Self.landmarksPerImage,
       refinements: Self.comparisons - 1)
@@ -89,10 +91,11 @@ extension CostModel {
     finding.root =
       saving(images: n, neighbours: firstLists) + 4 * Self.orderedLinks(classes)
       * machine.scoredOperation
-    finding.memory =
+    memory.set(
+      &finding,
       memory.fitted
-      + memory.candidates(
-        perImage: Self.landmarksPerImage, landmarks: classes, kept: firstLists)
+        + memory.candidates(
+          perImage: Self.landmarksPerImage, landmarks: classes, kept: firstLists), copies: 2)
     network.ordering(&finding, perImage: Self.landmarksPerImage)
     network.candidates(&finding, entries: n * Self.landmarksPerImage, kept: firstLists)
     stages.append(finding)
@@ -104,9 +107,10 @@ extension CostModel {
         n * classesOfMembers + Self.triedPairs(job) * units.pairOperations
         * machine.scoredOperation + n * linked * proposal + scored
       pass.root = saving(images: n, neighbours: members)
-      pass.memory =
-        memory.fitted + memory.components
-        + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members)
+      memory.set(
+        &pass,
+        memory.fitted + memory.nodeRows
+          + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members), copies: 3)
       network.members(&pass)
       network.candidates(&pass, entries: 0, kept: members)
       stages.append(pass)
@@ -116,12 +120,10 @@ extension CostModel {
 }
 
 extension MemoryCost {
-  /// The classes on every rank, twice while they are made anew, the landmarks of a rank's images, and a fourth of
-  /// its components, twice, which other ranks of the node may compare (`NodeBlocks`).
+  /// The classes on every rank, twice while they are made anew, and the landmarks of a rank's images.
   func landmarks(_ classes: Double, perImage: Double) -> Double {
     let rows = Double(job.images) / Double(ranks)
-    let shared = ranks == 1 ? 0 : components / 2
-    return 24 * classes * Double(job.componentCount) + 17 * rows * perImage + shared
+    return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
   }
 
   /// The images that landmarks propose: a rank's own as they are sent, received and put together, then all ranks'.
@@ -142,8 +144,9 @@ extension MemoryCost {
     let pairs = min(
       Double(ClassSize.candidatesAtATime), n / Double(ranks) * Double(job.candidates))
     let images = NetworkCost.patch(of: pairs / Double(job.candidates), job.candidates, all: n)
-    let fetched = images * (24 * Double(job.componentCount) + 4 * Double(job.groups) + 60)
-    return 12 * n + components + lists + 92 * pairs + fetched + 13 * n * kept
+    let fetched =
+      images * (foreign * 16 * Double(job.componentCount) + 4 * Double(job.groups) + 60)
+    return 12 * n + nodeRows + lists + 92 * pairs + fetched + 13 * n * kept
   }
 }
 
@@ -174,15 +177,18 @@ extension NetworkCost {
   ) {
     let rounds = (n / p / length).rounded(.up)
     let rows = rounds * Self.patch(of: min(length, n / p), candidates, all: n)
-    fetch(&stage, rowsPerRank: rows * elsewhere(candidates), rounds: rounds)
+    fetch(
+      &stage, rowsPerRank: rows * elsewhere(candidates, parts: Double(nodes)), rounds: rounds)
   }
 
-  /// The part of the rows that a rank's images need, `candidates` each, that are not its own, where ranks own
-  /// patches of views, as a part of that of images in any order, which is what `fetch` takes.
-  func elsewhere(_ candidates: Int) -> Double {
-    let own = (n / p).squareRoot()
+  /// What images need of others, `candidates` each, where ranks or nodes own patches of views: the part that is not
+  /// their own, over that of images in any order.
+  /// - Parameter parts: ranks or nodes.
+  func elsewhere(_ candidates: Int, parts: Double) -> Double {
+    if parts == 1 { return 0 }
+    let own = (n / parts).squareRoot()
     let inside = own / (own + 1.5 * Double(candidates).squareRoot())
-    return min(1, (1 - inside * inside) * p / (p - 1))
+    return min(1, (1 - inside * inside) * parts / (parts - 1))
   }
 
   /// Pairs of landmarks that images share; their places, to all; rows and lists to the ranks that own them in the
@@ -191,7 +197,9 @@ extension NetworkCost {
     guard ranks > 1 else { return }
     exchange(&stage, bytes: 144 * n, times: 1)
     toAll(&stage, bytes: 4 * n)
-    exchange(&stage, bytes: n * (row + 8 * perImage), times: 2 * (n / p / 4096).rounded(.up))
+    let times = (n / p / 4096).rounded(.up)
+    fetch(&stage, rowsPerRank: n / p, rounds: times)
+    exchange(&stage, bytes: 8 * n * perImage, times: times)
   }
 
   /// The members of the classes of all images.
@@ -208,6 +216,10 @@ extension NetworkCost {
     fetchPatches(
       &stage, candidates: job.candidates,
       atATime: Double(ClassSize.candidatesAtATime) / Double(job.candidates))
+    sharing(
+      &stage, candidates: Double(job.candidates),
+      batches: (n / p * Double(job.candidates) / Double(ClassSize.candidatesAtATime)).rounded(.up),
+      part: elsewhere(job.candidates, parts: p))
     toAll(&stage, bytes: 13 * n * kept)
   }
 }

@@ -2,26 +2,41 @@
 ///
 /// A rank holds the program and its libraries (42 MiB), 130 bytes of every particle (its line, its group, its
 /// old number) and, from their stages on, its images' coefficients (8 P, only until the covariance is known)
-/// and components (8 C); what the survey freed, 1 kB an image, the system's allocator keeps. The search adds
+/// and components (8 C), of which the node's ranks have one copy more; what the survey freed, 1 kB an image, the system's allocator keeps. The search adds
 /// its block of the components, the visitor's and the arriving one, self terms of both sides, and lists of
 /// 9 bytes a candidate: its own and, for each thread, those of both sides. When candidates are scored, pairs are
 /// held three times, 8 bytes each, while they find their ranks; then batches of at most 131,072, of which each
-/// has the images that it needs. The table of all lists is on every rank, 13 bytes an entry.
+/// has the images of other nodes that it needs. The table of all lists is on every rank, 13 bytes an entry.
 struct MemoryCost {
   let job: PlannedJob
   let ranks: Int
   let threads: Int
+  let nodes: Int
 
   private static let program = 42.0 * 1_048_576
 
   /// What a rank holds when the model is known.
   var fitted: Double {
     let model = 8 * Double(job.groups) * Double(job.basis.reduce(0) { $0 + $1 * $1 })
-    return Self.program + 130 * Double(job.images) + model + components
+    return Self.program + 130 * Double(job.images) + model + components + nodeRows
   }
 
-  /// Simulated images: Fourier-Bessel coefficients with and without noise, and components.
-  var simulated: Double { 16 * rows * Double(job.basisCount) + components }
+  /// The components of the images of a node's ranks, which these have in common (`DistributedRows`).
+  var nodeRows: Double {
+    8 * (Double(job.images) / Double(nodes)).rounded(.up) * Double(job.componentCount)
+  }
+
+  /// The part of all rows that are on other nodes.
+  var foreign: Double { 1 - 1 / Double(nodes) }
+
+  /// Sets what a rank holds, and what of it are rows of the node.
+  func set(_ stage: inout CostModel.Stage, _ bytes: Double, copies: Double = 1) {
+    stage.memory = bytes
+    stage.commonMemory = copies * nodeRows
+  }
+
+  /// Simulated images: Fourier-Bessel coefficients with and without noise, components and rows.
+  var simulated: Double { 16 * rows * Double(job.basisCount) + components + nodeRows }
 
   private var rows: Double { (Double(job.images) / Double(ranks)).rounded(.up) }
   /// The components of a rank's images.
@@ -32,7 +47,8 @@ struct MemoryCost {
     let (n, pairs) = (Double(job.images), rows * candidates)
     let batch = min(131_072, 0.7 * pairs)
     let groups = Double(job.groups)
-    let fetched = min(n, 2 * batch) * (16 * Double(job.componentCount) + 4 * groups + 60)
+    let fetched =
+      min(n, 2 * batch) * (foreign * 16 * Double(job.componentCount) + 4 * groups + 60)
     return pairs * 9 + max(pairs * 24, pairs * 6 + batch * 92 + fetched) + 13 * n * kept
   }
 
@@ -69,8 +85,8 @@ struct MemoryCost {
       return fitted + 13 * n * members
         + Double(2 * job.componentCount) * pixels + 2 * 256 * pixels
     default:
-      let searching = components + search(members, selfTerms: 1)
-      let collecting = components + scoring(members, kept: members)
+      let searching = nodeRows + search(members, selfTerms: 1)
+      let collecting = nodeRows + scoring(members, kept: members)
       return fitted + 13 * n * members + max(searching, collecting)
     }
   }

@@ -9,7 +9,10 @@ struct NetworkCost {
   let machine: Machine
   let job: PlannedJob
   let ranks: Int
+  let nodes: Int
 
+  /// The part of all rows that are on other nodes.
+  var otherNodes: Double { 1 - 1 / Double(nodes) }
   var p: Double { Double(ranks) }
   var n: Double { Double(job.images) }
   /// Bytes of an image's components.
@@ -45,12 +48,25 @@ struct NetworkCost {
     stage.messages += 8 * p
   }
 
-  /// Every rank fetches `rowsPerRank` images, of which most lie elsewhere.
+  /// Every rank needs the rows of so many images; those of its node lie in memory that it sees.
   func fetch(_ stage: inout CostModel.Stage, rowsPerRank: Double, rounds: Double) {
-    let bytes = rowsPerRank * (row + 4)
-    stage.communication += foreign * bytes / machine.bandwidth + 4 * rounds * p * machine.latency
-    stage.bytes += foreign * p * bytes
+    if nodes == 1 { return }
+    let bytes = otherNodes * rowsPerRank * (row + 4)
+    stage.communication += bytes / machine.bandwidth + 4 * rounds * p * machine.latency
+    stage.bytes += p * bytes
     stage.messages += 4 * rounds * p
+  }
+
+  /// Pairs go to their homes (8 bytes) and to the ranks that score them, of which most lie there already; each score
+  /// goes to two ranks (16 bytes). What homes there are follows from n sums.
+  /// - Parameter part: of the pairs that travel; others stay where their images are.
+  func sharing(
+    _ stage: inout CostModel.Stage, candidates: Double, batches: Double, part: Double = 1
+  ) {
+    for _ in 0..<Int(batches) { tree(&stage, bytes: 8 * n) }
+    let pairs = part * n * candidates
+    exchange(&stage, bytes: 8 * pairs, times: 2 * batches)
+    exchange(&stage, bytes: 32 * 0.7 * pairs, times: batches)
   }
 
   /// 104 bytes a particle.
@@ -84,17 +100,13 @@ struct NetworkCost {
     if ranks % 2 == 0 { stage.messages += p / 2 * min(96, n / p / 16) }
   }
 
-  /// Pairs go to their homes (8 bytes) and to the ranks that score them, of which most lie there already;
-  /// ranks fetch what they score, in batches, and send each score to two ranks (16 bytes); the lists go to all
-  /// (13 bytes an entry). What homes there are follows from n sums.
+  /// Pairs and scores on their way, the images of the pairs in batches; the lists go to all (13 bytes an entry).
   func scoring(_ stage: inout CostModel.Stage, candidates: Double, kept: Double) {
     guard ranks > 1 else { return }
     let pairs = 0.7 * n * candidates
     let batches = max(1, (pairs / p / 131_072).rounded(.up))
-    tree(&stage, bytes: 8 * n)
-    exchange(&stage, bytes: 8 * n * candidates, times: 2)
+    sharing(&stage, candidates: candidates, batches: 1)
     fetch(&stage, rowsPerRank: batches * min(n, 2 * pairs / p / batches), rounds: batches)
-    exchange(&stage, bytes: 32 * pairs, times: batches)
     toAll(&stage, bytes: 13 * n * kept)
   }
 
@@ -116,7 +128,7 @@ struct NetworkCost {
     guard ranks > 1 else { return }
     if job.search == .landmarks {
       for _ in 0..<2 { fetchPatches(&stage, candidates: job.members, atATime: together) }
-      exchange(&stage, bytes: n * row, times: (n / p / 4096).rounded(.up))
+      fetch(&stage, rowsPerRank: n / p, rounds: (n / p / 4096).rounded(.up))
       return
     }
     for _ in 0..<2 { classes(&stage) }

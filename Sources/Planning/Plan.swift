@@ -17,8 +17,10 @@ public struct Plan: Sendable {
     if ranks > job.images {
       throw PlanError("\(ranks) ranks for \(job.images) images: at most one rank for each image")
     }
-    (self.job, self.model, self.ranks, self.threads) = (job, model, ranks, threads)
     self.nodes = min(nodes, ranks)
+    var model = model
+    model.ranksPerNode = (ranks + self.nodes - 1) / self.nodes
+    (self.job, self.model, self.ranks, self.threads) = (job, model, ranks, threads)
     stages = model.stages(job, ranks: ranks, threads: threads)
   }
 
@@ -38,8 +40,11 @@ public struct Plan: Sendable {
   /// The largest memory of a rank, in bytes.
   public var memory: Double { stages.map(\.memory).max() ?? 0 }
 
-  /// The largest memory of a node, in bytes: that of its ranks.
-  public var nodeMemory: Double { memory * (Double(ranks) / Double(nodes)).rounded(.up) }
+  /// The largest memory of a node, in bytes: that of its ranks, what they have in common once.
+  public var nodeMemory: Double {
+    let others = Double(model.ranksPerNode - 1)
+    return stages.map { $0.memory + others * ($0.memory - $0.commonMemory) }.max() ?? 0
+  }
 
   /// One core's time over this time, for each core: 1 is ideal.
   public var efficiency: Double {
@@ -50,10 +55,14 @@ public struct Plan: Sendable {
   /// Cores that do less than this share of what one core alone does are better given to another job.
   public static let payingEfficiency = 0.5
 
-  /// The largest number of ranks, of this plan's threads each, that works at `payingEfficiency` or better.
+  /// The largest number of ranks, of so many threads each, that works at `payingEfficiency` or better.
+  /// - Parameter model: says how many ranks a node has.
   public static func payingRanks(_ job: PlannedJob, model: CostModel, threads: Int = 1) -> Int {
     func pays(_ ranks: Int) -> Bool {
-      guard let plan = try? Plan(job, model: model, ranks: ranks, threads: threads) else {
+      guard
+        let plan = try? Plan(
+          job, model: model, ranks: ranks, threads: threads, nodes: model.nodes(ranks))
+      else {
         return false
       }
       return plan.efficiency >= payingEfficiency

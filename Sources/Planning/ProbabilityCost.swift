@@ -17,11 +17,11 @@ extension CostModel {
     -> [Stage]
   {
     if job.probabilitySource == .none { return [] }
-    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
-    let memory = MemoryCost(job: job, ranks: ranks, threads: threads)
+    let network = self.network(job, ranks: ranks)
+    let memory = self.memory(job, ranks: ranks, threads: threads)
     func features(_ name: String) -> Stage {
       var stage = Stage(name: name, usableThreads: Double(threads))
-      stage.memory = memory.bytes(of: "probabilities")
+      memory.set(&stage, memory.bytes(of: "probabilities"))
       stage.shared = Self.probabilityOperations(job) * machine.probabilityOperation
       network.probabilities(&stage)
       return stage
@@ -36,11 +36,12 @@ extension CostModel {
       + 8 * Double(job.basis.reduce(0) { $0 + $1 * $1 }) + 100 * functions
     images.shared =
       Double(job.images) * (size.slice(size.highest) + 16 * single) * machine.pairOperation
-    images.memory = memory.fitted + 2 * memory.simulated
+    memory.set(&images, memory.fitted + 2 * memory.simulated, copies: 2)
     let again = search.map { stage in
       var stage = stage
       stage.name = "calibration: \(stage.name)"
       stage.memory += memory.simulated
+      stage.commonMemory += memory.nodeRows
       return stage
     }
     // Without slices there is no volume yet.

@@ -34,6 +34,10 @@ public struct ScalingReport: Sendable {
     let base = study.base
     guard let job = try? PlannedJob(base.record, file: base.folder) else { return [] }
     let threads = base.record.threads
+    var model = model
+    model.ranksPerNode =
+      study.runs.map { $0.record.ranks / max(1, Set($0.record.hosts).count) }.max() ?? 1
+    let spread = model
     let last = study.runs[study.runs.count - 1]
     // images ~ cores^growth
     let growth =
@@ -45,7 +49,9 @@ public struct ScalingReport: Sendable {
       job.images = images
       job.averages = job.averages == base.images ? images : min(job.averages, images)
       let ranks = max(1, cores / threads)
-      return try? Plan(job, model: model, ranks: ranks, threads: threads).seconds
+      return try? Plan(
+        job, model: spread, ranks: ranks, threads: threads, nodes: spread.nodes(ranks)
+      ).seconds
     }
     guard let start = seconds(cores: base.cores, images: base.images) else { return [] }
     var counts = Set(study.runs.map(\.cores))

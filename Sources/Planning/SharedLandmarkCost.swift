@@ -29,7 +29,7 @@ extension CostModel {
     let rounds = job.sharedRounds
     if rounds == 0 { return [] }
     let units = Units(job)
-    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
+    let network = self.network(job, ranks: ranks)
     let (n, landmarks, perImage) = (
       units.n, Double(job.sharedLandmarks), min(Self.sharedPerImage, Double(job.sharedLandmarks))
     )
@@ -69,8 +69,11 @@ extension CostModel {
         + units.classOperations(members: job.members) * machine.classOperation
         + members * (Self.scoredShare * alignment + machine.collectedCandidate))
     network.sharedNeighbours(&stage)
-    stage.memory = MemoryCost(job: job, ranks: ranks, threads: threads).sharedLandmarks(
-      landmarks, perImage: perImage, kept: most, longest: Self.longest)
+    let memory = memory(job, ranks: ranks, threads: threads)
+    memory.set(
+      &stage,
+      memory.sharedLandmarks(landmarks, perImage: perImage, kept: most, longest: Self.longest),
+      copies: job.search == .landmarks ? 3 : 2)
     return [stage]
   }
 }
@@ -85,7 +88,8 @@ extension NetworkCost {
     var rows = min(n, landmarks / p / rounds * members)
     if job.search == .landmarks {
       rows =
-        min(rows, Self.patch(of: n / p / rounds, Int(members), all: n)) * elsewhere(Int(members))
+        min(rows, Self.patch(of: n / p / rounds, Int(members), all: n))
+        * elsewhere(Int(members), parts: Double(nodes))
     }
     fetch(&stage, rowsPerRank: times * rounds * rows, rounds: times * rounds)
   }
@@ -127,6 +131,9 @@ extension NetworkCost {
         &stage, rowsPerRank: rounds * min(n, n / p / rounds * Double(job.members + 1)),
         rounds: rounds)
     }
+    sharing(
+      &stage, candidates: Double(job.members), batches: (n / p / together).rounded(.up),
+      part: job.search == .landmarks ? elsewhere(job.members, parts: p) : 1)
     toAll(&stage, bytes: 13 * n * Double(job.members))
   }
 }
@@ -146,12 +153,22 @@ extension MemoryCost {
     let row = 8 * Double(job.componentCount)
     let comparing = self.landmarks(landmarks, perImage: kept)
     let together = min(own, Self.landmarksAtATime(images: n, members: members))
-    let rows = 2 * row * min(n, together * members) + 100 * own * members
+    let rows = foreign * 2 * row * min(n, together * members) + 100 * own * members
     let lists = proposals(of: landmarks, perImage: perImage, longest: longest)
     let tables = 26 * n * Double(job.members)
-    let moved = job.search == .landmarks ? components : 0
+    let moved = job.search == .landmarks ? nodeRows : 0
     return fitted + moved + tables + comparing
-      + max(rows, lists, components + scoring(Double(job.members), kept: 0))
+      + max(rows, lists, nodeRows + best(Double(job.members)))
+  }
+
+  /// Own lists, and what a batch of pairs takes on its way: who asked for them, twice the pairs, and scores as they are
+  /// made, sent and received.
+  func best(_ candidates: Double) -> Double {
+    let n = Double(job.images)
+    let pairs = (n / Double(ranks)).rounded(.up) * candidates
+    let batch = min(Double(ClassSize.candidatesAtATime), pairs)
+    return 13 * pairs + 100 * batch
+      + min(n, 2 * batch) * (foreign * 16 * Double(job.componentCount) + 64)
   }
 
   /// Landmarks of a rank whose members' rows are fetched at a time (`LandmarkWork`).

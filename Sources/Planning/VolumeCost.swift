@@ -23,7 +23,7 @@ extension CostModel {
   func sliceStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
     if job.sharedSlices == 0 { return [] }
     let units = Units(job)
-    let network = NetworkCost(machine: machine, job: job, ranks: ranks)
+    let network = self.network(job, ranks: ranks)
     let (n, slices) = (units.n, Double(job.sharedSlices))
     let perImage = min(Self.sharedPerImage, slices)
     let size = VolumeSize(job)
@@ -43,8 +43,14 @@ extension CostModel {
     stage.repeated = slices * length * proposal
     network.slices(&stage, slices: slices, entries: n * perImage, lists: slices * length)
     network.sharedNeighbours(&stage)
-    stage.memory = MemoryCost(job: job, ranks: ranks, threads: threads).sharedLandmarks(
-      slices, perImage: perImage, kept: perImage, longest: Self.longest)
+    let memory = memory(job, ranks: ranks, threads: threads)
+    // What the classes propose is kept.
+    let landmarks = Double(job.sharedLandmarks)
+    memory.set(
+      &stage,
+      memory.sharedLandmarks(slices, perImage: perImage, kept: perImage, longest: Self.longest)
+        + 8 * min(landmarks * Self.longest, n * Self.sharedPerImage),
+      copies: job.search == .landmarks ? 3 : 2)
     return [volumeStage(job, ranks: ranks, threads: threads), stage]
   }
 
@@ -76,14 +82,16 @@ extension CostModel {
     let harmonics = pow(lowest + 1, 2)
     let (angles, row) = (size.angles(lowest), size.row(lowest))
     // The images; a thread's products, and what it found on slices; the equations.
-    volume.memory =
-      MemoryCost(job: job, ranks: ranks, threads: threads).fitted
-      + matched * (8 * Double(job.basisCount) + row) + 4 * slices * row
-      + 8 * harmonics * harmonics
-      + Double(threads)
-      * (slices * (64 * (lowest + 1) + 8 * angles + 2 * row)
-        + 4 * harmonics * (16 * angles + 2 * harmonics))
-    NetworkCost(machine: machine, job: job, ranks: ranks).toAll(&volume, bytes: bytes)
+    let memory = memory(job, ranks: ranks, threads: threads)
+    memory.set(
+      &volume,
+      memory.fitted
+        + matched * (8 * Double(job.basisCount) + row) + 4 * slices * row
+        + 8 * harmonics * harmonics
+        + Double(threads)
+        * (slices * (64 * (lowest + 1) + 8 * angles + 2 * row)
+          + 4 * harmonics * (16 * angles + 2 * harmonics)))
+    network(job, ranks: ranks).toAll(&volume, bytes: bytes)
     return volume
   }
 }

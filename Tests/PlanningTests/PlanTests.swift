@@ -13,10 +13,13 @@ import Testing
     PlannedJob(images: images, box: 65, bandLimit: 0.2, components: 100)
   }
 
-  private func stage(_ name: String, _ job: PlannedJob, ranks: Int = 1, threads: Int = 1) throws
-    -> CostModel.Stage
-  {
-    try #require(model.stages(job, ranks: ranks, threads: threads).first { $0.name == name })
+  private func stage(
+    _ name: String, _ job: PlannedJob, ranks: Int = 1, threads: Int = 1, nodes: Int = 1
+  ) throws -> CostModel.Stage {
+    var model = model
+    model.ranksPerNode = ranks / nodes
+    return try #require(
+      model.stages(job, ranks: ranks, threads: threads).first { $0.name == name })
   }
 
   /// Pairs by hand: 100 components at 20 frequencies on a grid of 64 angles, 8 x 100 + 16 (8 x 20 + 24)
@@ -60,9 +63,9 @@ import Testing
     #expect(share < 0.05)
     // A rank holds its own part of the candidates, 15 bytes each beside a batch, and its own rows.
     let (few, many) = try (
-      stage("affinity", job, ranks: 4).memory, stage("affinity", job, ranks: 8).memory
+      stage("affinity", job, ranks: 8).memory, stage("affinity", job, ranks: 16).memory
     )
-    #expect(abs((few - many) / (12_500 * (15 * 60 + 8 * 100)) - 1) < 1e-9)
+    #expect(abs((few - many) / (6250 * (15 * 60 + 8 * 100)) - 1) < 1e-9)
   }
 
   /// By hand: writing 4 x 65^2 bytes of each average is work of all ranks.
@@ -120,12 +123,25 @@ import Testing
     for stage in model.stages(job, ranks: 1) {
       #expect(stage.communication == 0 && stage.bytes == 0 && stage.messages == 0, "\(stage.name)")
     }
-    // Each rank fetches its rows, half of them from the other. Each block visits half of the ring: 2 ranks send
-    // 2 blocks of 5,000 rows once, and lists back.
+    // On two nodes each rank fetches its rows, half of them from the other; on one it sees them. Each block visits
+    // half of the ring: 2 ranks send 2 blocks of 5,000 rows once, and lists back.
     let row = 8.0 * 100
-    let bytes = try stage("all pairs", job, ranks: 2).bytes
-    let (least, most) = (10_000 * 1.5 * row, 10_000 * (1.5 * row + 8 * 60 + 100))
-    #expect(bytes > least && bytes < most)
+    for nodes in 1...2 {
+      let bytes = try stage("all pairs", job, ranks: 2, nodes: nodes).bytes
+      let rows = (1 + 0.5 * Double(nodes - 1)) * row
+      #expect(bytes > 10_000 * rows && bytes < 10_000 * (rows + 8 * 60 + 100))
+    }
+  }
+
+  /// Ranks of a node have one copy of the images' rows, 8 C bytes each.
+  @Test func aNodeHoldsItsRowsOnce() throws {
+    let job = job(images: 100_000)
+    let rows: Double = 1e5 * 800
+    let plan = try Plan(job, model: model, ranks: 16)
+    #expect(plan.nodeMemory < 16 * plan.memory - 14 * rows)
+    let stage = try stage("affinity", job, ranks: 16)
+    #expect(stage.commonMemory == rows && stage.memory > rows)
+    #expect(try self.stage("affinity", job, ranks: 16, nodes: 4).commonMemory == rows / 4)
   }
 
   @Test func ranksThatPayAreThoseAboveHalfEfficiency() throws {
@@ -190,14 +206,22 @@ import Testing
   @Test func ranksThatOwnPatchesFetchLittle() throws {
     var job = job(images: 1_000_000)
     (job.search, job.passes) = (.landmarks, 1)
-    let bytes = try stage("candidates", job, ranks: 64).bytes
     let remote: Double = 1 - 125 * 125 / (140 * 140)
     let fetched: Double = 64 * 3 * 10_438 * remote * (8 * 100 + 4)
-    // Pairs of landmarks, rows, lists twice; places, lists and neighbours to all.
-    let moved: Double = 1e6 * (144 + 800 + 320 + 320) * 63 / 64
+    // Rows to the ranks that own them in the order.
+    let rows: Double = 1e6 * (800 + 4) * 63 / 64
+    // Pairs of landmarks, lists twice; places, lists and neighbours to all.
+    let moved: Double = 1e6 * (144 + 320 + 320) * 63 / 64
     let gathered: Double = 1e6 * (4 + 320 + 130)
-    let expected = fetched + moved + gathered
-    #expect(abs(bytes / expected - 1) < 0.01, "\(bytes) and \(expected)")
+    // Pairs whose images two ranks own, 8 bytes each, and the scores of seven tenths of them, twice 16; how many pairs
+    // there are of each image, for each batch.
+    let pairs: Double = remote * 1e8 * (8 + 0.7 * 32) + 3 * 63 * 8e6
+    for (nodes, expected) in [
+      (1, moved + gathered + pairs), (64, moved + gathered + pairs + rows + fetched),
+    ] {
+      let bytes = try stage("candidates", job, ranks: 64, nodes: nodes).bytes
+      #expect(abs(bytes / expected - 1) < 0.01, "\(bytes) and \(expected)")
+    }
   }
 
   /// After the passes and, in the calibration, after its passes; not among the landmarks; none after a single pass.
@@ -277,9 +301,9 @@ import Testing
   @Test func roundsByLandmarksFetchLess() throws {
     var job = job(images: 1_000_000)
     job.probabilities = ProbabilitySource.none
-    let pairs = try stage("shared landmarks", job, ranks: 16).bytes
+    let pairs = try stage("shared landmarks", job, ranks: 16, nodes: 16).bytes
     job.search = .landmarks
-    let ordered = try stage("shared landmarks", job, ranks: 16).bytes
+    let ordered = try stage("shared landmarks", job, ranks: 16, nodes: 16).bytes
     // Words for 100 landmarks of each image, three times to the ranks that own those.
     #expect(ordered > 3 * 1e6 * 800 * 15 / 16 && ordered < 0.7 * pairs, "\(ordered) and \(pairs)")
   }
