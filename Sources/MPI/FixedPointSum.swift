@@ -28,29 +28,24 @@ public struct FixedPointSum: Sendable {
 
   /// Adds `values[i]` to element `start + i`.
   public mutating func add(_ values: UnsafeBufferPointer<Double>, at start: Int = 0) {
-    let scale = scale
-    let magic = Self.magic
-    let magicBits = Int64(bitPattern: magic.bitPattern)
-    sums.withUnsafeMutableBufferPointer { sums in
-      let target = sums.baseAddress! + start
-      precondition(start >= 0 && start + values.count <= sums.count)
-      for i in 0..<values.count {
-        let rounded = values[i] * scale + magic
-        target[i] &+= Int64(bitPattern: rounded.bitPattern) &- magicBits
-      }
-    }
+    add(values.count, at: start) { values[$0] }
   }
 
   /// Adds `values[i]` to element `start + i`.
   public mutating func add(_ values: UnsafeBufferPointer<Float>, at start: Int = 0) {
+    add(values.count, at: start) { Double(values[$0]) }
+  }
+
+  @inline(__always)
+  private mutating func add(_ count: Int, at start: Int, _ value: (Int) -> Double) {
     let scale = scale
     let magic = Self.magic
     let magicBits = Int64(bitPattern: magic.bitPattern)
     sums.withUnsafeMutableBufferPointer { sums in
       let target = sums.baseAddress! + start
-      precondition(start >= 0 && start + values.count <= sums.count)
-      for i in 0..<values.count {
-        let rounded = Double(values[i]) * scale + magic
+      precondition(start >= 0 && start + count <= sums.count)
+      for i in 0..<count {
+        let rounded = value(i) * scale + magic
         target[i] &+= Int64(bitPattern: rounded.bitPattern) &- magicBits
       }
     }

@@ -48,6 +48,27 @@ struct FixedPointSumRanks {
     }
   }
 
+  @Test func singlePrecisionGivesTheSameSums() throws {
+    let world = try testWorld()
+    let values = terms(999, seed: 9).map { Float($0) }
+    var (single, double) = (
+      FixedPointSum(count: 3, bound: 1, terms: 333 * world.size),
+      FixedPointSum(count: 3, bound: 1, terms: 333 * world.size)
+    )
+    for start in stride(from: 0, to: 999, by: 3) {
+      let row = values[start..<start + 3]
+      row.withUnsafeBufferPointer { single.add($0) }
+      double.add(row.map { Double($0) })
+    }
+    let sums = try double.reduced(over: world)
+    let rounded = try single.reducedToFloats(over: world)
+    #expect(rounded == sums.map { Float($0) })
+    for element in 0..<3 {
+      let exact = exactSum((0..<333).map { Double(values[3 * $0 + element]) })
+      #expect(abs(Double(rounded[element]) / (Double(world.size) * exact) - 1) < 1e-6)
+    }
+  }
+
   /// A bound that is a power of two or just below one, and small or large numbers.
   @Test(arguments: [1.0, 0.999_999, 1.000_001, 3e-21, 7.5e18])
   func termsAsLargeAsTheBound(bound: Double) throws {
