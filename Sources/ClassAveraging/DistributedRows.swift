@@ -57,12 +57,12 @@ public struct DistributedRows {
   /// which every rank says what it needs of other nodes; none where all ranks share one.
   /// - Parameter images: global indices, ascending; not asked for where all rows can be read.
   func fetch(_ images: @autoclosure () throws -> [Int32]) throws -> FetchedRows {
-    if node.isComplete { return FetchedRows(node: node, places: node.places, received: []) }
+    if node.isComplete { return readable }
     let images = try images().filter { node.places[Int($0)] < 0 }
     var counts = [Int](repeating: 0, count: comm.size)
     for image in images { counts[partition.owner(of: Int(image))] += 1 }
     let asked = try comm.alltoallRagged(images, counts: counts)
-    let reply = FetchedRows(node: node, places: node.places, received: []).values(of: asked.values)
+    let reply = readable.values(of: asked.values)
     // Ascending indices come back in rank order, that is ascending.
     let received = try comm.alltoallRagged(reply, counts: asked.counts.map { $0 * width }).values
     var places = node.places
@@ -115,12 +115,18 @@ struct FetchedRows {
 
   /// The rows of some images, one after the other.
   func values(of images: [Int32]) -> [Float] {
+    if images.isEmpty { return [] }
+    return Array(unsafeUninitializedCapacity: images.count * width) { target, count in
+      copy(images, to: target.baseAddress!)
+      count = images.count * width
+    }
+  }
+
+  /// Writes the rows of some images, one after the other.
+  func copy(_ images: some Sequence<Int32>, to target: UnsafeMutablePointer<Float>) {
     withRows { rows in
-      Array(unsafeUninitializedCapacity: images.count * rows.width) { target, count in
-        for image in images {
-          (target.baseAddress! + count).update(from: rows[image], count: rows.width)
-          count += rows.width
-        }
+      for (at, image) in images.enumerated() {
+        (target + at * width).update(from: rows[image], count: width)
       }
     }
   }

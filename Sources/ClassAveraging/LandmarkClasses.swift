@@ -32,12 +32,8 @@ struct LandmarkClasses {
     let wanted = Array(images[own])
     let fetched = try rows.fetch(wanted)
     return (
-      try DistributedRows(layout: rows.layout, partition: partition, on: comm) { target in
-        fetched.withRows { rows in
-          for (at, image) in wanted.enumerated() {
-            (target + at * rows.width).update(from: rows[image], count: rows.width)
-          }
-        }
+      try DistributedRows(layout: rows.layout, partition: partition, on: comm) {
+        fetched.copy(wanted, to: $0)
       }, images.map { groups[Int($0)] }
     )
   }

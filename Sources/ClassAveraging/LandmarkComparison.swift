@@ -154,14 +154,11 @@ struct LandmarkComparison {
   private func landmarkBlock() -> PairBlock {
     let (width, count) = (rows.width, classes.images.count)
     let block = PairBlock(width: width, laneGroupCount: (count + 15) / 16)
-    for at in 0..<block.laneGroupCount {
-      block.fill(at, group: Int32(posterior.groupCount)) { target in
-        classes.statistics.withUnsafeBufferPointer { statistics in
-          for landmark in 16 * at..<min(16 * (at + 1), count) {
-            target.setLane(
-              landmark % 16, to: statistics.baseAddress! + landmark * width, count: width)
-            target[width + 1][landmark % 16] = Float(bitPattern: UInt32(landmark))
-          }
+    classes.statistics.withUnsafeBufferPointer { statistics in
+      for at in 0..<block.laneGroupCount {
+        let landmarks = 16 * at..<min(16 * (at + 1), count)
+        block.fill(at, with: landmarks, group: Int32(posterior.groupCount)) {
+          statistics.baseAddress! + $0 * width
         }
       }
     }

@@ -90,8 +90,8 @@ struct NeighbourFeatureExtraction {
       weight: total[2] / (Double(groups.count * k) * NeighbourWeights.sureness))
 
     let meanRows = try DistributedRows(
-      SteerableCoefficients(layout: posterior.layout, rows: means), partition: rows.partition,
-      on: comm)
+      layout: posterior.layout, partition: rows.partition, on: comm
+    ) { $0.update(from: means, count: means.count) }
     var pairs = [NeighbourFeatures.Pair?](repeating: nil, count: own.count * best)
     try forEachChunk { part in
       let part = part.filter(isAskedFor)

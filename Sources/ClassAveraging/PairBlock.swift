@@ -125,7 +125,9 @@ final class PairBlock {
       let range = min(start, own.count)..<min(start + part, own.count)
       let images = own[range].joined().sorted().map { Int32($0) }
       try rows.fetch(images).withRows { rows in
-        for at in range { block.fill(at, with: own[at], group: groups[own[at].first!], of: rows) }
+        for at in range {
+          block.fill(at, with: own[at], group: groups[own[at].first!]) { rows[Int32($0)] }
+        }
       }
     }
     return block
@@ -136,18 +138,19 @@ final class PairBlock {
     self.init(width: rows.width, laneGroupCount: laneGroups.count)
     rows.withRows { rows in
       for (at, images) in laneGroups.enumerated() {
-        fill(at, with: images, group: groups[images.first!], of: rows)
+        fill(at, with: images, group: groups[images.first!]) { rows[Int32($0)] }
       }
     }
   }
 
   /// Fills a lane group with images.
-  private func fill(
-    _ at: Int, with images: ArraySlice<Int>, group: Int32, of rows: FetchedRows.Rows
+  /// - Parameter row: where an image's coefficients are.
+  func fill(
+    _ at: Int, with images: some Sequence<Int>, group: Int32, row: (Int) -> UnsafePointer<Float>
   ) {
     fill(at, group: group) { target in
       for (lane, image) in images.enumerated() {
-        target.setLane(lane, to: rows[Int32(image)], count: width)
+        target.setLane(lane, to: row(image), count: width)
         target[width + 1][lane] = Float(bitPattern: UInt32(image))
       }
     }

@@ -66,7 +66,8 @@ public struct PairModel: Sendable {
     var cross = [Float](repeating: 0, count: groups * groups * matrixLength)
     var selfForm = cross
     var constants = [Float](repeating: 0, count: groups * groups)
-    let images = try information.map { try $0.map { try Single($0) } }
+    let images =
+      affinity == .euclidean ? [] : try information.map { try $0.map { try Single($0) } }
     for g in 0..<groups {
       for h in 0..<groups
       where Self.isCompared(g, h, of: groups, withLastGroupOnly: withLastGroupOnly) {

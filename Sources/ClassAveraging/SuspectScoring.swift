@@ -87,16 +87,13 @@ struct SuspectScoring {
 
   /// The scores of some of this rank's pairs, in their order. Collective.
   func score(_ pairs: ArraySlice<Int64>) throws -> [PairScore] {
-    var needed: [Int32] = []
-    needed.reserveCapacity(2 * pairs.count)
+    var isNeeded = [Bool](repeating: false, count: groups.count)
     for pair in pairs {
-      let (a, b) = PairSharing.unpack(pair)
-      if needed.last != a { needed.append(a) }
-      needed.append(b)
+      let (first, second) = PairSharing.unpack(pair)
+      isNeeded[Int(first)] = true
+      isNeeded[Int(second)] = true
     }
-    needed.sort()
-    var images: [Int32] = []
-    for image in needed where images.last != image { images.append(image) }
+    let images = isNeeded.indices.filter { isNeeded[$0] }.map { Int32($0) }
     let fetched = try observer.communicating { try rows.fetch(images) }
     return fetched.withRows { scores(of: pairs, images: images, $0) }
   }

@@ -131,12 +131,9 @@ extension DistributedRows {
     return try DistributedRows(layout: layout, partition: partition, on: comm) { target in
       for start in stride(from: 0, to: partition.range(of: 0).count, by: ViewOrder.chunk) {
         let part = own.dropFirst(start).prefix(ViewOrder.chunk)
-        try fetch(order.images[part].sorted()).withRows { rows in
-          for position in part {
-            (target + (position - own.lowerBound) * width).update(
-              from: rows[order.images[position]], count: width)
-          }
-        }
+        let images = order.images[part]
+        try fetch(images.sorted()).copy(
+          images, to: target + (part.lowerBound - own.lowerBound) * width)
       }
     }
   }

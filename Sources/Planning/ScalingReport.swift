@@ -37,7 +37,6 @@ public struct ScalingReport: Sendable {
     var model = model
     model.ranksPerNode =
       study.runs.map { $0.record.ranks / max(1, Set($0.record.hosts).count) }.max() ?? 1
-    let spread = model
     let last = study.runs[study.runs.count - 1]
     // images ~ cores^growth
     let growth =
@@ -50,7 +49,7 @@ public struct ScalingReport: Sendable {
       job.averages = job.averages == base.images ? images : min(job.averages, images)
       let ranks = max(1, cores / threads)
       return try? Plan(
-        job, model: spread, ranks: ranks, threads: threads, nodes: spread.nodes(ranks)
+        job, model: model, ranks: ranks, threads: threads, nodes: model.nodes(ranks)
       ).seconds
     }
     guard let start = seconds(cores: base.cores, images: base.images) else { return [] }
