@@ -16,8 +16,8 @@ public final class OutputFile {
   private var buffer: [UInt8] = []
   private var flushed = 0
 
-  /// Buffered bytes are written when there are this many.
-  private static let bufferLimit = 1 << 20
+  /// Buffered bytes are written when there are this many, and so many at once are also stored at once.
+  public static let bufferLimit = 1 << 20
 
   /// Creates the temporary file; throws `OutputError` with the system's reason.
   public init(path: String) throws {
@@ -111,6 +111,13 @@ public final class OutputFile {
       }
       done += count
     }
+    if bytes.count >= Self.bufferLimit { startStoring(bytes.count, at: offset) }
+  }
+
+  /// Has the system begin to store bytes on the disk while the program goes on, so that `finish` has less to wait
+  /// for. Only a hint: where it cannot be followed, `finish` stores them.
+  private func startStoring(_ count: Int, at offset: Int) {
+    kindred_start_storing(descriptor, Int64(offset), Int64(count))
   }
 
   /// Gives the file its size before others join it: on NFS, a client that writes past what it takes for the end

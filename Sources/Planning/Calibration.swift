@@ -27,9 +27,8 @@ public struct Calibration {
   struct Sample {
     var job: PlannedJob
     var table: StageTable
-    /// Seconds that rank 0 took to write and to store the averages.
+    /// Processor seconds of writing the averages.
     var writing: Double
-    var storing: Double
     /// Processor seconds of making the eigenimages once.
     var eigenimages: Double
 
@@ -62,6 +61,7 @@ public struct Calibration {
     let network = try NetworkProbe(comm).measure()
     let products = try SearchBenchmark().matrixProductRate(on: comm)
     var machine = Self.fit(samples[0], samples[1], matrixProductRate: products)
+    machine.storedByte = try StorageProbe(folder: folder).measure(on: comm)
     machine.name =
       "constants measured on \(Communicator.hostName), \(comm.size) ranks of \(threads) threads"
     if let network { (machine.latency, machine.bandwidth) = network }
@@ -102,14 +102,11 @@ public struct Calibration {
     let began = ProcessorTime.thread()
     _ = ImageSynthesis(found.model.posterior, basis: found.model.basis)
     let eigenimages = ProcessorTime.thread() - began
-    let start = Communicator.wallTime()
     try comm.agree { if comm.isRoot { try stack.stack.finish() } }
-    let storing = stack.storing + Communicator.wallTime() - start
     var job = PlannedJob(found.model, options: options)
     job.averages = job.images
     // The whole STAR file was read.
-    var sample = Sample(
-      job: job, table: table, writing: writing, storing: storing, eigenimages: eigenimages)
+    var sample = Sample(job: job, table: table, writing: writing, eigenimages: eigenimages)
     if let at = sample.table.stages.firstIndex(where: { $0.name == "input" }) {
       let share = Double(job.images) / Double(read)
       sample.table.stages[at].rankProcessorSeconds =
@@ -125,8 +122,6 @@ private final class TimedStack: ImageSink {
   private let comm: Communicator
   /// Processor seconds of this rank.
   private(set) var writing = 0.0
-  /// Seconds until the disk has what the ranks but rank 0 have written.
-  private(set) var storing = 0.0
 
   init(_ stack: MRCWriter, on comm: Communicator) {
     self.stack = stack
@@ -139,13 +134,7 @@ private final class TimedStack: ImageSink {
     writing += ProcessorTime.thread() - start
   }
 
-  func complete() throws {
-    // Not the wait for the slowest rank.
-    try comm.barrier()
-    let start = Communicator.wallTime()
-    try stack.collect(on: comm)
-    storing += Communicator.wallTime() - start
-  }
+  func complete() throws { try stack.collect(on: comm) }
 }
 
 extension PlannedJob {

@@ -98,7 +98,6 @@ extension Calibration {
 
     let bytes = 4 * images[1] * units[1].pixels
     machine.writtenByte = positive(large.writing / bytes, machine.writtenByte)
-    machine.storedByte = positive(large.storing / bytes, machine.storedByte)
     return machine
   }
 

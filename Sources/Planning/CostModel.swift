@@ -23,6 +23,7 @@ import Foundation
 ///     averages      n class(K), 2 n L^2 C' operations,       L^2 C' pixels
 ///                   4 n L^2 bytes
 ///     finish                                                                      bytes stored
+///                                                                                 but those behind averages
 ///
 /// with q = min(n, 500) images that 26 correlations are tried on, T = 10 L'^2 log2 L' for a transform of twice the edge, L' = 2 L; C' = 2 C - r_0 real components; and
 /// class(M) = (M + 1) (C + 8 B) + 500 B + sum_k ((min(G, M + 1) + 4) r_k^2 / 2 + r_k^3 / 3) operations:
@@ -221,8 +222,11 @@ public struct CostModel: Sendable {
     stages.append(averages)
 
     var finish = stage("finish")
+    // The disk takes averages while they are computed.
+    let storing = 4 * written * units.pixels * machine.storedByte
     finish.root =
-      (4 * written * units.pixels + 13 * n * Double(job.neighbours)) * machine.storedByte
+      max(0, storing - averages.seconds(ranks: ranks))
+      + 13 * n * Double(job.neighbours) * machine.storedByte
     stages.append(finish)
     return stages
   }

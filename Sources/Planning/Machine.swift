@@ -42,7 +42,7 @@ public struct Machine: Codable, Sendable, Equatable {
   public var eigenimagePixel: Double
   /// One byte that rank 0 writes.
   public var writtenByte: Double
-  /// One byte that is brought to the disk at the end.
+  /// One byte that the disk takes.
   public var storedByte: Double
   /// Seconds until a short message has come.
   public var latency: Double

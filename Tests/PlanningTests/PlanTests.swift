@@ -52,6 +52,23 @@ import Testing
     }
   }
 
+  /// By hand: a disk that is slower than the averages are made is waited for, one that is faster only for the lists.
+  @Test func theDiskTakesAveragesWhileTheyAreMade() throws {
+    let job = job(images: 100_000)
+    func finish(storedByte: Double) throws -> (seconds: Double, averages: Double) {
+      var machine = Machine.builtIn
+      machine.storedByte = storedByte
+      let stages = CostModel(machine: machine).stages(job, ranks: 16)
+      let averages = try #require(stages.first { $0.name == "averages" })
+      return (try #require(stages.last).root, averages.seconds(ranks: 16))
+    }
+    let slow = try finish(storedByte: 1e-8)
+    let (images, lists): (Double, Double) = (4e5 * 65 * 65 * 1e-8, 13e5 * 10 * 1e-8)
+    #expect(abs(slow.seconds - (images - slow.averages + lists)) < 1e-9)
+    let fast = try finish(storedByte: 1e-11)
+    #expect(abs(fast.seconds - 13e5 * 10 * 1e-11) < 1e-12)
+  }
+
   /// Of the search rank 0 alone only saves the lists: 13 bytes for each of 50 neighbours.
   @Test func rankZeroDoesNoMoreOfTheSearchThanOthers() throws {
     let job = job(images: 100_000)

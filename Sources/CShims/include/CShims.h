@@ -4,6 +4,7 @@
 #define KINDRED_CSHIMS_H
 
 #include <mpi.h>
+#include <stdint.h>
 
 static inline MPI_Comm kindred_comm_world(void) { return MPI_COMM_WORLD; }
 static inline MPI_Comm kindred_comm_self(void) { return MPI_COMM_SELF; }
@@ -45,6 +46,9 @@ int kindred_stop_asked(void);
 // SIGFPE) writes one line to standard error, "kindred: error: WHO stopped by ...", and removes the temporary
 // files before it ends the process. In place of Swift's own handlers, which print a backtrace of each rank.
 void kindred_name_failures(const char *who);
+
+// Has the system begin to write a part of a file to the disk, and does not wait for it (Linux only).
+void kindred_start_storing(int file, int64_t offset, int64_t count);
 
 // From now on the process gets SIGTERM when its parent dies (Linux only).
 void kindred_end_with_parent(void);
