@@ -8,12 +8,25 @@ struct CleanCorrelation {
   private let means: [Double]
   /// What the images hold beyond the basis.
   private let unseen: UnseenSignal?
+  /// cos and sin of k phi, eight angles phi at a time, for each block's k.
+  private let cosines: [SIMD8<Double>]
+  private let sines: [SIMD8<Double>]
+  /// Angles that are tried, as many times eight.
+  private let angleGroups: Int
 
   init(_ basis: FourierBesselBasis, unseen: UnseenSignal? = nil) {
     layout = basis.layout
     self.unseen = unseen
     let (sums, pixels) = ImageEnergy.discSums(basis)
     means = sums.map { $0 / pixels.squareRoot() }
+    let groups = max(4, layout.frequencies.last ?? 0)
+    angleGroups = groups
+    let step = 2 * Double.pi / Double(8 * groups)
+    let phases: [Double] = layout.frequencies.flatMap { k in
+      (0..<8 * groups).map { step * Double(k * $0) }
+    }
+    cosines = Self.eights(phases.map { cos($0) })
+    sines = Self.eights(phases.map { sin($0) })
   }
 
   /// The largest correlation of the first image with the second, as it is or reflected; coefficients
@@ -29,23 +42,26 @@ struct CleanCorrelation {
       }
       return (real, imaginary)
     }
-    let angles = 8 * max(4, layout.frequencies.last ?? 0)
     var (best, rotation) = (-Double.infinity, 0.0)
-    for angle in 0..<angles {
-      // Powers of exp(i angle).
-      let step = 2 * .pi * Double(angle) / Double(angles)
-      let (c, s) = (cos(step), sin(step))
-      var (x, y) = (1.0, 0.0)
-      var sum = 0.0
-      for value in spectrum {
-        sum += value.real * x - value.imaginary * y
-        (x, y) = (x * c - y * s, x * s + y * c)
+    for group in 0..<angleGroups {
+      var sums = SIMD8<Double>.zero
+      for (block, value) in spectrum.enumerated() {
+        let at = block * angleGroups + group
+        sums += value.real * cosines[at] - value.imaginary * sines[at]
       }
-      if sum > best { (best, rotation) = (sum, step) }
+      let largest = sums.max()
+      if largest > best {
+        let lane = sums.indices.first { sums[$0] == largest } ?? 0
+        (best, rotation) = (largest, 2 * .pi * Double(8 * group + lane) / Double(8 * angleGroups))
+      }
     }
     let norm = (energy(a) * energy(b)).squareRoot()
     let seen = (best - mean(a) * mean(b)) / max(norm, .leastNormalMagnitude)
     return unseen?.correlation(seen: seen, a, b, reflected: reflected, rotation: rotation) ?? seen
+  }
+
+  private static func eights(_ values: [Double]) -> [SIMD8<Double>] {
+    stride(from: 0, to: values.count, by: 8).map { SIMD8(values[$0..<$0 + 8]) }
   }
 
   private func mean(_ a: UnsafePointer<Float>) -> Double {
