@@ -23,11 +23,8 @@ struct CandidateProposal {
     sharing probabilities: BestLandmarks, landmarks: Int, longest: Int, count: Int, images: Int,
     threads: Int, on comm: Communicator
   ) throws {
-    let own = try probabilities.transposed(landmarks: landmarks, limit: longest, on: comm)
-    let lists = WeightedLists(
-      lengths: try comm.allgatherRagged(own.lengths),
-      columns: try comm.allgatherRagged(own.columns),
-      weights: try comm.allgatherRagged(own.weights))
+    let lists = try NodeLists(
+      probabilities.transposed(landmarks: landmarks, limit: longest, on: comm), on: comm)
     let propose: Propose = { sum, kind, image in
       for entry in probabilities.entries(of: image) where probabilities.landmarks[entry] >= 0 {
         sum.add(
@@ -39,29 +36,38 @@ struct CandidateProposal {
   }
 
   /// Neighbours and neighbours of neighbours: images j of an image i by the sum over images l of p_il p_lj,
-  /// with p_ii = 1 and p_il + p_li for the others.
+  /// with p_ii = 1 and p_il + p_li for the others. Collective.
   /// - Parameters:
-  ///   - table: neighbours of all images.
+  ///   - table: neighbours of all images, the same on every rank.
   ///   - longest: neighbours of each image that count, the best.
   ///   - probability: of the neighbour at an entry of the table.
   init(
-    among table: NeighbourTable, longest: Int, count: Int, threads: Int,
+    among table: NeighbourTable, longest: Int, count: Int, threads: Int, on comm: Communicator,
     probability: (Int) -> Double
-  ) {
+  ) throws {
     let k = table.neighboursPerImage
-    let lists = WeightedLists(rows: table.count) { add in
+    let own = Partition(of: table.count, among: comm.size).range(of: comm.rank)
+    let part = WeightedLists(rows: own.count) { add in
+      func addToOwn(_ image: Int, _ other: Int, _ probability: Float) {
+        if own.contains(image) { add(image - own.lowerBound, Int32(other), probability) }
+      }
       for image in 0..<table.count {
-        add(image, Int32(image), 1)
+        addToOwn(image, image, 1)
         for entry in image * k..<image * k + min(k, longest) where table.indices[entry] >= 0 {
+          let other = Int(table.indices[entry])
+          if !own.contains(image) && !own.contains(other) { continue }
           let p = Float(probability(entry))
-          add(image, table.indices[entry], p)
-          add(Int(table.indices[entry]), Int32(image), p)
+          addToOwn(image, other, p)
+          addToOwn(other, image, p)
         }
       }
     }
+    let lists = try NodeLists(part, on: comm)
     let propose: Propose = { sum, kind, image in
-      for entry in lists.offsets[image]..<lists.offsets[image + 1] {
-        sum.add(lists, row: Int(lists.columns[entry]), weight: lists.weights[entry], kind: kind)
+      lists.withRow(image) { columns, weights in
+        for (column, weight) in zip(columns, weights) {
+          sum.add(lists, row: Int(column), weight: weight, kind: kind)
+        }
       }
     }
     self.init(count: count, images: table.count, threads: threads, propose: [propose])

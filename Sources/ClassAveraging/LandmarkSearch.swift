@@ -66,8 +66,8 @@ struct LandmarkSearch {
     passes.fewest = 3
     passes.searchAmong = { [passes] pass, classes, model, before in
       let weights = NeighbourWeights(passes)
-      let proposal = CandidateProposal(
-        among: before, longest: Self.links, count: candidates, threads: threads
+      let proposal = try CandidateProposal(
+        among: before, longest: Self.links, count: candidates, threads: threads, on: comm
       ) { weights.probability(ofAffinity: before.affinities[$0]) }
       return try SuspectScoring(
         model: model, rows: classes, groups: .init(repeating: 0, count: images),

@@ -21,20 +21,17 @@ final class ListSum {
   }
 
   /// Adds `weight` times row `row` of `lists` to the sums of a kind.
-  func add(_ lists: WeightedLists, row: Int, weight: Float, kind: Int) {
-    let range = lists.offsets[row]..<lists.offsets[row + 1]
+  func add(_ lists: NodeLists, row: Int, weight: Float, kind: Int) {
     precondition(kind < kinds)
-    lists.columns.withUnsafeBufferPointer { columns in
-      lists.weights.withUnsafeBufferPointer { weights in
-        sums.withUnsafeMutableBufferPointer { sums in
-          isTouched.withUnsafeMutableBufferPointer { isTouched in
-            let sums = sums.baseAddress! + kind * self.columns
-            for entry in range {
-              let column = Int(columns[entry])
-              precondition(column < self.columns)
-              sums[column] += max(weight * weights[entry], .leastNormalMagnitude)
-              isTouched[column / Self.block] = true
-            }
+    lists.withRow(row) { columns, weights in
+      sums.withUnsafeMutableBufferPointer { sums in
+        isTouched.withUnsafeMutableBufferPointer { isTouched in
+          let sums = sums.baseAddress! + kind * self.columns
+          for entry in columns.indices {
+            let column = Int(columns[entry])
+            precondition(column < self.columns)
+            sums[column] += max(weight * weights[entry], .leastNormalMagnitude)
+            isTouched[column / Self.block] = true
           }
         }
       }

@@ -23,6 +23,16 @@ public final class NodeMemory<Element: MPIDatatype> {
   /// Ends an epoch: what any rank wrote before is seen by every rank after. Collective.
   public func fence() throws(MPIError) { try node.barrier() }
 
+  /// Ends an epoch in which the nodes have written at different places: each then has what any has written, and a
+  /// number that several have written is their sum. Collective over all ranks of `comm`, whose node this memory is of.
+  public func addOverNodes(on comm: Communicator) throws(MPIError) {
+    try fence()
+    // What others write is zero here, and adding zero is exact.
+    let leaders = try comm.split(colour: node.isRoot ? 0 : 1, key: comm.rank)
+    if node.isRoot, leaders.size > 1 { try leaders.allreduce(elements) }
+    try fence()
+  }
+
   /// Memory of `count` elements, all zero; nil, on all ranks, where the node has no room for it. Collective.
   ///
   /// The pages are taken here, so that a node without room is found out before one is written: each rank takes a part,

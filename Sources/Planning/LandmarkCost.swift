@@ -95,23 +95,27 @@ extension CostModel {
       &finding,
       memory.fitted
         + memory.candidates(
-          perImage: Self.landmarksPerImage, landmarks: classes, kept: firstLists), copies: 2)
+          perImage: Self.landmarksPerImage, landmarks: classes, kept: firstLists), copies: 2,
+      lists: memory.lists(
+        of: classes, perImage: Self.landmarksPerImage, longest: 10 * candidates))
     network.ordering(&finding, perImage: Self.landmarksPerImage)
     network.candidates(&finding, entries: n * Self.landmarksPerImage, kept: firstLists)
     stages.append(finding)
 
     for number in 2..<max(2, job.passes + 1) {
       var pass = Stage(name: "pass \(number)", usableThreads: Double(threads))
-      let linked = (2 * Self.links + 1) * (2 * Self.links + 1)
+      let links = 2 * Self.links + 1
       pass.shared =
         n * classesOfMembers + Self.triedPairs(job) * units.pairOperations
-        * machine.scoredOperation + n * linked * proposal + scored
+        * machine.scoredOperation + n * links * links * proposal + scored
       pass.root = saving(images: n, neighbours: members)
       memory.set(
         &pass,
-        memory.fitted + memory.nodeRows
-          + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members), copies: 3)
+        memory.fitted + memory.nodeRows + 8 * n * links
+          + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members), copies: 3,
+        lists: 8 * n * links)
       network.members(&pass)
+      network.toNodes(&pass, bytes: 8 * n * links)
       network.candidates(&pass, entries: 0, kept: members)
       stages.append(pass)
     }
@@ -126,13 +130,19 @@ extension MemoryCost {
     return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
   }
 
-  /// The images that landmarks propose: a rank's own as they are sent, received and put together, then all ranks'.
+  /// The images that landmarks propose: a rank's own as they are sent, received and put together, then all ranks',
+  /// which a node has once.
   /// - Parameters:
   ///   - perImage: landmarks of each image.
   ///   - longest: images that a landmark proposes at most.
   func proposals(of landmarks: Double, perImage: Double, longest: Double) -> Double {
-    let entries = Double(job.images) * perImage
-    return 24 * entries / Double(ranks) + 8 * min(landmarks * longest, entries)
+    24 * Double(job.images) * perImage / Double(ranks)
+      + lists(of: landmarks, perImage: perImage, longest: longest)
+  }
+
+  /// All ranks' part of that.
+  func lists(of landmarks: Double, perImage: Double, longest: Double) -> Double {
+    8 * min(landmarks * longest, Double(job.images) * perImage)
   }
 
   /// The order of views and the components in it; what the landmarks propose; a batch of pairs with its images, and
@@ -208,11 +218,11 @@ extension NetworkCost {
     fetchPatches(&stage, candidates: job.members, atATime: together)
   }
 
-  /// Entries of lists to all; the candidates' images; the neighbours, to all.
+  /// Entries of lists to all nodes; the candidates' images; the neighbours, to all.
   func candidates(_ stage: inout CostModel.Stage, entries: Double, kept: Double) {
     guard ranks > 1 else { return }
     exchange(&stage, bytes: 8 * entries, times: 1)
-    toAll(&stage, bytes: 8 * entries)
+    toNodes(&stage, bytes: 8 * entries)
     fetchPatches(
       &stage, candidates: job.candidates,
       atATime: Double(ClassSize.candidatesAtATime) / Double(job.candidates))

@@ -30,10 +30,12 @@ struct MemoryCost {
   /// The part of all rows that are on other nodes.
   var foreign: Double { 1 - 1 / Double(nodes) }
 
-  /// Sets what a rank holds, and what of it are rows of the node.
-  func set(_ stage: inout CostModel.Stage, _ bytes: Double, copies: Double = 1) {
+  /// Sets what a rank holds, and what of it are rows and lists of the node.
+  func set(
+    _ stage: inout CostModel.Stage, _ bytes: Double, copies: Double = 1, lists: Double = 0
+  ) {
     stage.memory = bytes
-    stage.commonMemory = copies * nodeRows
+    stage.commonMemory = copies * nodeRows + lists
   }
 
   /// Simulated images: Fourier-Bessel coefficients with and without noise, components and rows.

@@ -48,6 +48,18 @@ struct NetworkCost {
     stage.messages += 8 * p
   }
 
+  /// The ranks' parts of lists are put together in each node's memory (`NodeLists`): nodes add up what they have.
+  func toNodes(_ stage: inout CostModel.Stage, bytes: Double) {
+    if nodes == 1 { return }
+    // Where no two ranks share memory, they gather.
+    if nodes == ranks { return toAll(&stage, bytes: bytes) }
+    let all = Double(nodes)
+    stage.communication +=
+      2 * bytes / machine.bandwidth + 2 * log2(all).rounded(.up) * machine.latency
+    stage.bytes += all * bytes
+    stage.messages += 2 * all
+  }
+
   /// Every rank needs the rows of so many images; those of its node lie in memory that it sees.
   func fetch(_ stage: inout CostModel.Stage, rowsPerRank: Double, rounds: Double) {
     if nodes == 1 { return }

@@ -73,7 +73,8 @@ extension CostModel {
     memory.set(
       &stage,
       memory.sharedLandmarks(landmarks, perImage: perImage, kept: most, longest: Self.longest),
-      copies: job.search == .landmarks ? 3 : 2)
+      copies: job.search == .landmarks ? 3 : 2,
+      lists: memory.lists(of: landmarks, perImage: perImage, longest: Self.longest))
     return [stage]
   }
 }
@@ -96,7 +97,7 @@ extension NetworkCost {
 
   /// Members, to the ranks that make the classes and once more to those that align them; the classes, to all; the
   /// members' scores, to the images; the landmarks' images, to the ranks that own the landmarks, and the best of
-  /// them to all.
+  /// them to all nodes.
   func sharedRound(
     _ stage: inout CostModel.Stage, landmarks: Double, members: Int, entries: Double, lists: Double
   ) {
@@ -105,7 +106,7 @@ extension NetworkCost {
     toAll(&stage, bytes: landmarks * row)
     exchange(&stage, bytes: 12 * landmarks * Double(members + 1), times: 2)
     exchange(&stage, bytes: 8 * entries, times: 2)
-    toAll(&stage, bytes: 8 * lists)
+    toNodes(&stage, bytes: 8 * lists)
   }
 
   /// New members, those among them that were none before, and what is saved of all.

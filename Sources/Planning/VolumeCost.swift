@@ -45,12 +45,14 @@ extension CostModel {
     network.sharedNeighbours(&stage)
     let memory = memory(job, ranks: ranks, threads: threads)
     // What the classes propose is kept.
-    let landmarks = Double(job.sharedLandmarks)
+    let kept = memory.lists(
+      of: Double(job.sharedLandmarks), perImage: Self.sharedPerImage, longest: Self.longest)
     memory.set(
       &stage,
       memory.sharedLandmarks(slices, perImage: perImage, kept: perImage, longest: Self.longest)
-        + 8 * min(landmarks * Self.longest, n * Self.sharedPerImage),
-      copies: job.search == .landmarks ? 3 : 2)
+        + kept,
+      copies: job.search == .landmarks ? 3 : 2,
+      lists: kept + memory.lists(of: slices, perImage: perImage, longest: Self.longest))
     return [volumeStage(job, ranks: ranks, threads: threads), stage]
   }
 
@@ -104,7 +106,7 @@ extension NetworkCost {
     guard ranks > 1 else { return }
     toAll(&stage, bytes: slices * row)
     exchange(&stage, bytes: 8 * entries, times: 1)
-    toAll(&stage, bytes: 8 * lists)
+    toNodes(&stage, bytes: 8 * lists)
   }
 }
 

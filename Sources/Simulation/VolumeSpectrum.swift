@@ -126,13 +126,7 @@ struct VolumeSpectrum {
         start[2 * kx + 1] = value.y
       }
     }
-    try memory.fence()
-
-    // The memories of different nodes are zero where others have the rows, so that their sum, which
-    // is exact, is the whole.
-    let leaders = try comm.split(colour: node.isRoot ? 0 : 1, key: comm.rank)
-    if node.isRoot, leaders.size > 1 { try leaders.allreduce(memory.elements) }
-    try memory.fence()
+    try memory.addOverNodes(on: comm)
 
     let columns = grid.borderColumns
     for kz in Partition(of: grid.size, among: node.size).range(of: node.rank) {

@@ -6,7 +6,7 @@ import Testing
 @Suite struct CandidateProposalTests {
   @Test(
     "Neighbours of neighbours are the largest elements of the matrix product", arguments: [1, 3])
-  func agreesWithTheProduct(threads: Int) {
+  func agreesWithTheProduct(threads: Int) throws {
     let (count, k, longest, wanted) = (24, 4, 3, 5)
     let numbers = randomNumbers(count * k, seed: 3).map { abs($0) + 0.01 }
     var table = NeighbourTable(count: count, neighboursPerImage: k)
@@ -23,8 +23,8 @@ import Testing
         weights[other][image] += numbers[image * k + at]
       }
     }
-    let proposal = CandidateProposal(
-      among: table, longest: longest, count: wanted, threads: threads
+    let proposal = try CandidateProposal(
+      among: table, longest: longest, count: wanted, threads: threads, on: testWorld()
     ) { numbers[$0] }
     let found = proposal.candidates(of: 3..<20)
     for image in 3..<20 {
@@ -38,10 +38,12 @@ import Testing
   }
 
   @Test("Fewer candidates than asked for are followed by -1, and landmarks are drawn by the seed")
-  func ends() {
+  func ends() throws {
     var table = NeighbourTable(count: 5, neighboursPerImage: 1)
     table.indices[2] = 4
-    let proposal = CandidateProposal(among: table, longest: 1, count: 3, threads: 1) { _ in 0.5 }
+    let proposal = try CandidateProposal(
+      among: table, longest: 1, count: 3, threads: 1, on: testWorld()
+    ) { _ in 0.5 }
     #expect(proposal.candidates(of: 0..<3) == [-1, -1, -1, -1, -1, -1, 4, -1, -1])
 
     let drawn = LandmarkClasses.draw(20, of: 100, seed: 1)

@@ -1,7 +1,8 @@
 import Foundation
-import MPI
 import TestSupport
 import Testing
+
+@testable import MPI
 
 /// What each collective has to give is written down from the rank numbers alone.
 @Suite(.serialized, .timeLimit(.minutes(2)))
@@ -160,6 +161,21 @@ struct CollectivesRanks {
       _ = try NodeMemory<Double>.allocate(count: 1 << 50, node: node)
     }
     try node.barrier()
+  }
+
+  /// Ranks of the whole node, of pairs that stand in for two nodes, and each by itself.
+  @Test(arguments: [4, 2, 1]) func arraysAreReadByAllRanks(ranksPerNode: Int) throws {
+    let world = try testWorld()
+    let node = try world.split(colour: world.rank / ranksPerNode, key: world.rank)
+    func part(_ rank: Int) -> [Int32] {
+      raggedSlice(of: 1000, rank: rank, ranks: world.size).map { Int32($0 * $0 - 500) }
+    }
+    let array = try NodeArray(gathering: part(world.rank), on: world, node: node)
+    #expect(Array(array.elements) == (0..<world.size).flatMap(part))
+    #expect(array.isShared == (ranksPerNode > 1 && world.size > 1))
+    let none = try NodeArray<Float>(gathering: [], on: world, node: node)
+    #expect(none.elements.isEmpty)
+    try world.barrier()
   }
 
   @Test func everyNumberIsCountedOnce() throws {

@@ -161,6 +161,20 @@ import Testing
     #expect(try self.stage("affinity", job, ranks: 16, nodes: 4).commonMemory == rows / 4)
   }
 
+  /// And one of what landmarks propose, 8 bytes an entry, 2000 entries a landmark at most; nodes add up theirs.
+  @Test func aNodeHoldsProposalsOnce() throws {
+    var job = job(images: 1_000_000)
+    job.search = .landmarks
+    let (rows, lists): (Double, Double) = (1e6 * 800, 8 * 2500 * 2000)
+    let shared = try stage("shared landmarks", job, ranks: 16)
+    #expect(shared.commonMemory == 3 * rows + lists)
+    let last = try stage("slices", job, ranks: 16)
+    #expect(last.commonMemory > 3 * rows + lists && last.memory > last.commonMemory)
+    // A round's lists, on two nodes but not on one; besides, rows of the other node.
+    let more = try stage("shared landmarks", job, ranks: 16, nodes: 2).bytes - shared.bytes
+    #expect(more > 2 * 2 * lists)
+  }
+
   @Test func ranksThatPayAreThoseAboveHalfEfficiency() throws {
     let job = job(images: 20_000)
     let ranks = Plan.payingRanks(job, model: model)
@@ -227,14 +241,15 @@ import Testing
     let fetched: Double = 64 * 3 * 10_438 * remote * (8 * 100 + 4)
     // Rows to the ranks that own them in the order.
     let rows: Double = 1e6 * (800 + 4) * 63 / 64
-    // Pairs of landmarks, lists twice; places, lists and neighbours to all.
+    // Pairs of landmarks, lists twice; places and neighbours to all; lists to other nodes.
     let moved: Double = 1e6 * (144 + 320 + 320) * 63 / 64
-    let gathered: Double = 1e6 * (4 + 320 + 130)
+    let gathered: Double = 1e6 * (4 + 130)
+    let lists: Double = 1e6 * 320
     // Pairs whose images two ranks own, 8 bytes each, and the scores of seven tenths of them, twice 16; how many pairs
     // there are of each image, for each batch.
     let pairs: Double = remote * 1e8 * (8 + 0.7 * 32) + 3 * 63 * 8e6
     for (nodes, expected) in [
-      (1, moved + gathered + pairs), (64, moved + gathered + pairs + rows + fetched),
+      (1, moved + gathered + pairs), (64, moved + gathered + lists + pairs + rows + fetched),
     ] {
       let bytes = try stage("candidates", job, ranks: 64, nodes: nodes).bytes
       #expect(abs(bytes / expected - 1) < 0.01, "\(bytes) and \(expected)")
