@@ -64,7 +64,7 @@ let package = Package(
     .executableTarget(
       name: "kindred",
       dependencies: [
-        "MPI", "ParticleIO", "ClassAveraging", "Simulation", "Report", "Planning",
+        "MPI", "LinearAlgebra", "ParticleIO", "ClassAveraging", "Simulation", "Report", "Planning",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
 

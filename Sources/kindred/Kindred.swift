@@ -1,4 +1,5 @@
 import ArgumentParser
+import LinearAlgebra
 import MPI
 
 @main
@@ -12,6 +13,7 @@ struct Kindred: ParsableCommand {
     ])
 
   static func main() {
+    BLASKernels.restartIfOutdated()
     do {
       var command = try parseAsRoot()
       try command.run()
