@@ -41,8 +41,9 @@ final class ListSum {
   /// The columns of the largest sums, over all kinds, without `excluded`, ascending, and for each of them its sums, one
   /// kind after the other. Of equal sums the smaller column's. All are zero afterwards.
   func takeBest(_ count: Int, excluding excluded: Int) -> (columns: [Int32], sums: [Float]) {
-    var best = BestCandidates(rows: 1, capacity: count)
-    sums.withUnsafeMutableBytes { bytes in
+    for kind in 0..<kinds { sums[kind * columns + excluded] = 0 }
+    var best = LargestSums(count: count)
+    sums.withUnsafeBytes { bytes in
       for block in isTouched.indices where isTouched[block] {
         for start in stride(from: block * Self.block, to: (block + 1) * Self.block, by: 16) {
           var total = Vector.zero
@@ -50,16 +51,13 @@ final class ListSum {
             total += bytes.loadUnaligned(
               fromByteOffset: 4 * (kind * columns + start), as: Vector.self)
           }
-          let threshold = max(best.threshold(row: 0), .leastNonzeroMagnitude)
-          let isGood = total .>= Vector(repeating: threshold)
+          let isGood = total .>= Vector(repeating: best.least)
           if !any(isGood) { continue }
-          for lane in 0..<16 where isGood[lane] && start + lane != excluded {
-            best.offer(row: 0, index: Int32(start + lane), score: total[lane], reflected: false)
-          }
+          for lane in 0..<16 where isGood[lane] { best.add(total[lane], column: start + lane) }
         }
       }
     }
-    let chosen = best.indices.filter { $0 >= 0 }.sorted()
+    let chosen = best.columns()
     let found = chosen.flatMap { column in
       (0..<kinds).map { sums[$0 * columns + Int(column)] }
     }
@@ -75,6 +73,62 @@ final class ListSum {
           let start = kind * columns + block * Self.block
           for column in start..<start + Self.block { sums[column] = 0 }
         }
+      }
+    }
+  }
+}
+
+/// The largest of many sums, all of them positive, and their columns: twice as many as are wanted are collected, then
+/// the smaller half is dropped.
+private struct LargestSums {
+  private let count: Int
+  /// The bits of a sum, which are ordered like it, then those of its column, inverted: all differ.
+  private var keys: [UInt64] = []
+  /// Smaller sums need not be added.
+  private(set) var least = Float.leastNonzeroMagnitude
+
+  init(count: Int) {
+    self.count = count
+    keys.reserveCapacity(2 * count)
+  }
+
+  mutating func add(_ sum: Float, column: Int) {
+    keys.append(UInt64(sum.bitPattern) << 32 | UInt64(~UInt32(column)))
+    if keys.count >= 2 * count { dropSmallest() }
+  }
+
+  private mutating func dropSmallest() {
+    keys.withUnsafeMutableBufferPointer { Self.putLargestFirst(count, in: $0) }
+    keys.removeLast(keys.count - count)
+    if let last = keys.last { least = Float(bitPattern: UInt32(last >> 32)) }
+  }
+
+  /// Ascending.
+  mutating func columns() -> [Int32] {
+    if keys.count > count { dropSmallest() }
+    return keys.map { Int32(~UInt32(truncatingIfNeeded: $0)) }.sorted()
+  }
+
+  /// Puts the `count` largest keys first, the smallest of them last among these (Hoare 1961).
+  private static func putLargestFirst(_ count: Int, in keys: UnsafeMutableBufferPointer<UInt64>) {
+    var (low, high) = (0, keys.count - 1)
+    while low < high {
+      let pivot = keys[low + (high - low) / 2]
+      var (left, right) = (low, high)
+      while left <= right {
+        while keys[left] > pivot { left += 1 }
+        while keys[right] < pivot { right -= 1 }
+        if left <= right {
+          keys.swapAt(left, right)
+          (left, right) = (left + 1, right - 1)
+        }
+      }
+      if count - 1 <= right {
+        high = right
+      } else if count - 1 >= left {
+        low = left
+      } else {
+        return
       }
     }
   }

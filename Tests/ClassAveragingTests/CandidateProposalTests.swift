@@ -37,6 +37,37 @@ import Testing
     }
   }
 
+  @Test(
+    "The largest sums are those of a sort, of equal ones those of smaller columns",
+    arguments: [1, 7, 100, 999])
+  func largestSums(count: Int) throws {
+    let columns = 1000
+    // Few values, so that many sums are equal; a tenth of the columns have none.
+    let weights = randomNumbers(2 * columns, seed: 8).map { Float(Int(8 * abs($0))) }
+    let rows = WeightedLists(rows: 2) { add in
+      for row in 0..<2 {
+        for column in 0..<columns where column % 10 != 3 {
+          add(row, Int32(column), weights[row * columns + column])
+        }
+      }
+    }
+    let lists = try NodeLists(rows, on: testWorld())
+    let sum = ListSum(columns: columns, kinds: 2)
+    let all = (0..<columns).map { weights[$0] + 2 * weights[columns + $0] }
+    // Asked for twice: nothing is left of the first time.
+    for excluded in [5, 700] {
+      for row in 0..<2 { sum.add(lists, row: row, weight: Float(1 + row), kind: row) }
+      let found = sum.takeBest(count, excluding: excluded)
+      let expected = (0..<columns).filter { $0 % 10 != 3 && $0 != excluded }
+        .sorted { (all[$1], $0) < (all[$0], $1) }.prefix(count).sorted()
+      #expect(found.columns == expected.map { Int32($0) })
+      for (at, column) in expected.enumerated() {
+        #expect(abs(found.sums[2 * at] - weights[column]) < 1e-6)
+        #expect(abs(found.sums[2 * at + 1] - 2 * weights[columns + column]) < 1e-6)
+      }
+    }
+  }
+
   @Test("Fewer candidates than asked for are followed by -1, and landmarks are drawn by the seed")
   func ends() throws {
     var table = NeighbourTable(count: 5, neighboursPerImage: 1)
