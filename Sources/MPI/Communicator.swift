@@ -14,10 +14,13 @@ public struct Communicator {
   public let size: Int
   /// What this rank has sent through this communicator, those split from it and the one it was split from.
   public let traffic: Traffic
-  /// What `splitByNode` has made.
-  private let node = Node()
+  private let made = Made()
 
-  private final class Node { var ranks: Communicator? }
+  /// What `splitByNode` and `leaders` have made.
+  private final class Made {
+    var node: Communicator?
+    var leaders: Communicator?
+  }
 
   init(_ raw: MPI_Comm, traffic: Traffic = Traffic()) throws(MPIError) {
     var rank: Int32 = 0
@@ -44,15 +47,24 @@ public struct Communicator {
   /// The ranks of this group that share this node's memory (`MPI_Comm_split_type`). Collective at the first call,
   /// which all ranks make together.
   public func splitByNode() throws(MPIError) -> Communicator {
-    if let ranks = self.node.ranks { return ranks }
+    if let node = made.node { return node }
     var node: MPI_Comm? = kindred_comm_null()
     try check(
       MPI_Comm_split_type(
         raw, Int32(MPI_COMM_TYPE_SHARED), Int32(rank), kindred_info_null(), &node),
       "MPI_Comm_split_type")
     let ranks = try Communicator(node!, traffic: traffic)
-    self.node.ranks = ranks
+    made.node = ranks
     return ranks
+  }
+
+  /// The first ranks of all nodes, of which these are one's (`splitByNode`); on the other ranks a group of no use.
+  /// Collective over all ranks of `comm` at the first call.
+  func leaders(of comm: Communicator) throws(MPIError) -> Communicator {
+    if let leaders = made.leaders { return leaders }
+    let leaders = try comm.split(colour: isRoot ? 0 : 1, key: comm.rank)
+    made.leaders = leaders
+    return leaders
   }
 
   /// The ranks that give the same `colour`, ordered by `key`.

@@ -28,7 +28,7 @@ public final class NodeMemory<Element: MPIDatatype> {
   public func addOverNodes(on comm: Communicator) throws(MPIError) {
     try fence()
     // What others write is zero here, and adding zero is exact.
-    let leaders = try comm.split(colour: node.isRoot ? 0 : 1, key: comm.rank)
+    let leaders = try node.leaders(of: comm)
     if node.isRoot, leaders.size > 1 { try leaders.allreduce(elements) }
     try fence()
   }

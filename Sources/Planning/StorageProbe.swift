@@ -1,3 +1,4 @@
+import Foundation
 import MPI
 import ParticleIO
 
@@ -18,7 +19,9 @@ struct StorageProbe {
   }
 
   private func seconds(file number: Int) throws -> Double {
-    let file = try OutputFile(path: "\(folder)/stored-\(number)")
+    let path = "\(folder)/stored-\(number)"
+    let file = try OutputFile(path: path)
+    defer { unlink(path) }
     let bytes = [UInt8](repeating: 1, count: Self.piece)
     for offset in stride(from: 0, to: Self.byteCount, by: Self.piece) {
       try bytes.withUnsafeBytes { try file.write($0, at: offset) }
