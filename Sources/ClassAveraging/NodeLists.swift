@@ -8,11 +8,7 @@ struct NodeLists: Sendable {
 
   /// Puts the ranks' rows together. Collective.
   init(_ own: WeightedLists, on comm: Communicator) throws(MPIError) {
-    var offsets = [0]
-    for length in try comm.allgatherRagged(own.lengths) {
-      offsets.append(offsets[offsets.count - 1] + Int(length))
-    }
-    self.offsets = offsets
+    offsets = WeightedLists.offsets(ofLengths: try comm.allgatherRagged(own.lengths))
     columns = try NodeArray(gathering: own.columns, on: comm)
     weights = try NodeArray(gathering: own.weights, on: comm)
   }

@@ -24,10 +24,16 @@ struct WeightedLists: Sendable {
 
   /// - Parameter lengths: of the rows, one after the other.
   init(lengths: [Int32], columns: [Int32], weights: [Float]) {
+    offsets = Self.offsets(ofLengths: lengths)
+    precondition(offsets[lengths.count] == columns.count && columns.count == weights.count)
+    (self.columns, self.weights) = (columns, weights)
+  }
+
+  /// Where rows of these lengths begin, and the last one ends.
+  static func offsets(ofLengths lengths: [Int32]) -> [Int] {
     var offsets = [0]
     for length in lengths { offsets.append(offsets[offsets.count - 1] + Int(length)) }
-    precondition(offsets[lengths.count] == columns.count && columns.count == weights.count)
-    (self.offsets, self.columns, self.weights) = (offsets, columns, weights)
+    return offsets
   }
 
   /// Of each row.

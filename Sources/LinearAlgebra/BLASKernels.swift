@@ -26,8 +26,10 @@ public enum BLASKernels {
   }
 
   /// The kernels for a processor with these features, in place of Prescott's; nil where there are none, or others.
-  static func better(than core: String, features: Set<Substring>) -> String? {
+  /// - Parameter features: looked at only where they matter: to list them takes long where there are many cores.
+  static func better(than core: String, features: @autoclosure () -> Set<Substring>) -> String? {
     guard core == "Prescott" else { return nil }
+    let features = features()
     if features.isSuperset(of: ["avx512f", "avx512cd", "avx512bw", "avx512dq", "avx512vl"]) {
       return "SkylakeX"
     }

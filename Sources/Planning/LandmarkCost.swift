@@ -28,10 +28,13 @@ extension CostModel {
   /// again and again: a number is added to another. Not worth a measurement of its own.
   var proposal: Double { machine.collectedCandidate / 1000 }
 
+  /// Images that a landmark proposes at most, ten times as many as there are candidates of an image.
+  static func longestProposal(_ job: PlannedJob) -> Double { 10 * Double(job.candidates) }
+
   /// Images that the landmarks of all images propose, again and again.
   static func proposals(_ job: PlannedJob) -> Double {
     let n = Double(job.images)
-    let length = min(10 * Double(job.candidates), n * landmarksPerImage / Double(job.sample.images))
+    let length = min(longestProposal(job), n * landmarksPerImage / Double(job.sample.images))
     return n * landmarksPerImage * length
   }
 
@@ -97,7 +100,7 @@ extension CostModel {
         + memory.candidates(
           perImage: Self.landmarksPerImage, landmarks: classes, kept: firstLists), copies: 2,
       lists: memory.lists(
-        of: classes, perImage: Self.landmarksPerImage, longest: 10 * candidates))
+        of: classes, perImage: Self.landmarksPerImage, longest: Self.longestProposal(job)))
     network.ordering(&finding, perImage: Self.landmarksPerImage)
     network.candidates(&finding, entries: n * Self.landmarksPerImage, kept: firstLists)
     stages.append(finding)
@@ -109,13 +112,14 @@ extension CostModel {
         n * classesOfMembers + Self.triedPairs(job) * units.pairOperations
         * machine.scoredOperation + n * links * links * proposal + scored
       pass.root = saving(images: n, neighbours: members)
+      let lists = 8 * n * links
       memory.set(
         &pass,
-        memory.fitted + memory.nodeRows + 8 * n * links
+        memory.fitted + memory.nodeRows + lists
           + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members), copies: 3,
-        lists: 8 * n * links)
+        lists: lists)
       network.members(&pass)
-      network.toNodes(&pass, bytes: 8 * n * links)
+      network.toNodes(&pass, bytes: lists)
       network.candidates(&pass, entries: 0, kept: members)
       stages.append(pass)
     }
@@ -150,7 +154,7 @@ extension MemoryCost {
   func candidates(perImage: Double, landmarks: Double, kept: Double) -> Double {
     let n = Double(job.images)
     let lists = proposals(
-      of: landmarks, perImage: perImage, longest: 10 * Double(job.candidates))
+      of: landmarks, perImage: perImage, longest: CostModel.longestProposal(job))
     let pairs = min(
       Double(ClassSize.candidatesAtATime), n / Double(ranks) * Double(job.candidates))
     let images = NetworkCost.patch(of: pairs / Double(job.candidates), job.candidates, all: n)
