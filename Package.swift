@@ -13,6 +13,24 @@ let numerical: [SwiftSetting] = [
   .unsafeFlags(["-O"], .when(configuration: .debug)),
 ]
 
+/// A library in C, found by pkg-config.
+func library(_ name: String, pkgConfig: String?, apt: [String]) -> Target {
+  .systemLibrary(
+    name: name, path: "Sources/Libraries/\(name)", pkgConfig: pkgConfig, providers: [.apt(apt)])
+}
+
+/// A place on the data's way, and what it may look at.
+func place(_ name: String, on dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: numerical)
+}
+
+/// The tests of a place.
+func tests(_ name: String, alsoOn dependencies: [Target.Dependency] = []) -> Target {
+  .testTarget(
+    name: "\(name)Tests", dependencies: [.byName(name: name), "TestSupport"] + dependencies,
+    swiftSettings: numerical)
+}
+
 let package = Package(
   name: "Kindred",
   products: [
@@ -22,69 +40,74 @@ let package = Package(
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
   ],
   targets: [
-    .systemLibrary(name: "COpenMPI", pkgConfig: "ompi-c", providers: [.apt(["libopenmpi-dev"])]),
-    .systemLibrary(
-      name: "CFFTW", pkgConfig: "fftw3 fftw3f ompi-c",
-      providers: [.apt(["libfftw3-dev", "libfftw3-mpi-dev"])]),
-    .systemLibrary(
-      name: "COpenBLAS", pkgConfig: "openblas lapacke",
-      providers: [.apt(["libopenblas-dev", "liblapacke-dev"])]),
-    .systemLibrary(
-      name: "CScaLAPACK", pkgConfig: "scalapack-openmpi",
-      providers: [.apt(["libscalapack-openmpi-dev"])]),
+    // The libraries in C that the rest stands on, and what Swift cannot say by itself.
+    library("COpenMPI", pkgConfig: "ompi-c", apt: ["libopenmpi-dev"]),
+    library("CFFTW", pkgConfig: "fftw3 fftw3f ompi-c", apt: ["libfftw3-dev", "libfftw3-mpi-dev"]),
+    library(
+      "COpenBLAS", pkgConfig: "openblas lapacke", apt: ["libopenblas-dev", "liblapacke-dev"]),
+    library("CScaLAPACK", pkgConfig: "scalapack-openmpi", apt: ["libscalapack-openmpi-dev"]),
     // Its .pc file asks for ARPACK's, which nothing here needs: the module map names the library.
-    .systemLibrary(name: "CPARPACK", providers: [.apt(["libparpack2-dev"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
-    .target(name: "CShims", dependencies: ["COpenMPI"]),
+    library("CPARPACK", pkgConfig: nil, apt: ["libparpack2-dev"]),
+    library("CZlib", pkgConfig: "zlib", apt: ["zlib1g-dev"]),
+    .target(name: "CShims", dependencies: ["COpenMPI"], path: "Sources/Libraries/CShims"),
 
-    .target(name: "MPI", dependencies: ["COpenMPI", "CShims"], swiftSettings: numerical),
-    .target(
-      name: "LinearAlgebra",
-      dependencies: ["MPI", "COpenMPI", "COpenBLAS", "CScaLAPACK", "CPARPACK"],
-      swiftSettings: numerical),
-    .target(
-      name: "Fourier", dependencies: ["MPI", "LinearAlgebra", "CFFTW"], swiftSettings: numerical),
-    .target(
-      name: "ParticleIO", dependencies: ["MPI", "CShims", "CZlib"], swiftSettings: numerical),
-    .target(
-      name: "ClassAveraging", dependencies: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO"],
-      swiftSettings: numerical),
-    .target(
-      name: "Simulation", dependencies: ["MPI", "Fourier", "ParticleIO", "ClassAveraging"],
-      swiftSettings: numerical),
-    .target(
-      name: "Report",
-      dependencies: ["MPI", "CShims", "Fourier", "ParticleIO", "ClassAveraging", "CFFTW"],
-      swiftSettings: numerical),
-    .target(
-      name: "Planning",
-      dependencies: [
-        "MPI", "LinearAlgebra", "ParticleIO", "ClassAveraging", "Simulation", "Report",
+    // In the order of the data's way: none may name one that stands after it.
+    place("MPI", on: ["COpenMPI", "CShims"]),
+    place("LinearAlgebra", on: ["MPI", "COpenMPI", "COpenBLAS", "CScaLAPACK", "CPARPACK"]),
+    place("Fourier", on: ["MPI", "LinearAlgebra", "CFFTW"]),
+    place("ParticleIO", on: ["MPI", "CShims", "CZlib"]),
+    place("Execution", on: ["MPI"]),
+    place("Resume", on: ["MPI", "ParticleIO", "Execution"]),
+    place(
+      "ImageModel", on: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO", "Execution", "Resume"]),
+    place("Volumes", on: ["MPI", "LinearAlgebra", "Fourier", "Execution", "ImageModel"]),
+    place(
+      "ClassAveraging",
+      on: [
+        "MPI", "LinearAlgebra", "Fourier", "ParticleIO", "Execution", "Resume", "ImageModel",
+        "Volumes",
+      ]),
+    place("Simulation", on: ["MPI", "Fourier", "ParticleIO", "Execution"]),
+    place(
+      "Evaluation", on: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO", "Execution", "CFFTW"]),
+    place(
+      "Report",
+      on: [
+        "MPI", "CShims", "ParticleIO", "Execution", "Resume", "ImageModel", "ClassAveraging",
+        "Evaluation",
+      ]),
+    place(
+      "Planning",
+      on: [
+        "MPI", "LinearAlgebra", "ParticleIO", "Execution", "ImageModel", "Volumes",
+        "ClassAveraging", "Simulation", "Report",
       ]),
     .executableTarget(
       name: "kindred",
       dependencies: [
-        "MPI", "LinearAlgebra", "ParticleIO", "ClassAveraging", "Simulation", "Report", "Planning",
+        "MPI", "LinearAlgebra", "ParticleIO", "Execution", "Resume", "ImageModel",
+        "ClassAveraging", "Simulation", "Evaluation", "Report", "Planning", "COpenBLAS",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
+      ],
+      swiftSettings: numerical),
 
-    .target(name: "TestSupport", dependencies: ["MPI"], path: "Tests/TestSupport"),
-    .testTarget(name: "MPITests", dependencies: ["MPI", "TestSupport"], swiftSettings: numerical),
-    .testTarget(
-      name: "LinearAlgebraTests", dependencies: ["LinearAlgebra", "TestSupport"],
-      swiftSettings: numerical),
-    .testTarget(
-      name: "FourierTests", dependencies: ["Fourier", "TestSupport"], swiftSettings: numerical),
-    .testTarget(name: "ParticleIOTests", dependencies: ["ParticleIO", "TestSupport"]),
-    .testTarget(
-      name: "ClassAveragingTests", dependencies: ["ClassAveraging", "TestSupport"],
-      swiftSettings: numerical),
-    .testTarget(
-      name: "SimulationTests", dependencies: ["Simulation", "TestSupport"],
-      swiftSettings: numerical),
-    .testTarget(name: "ReportTests", dependencies: ["Report", "MPI", "ParticleIO", "TestSupport"]),
-    .testTarget(
-      name: "PlanningTests", dependencies: ["Planning", "Report", "ParticleIO", "TestSupport"]),
+    .target(
+      name: "TestSupport",
+      dependencies: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO", "ImageModel"],
+      path: "Tests/TestSupport", swiftSettings: numerical),
+    tests("MPI"),
+    tests("LinearAlgebra"),
+    tests("Fourier"),
+    tests("ParticleIO"),
+    tests("Execution"),
+    tests("Resume"),
+    tests("ImageModel"),
+    tests("Volumes"),
+    tests("ClassAveraging"),
+    tests("Simulation"),
+    tests("Evaluation"),
+    tests("Report", alsoOn: ["MPI", "ParticleIO"]),
+    tests("Planning", alsoOn: ["Report", "ParticleIO"]),
     .testTarget(
       name: "CommandTests", dependencies: ["kindred", "ParticleIO", "TestSupport"],
       swiftSettings: numerical),

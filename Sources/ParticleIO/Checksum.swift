@@ -19,7 +19,7 @@ public struct Checksum: Sendable {
   }
 
   /// That of these bytes and, after them, `length` bytes with the checksum `other`.
-  func followed(by other: Checksum, length: Int) -> Checksum {
+  package func followed(by other: Checksum, length: Int) -> Checksum {
     var whole = self
     whole.value = UInt32(crc32_combine(UInt(value), UInt(other.value), length))
     return whole

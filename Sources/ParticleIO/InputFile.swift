@@ -1,16 +1,16 @@
 import Foundation
 
 /// A file open for reading at any offset (`pread`), so that several threads may use it.
-final class InputFile: Sendable {
-  let path: String
+package final class InputFile: Sendable {
+  package let path: String
   /// The size in bytes when the file was opened.
-  let byteCount: Int
+  package let byteCount: Int
   /// What the file was when it was opened.
   let version: FileVersion
   private let descriptor: Int32
 
   /// Opens a regular file; throws `InputError` with the system's reason.
-  init(path: String) throws {
+  package init(path: String) throws {
     var opened: Int32
     repeat { opened = open(path, O_RDONLY | O_CLOEXEC) } while opened < 0 && errno == EINTR
     if opened < 0 { throw InputError(file: path, "cannot be opened: \(systemMessage())") }
@@ -29,7 +29,7 @@ final class InputFile: Sendable {
 
   /// Fills `bytes` from `offset` on; throws `InputError` where the file ends before, or where it has been
   /// written to since it was opened.
-  func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
+  package func read(into bytes: UnsafeMutableRawBufferPointer, at offset: Int) throws {
     var done = 0
     while done < bytes.count {
       let count = pread(
@@ -61,4 +61,4 @@ final class InputFile: Sendable {
 }
 
 /// The text of `errno`, such as `No space left on device`.
-func systemMessage(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }
+package func systemMessage(_ code: Int32 = errno) -> String { String(cString: strerror(code)) }

@@ -1,5 +1,5 @@
 /// Calls `body` with the bytes of `values` in little-endian order, whatever this machine's is.
-func withLittleEndian<Element: BitwiseCopyable>(
+package func withLittleEndian<Element: BitwiseCopyable>(
   _ values: UnsafeBufferPointer<Element>, _ body: (UnsafeRawBufferPointer) throws -> Void
 ) throws {
   #if _endian(little)

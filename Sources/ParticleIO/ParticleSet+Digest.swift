@@ -5,7 +5,7 @@ extension ParticleSet {
   /// the names, sizes and modification times of all stacks. Folders do not enter: a data set that was moved
   /// with its times (`cp -p`, `rsync -a`) is the same.
   /// - Throws: `InputError` where a file cannot be read.
-  public func digest() throws -> CheckpointIdentity {
+  public func digest() throws -> [String: String] {
     let star = try InputFile(path: starFile)
     var checksum = Checksum()
     var buffer = [UInt8](repeating: 0, count: 1 << 20)

@@ -1,4 +1,5 @@
 import Foundation
+import MPI
 
 /// Finds the stacks of a particle table and checks that they hold what it says.
 enum StackCatalog {

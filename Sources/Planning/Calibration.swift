@@ -1,5 +1,6 @@
 import ClassAveraging
 import Foundation
+import ImageModel
 import MPI
 import ParticleIO
 import Report

@@ -1,5 +1,3 @@
-import Report
-
 /// How the constants follow from the stages' processor times.
 extension Calibration {
   /// The constants under which the model gives the times of two runs of different size. A constant that the

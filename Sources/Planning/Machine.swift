@@ -1,7 +1,6 @@
 import ClassAveraging
 import Foundation
 import ParticleIO
-import Report
 
 /// How fast a machine is: the constants of the cost model, as `kindred plan --calibrate` measures them.
 ///

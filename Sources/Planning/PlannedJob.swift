@@ -1,4 +1,5 @@
 import ClassAveraging
+import ImageModel
 import Report
 
 /// What decides how long a run of `kindred average` takes, apart from the machine.

@@ -1,4 +1,3 @@
-import ClassAveraging
 import Foundation
 
 /// What the probabilities of neighbours cost: a covariance and the same search again among simulated images, of

@@ -1,3 +1,4 @@
+import ClassAveraging
 import Report
 
 /// The picture of a scaling experiment: speed-up, efficiency and the stages' communication over the cores.

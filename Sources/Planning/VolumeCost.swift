@@ -1,5 +1,6 @@
 import ClassAveraging
 import Foundation
+import Volumes
 
 /// What a volume like the class averages costs (`VolumeMatching`), and the comparison of all images with its slices
 /// that follows the rounds of shared landmarks (`SliceLandmarks`): N class averages, in each of T rounds S slices

@@ -1,4 +1,4 @@
-import ClassAveraging
+import Execution
 import MPI
 
 /// Times the stages of a run on this rank: wall time, time in communication, processor time of the work, peak

@@ -1,5 +1,5 @@
 import CShims
-import ClassAveraging
+import Execution
 import Foundation
 import MPI
 import Synchronization

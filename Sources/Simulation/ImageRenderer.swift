@@ -1,3 +1,4 @@
+import Execution
 import ParticleIO
 
 /// Makes the images of a simulation one by one; one per rank.

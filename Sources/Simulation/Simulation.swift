@@ -1,4 +1,4 @@
-import ClassAveraging
+import Execution
 import MPI
 
 /// Particle images of a known map at known orientations.

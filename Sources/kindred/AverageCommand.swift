@@ -1,9 +1,11 @@
 import ArgumentParser
 import ClassAveraging
+import Execution
 import Foundation
 import MPI
 import ParticleIO
 import Report
+import Resume
 
 struct AverageCommand: ParsableCommand {
   static let configuration = CommandConfiguration(

@@ -1,9 +1,11 @@
 import ArgumentParser
 import ClassAveraging
+import Execution
 import Foundation
 import MPI
 import ParticleIO
 import Report
+import Resume
 
 /// Options of a run that may end before its work is done.
 struct CheckpointArguments: ParsableArguments {

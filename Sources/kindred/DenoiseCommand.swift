@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClassAveraging
+import ImageModel
 import MPI
 import ParticleIO
 import Report

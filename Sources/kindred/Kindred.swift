@@ -1,5 +1,4 @@
 import ArgumentParser
-import LinearAlgebra
 import MPI
 
 @main

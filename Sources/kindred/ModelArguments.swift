@@ -1,6 +1,6 @@
 import ArgumentParser
-import ClassAveraging
-import MPI
+import Execution
+import ImageModel
 import ParticleIO
 import Report
 

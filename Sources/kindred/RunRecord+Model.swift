@@ -1,7 +1,7 @@
 import ClassAveraging
 import Foundation
+import ImageModel
 import MPI
-import ParticleIO
 import Report
 
 /// What `average` and `denoise` record and do alike.

@@ -1,9 +1,7 @@
 import ArgumentParser
-import ClassAveraging
 import Foundation
 import MPI
 import Planning
-import Report
 
 /// `kindred scale`: how the time of `average` falls with the ranks.
 struct ScaleCommand: ParsableCommand {

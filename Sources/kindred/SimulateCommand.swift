@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import MPI
-import ParticleIO
 import Report
 import Simulation
 

@@ -4,6 +4,7 @@ import ParticleIO
 import TestSupport
 import Testing
 
+@testable import ImageModel
 @testable import Planning
 @testable import Report
 

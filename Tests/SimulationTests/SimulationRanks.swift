@@ -4,6 +4,7 @@ import ParticleIO
 import TestSupport
 import Testing
 
+@testable import Execution
 @testable import Simulation
 
 extension SerialRanks {

@@ -1,3 +1,4 @@
+import ClassAveraging
 import Foundation
 
 /// One axis of a chart: from values to places between 0 and 1, and where its marks are.

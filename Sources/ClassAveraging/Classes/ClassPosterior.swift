@@ -1,0 +1,70 @@
+import Foundation
+import ImageModel
+import LinearAlgebra
+
+/// The posterior of a class: statistics of an image and its aligned neighbours added, solved once
+/// (method E.6): b_class = b_i + sum_j R_ij b_j, F_class = F_g(i) + sum_j F_g(j),
+/// alpha_class = (I + F_class)^{-1} b_class: the MAP class average, CTF-corrected.
+struct ClassPosterior {
+  private let layout: AngularLayout
+  /// F of each group and block.
+  private let information: [[Matrix]]
+  var statistic: [Double]
+  private var groupWeights: [Double]
+
+  init(_ posterior: PosteriorModel) {
+    self.init(layout: posterior.layout, information: posterior.information)
+  }
+
+  /// - Parameter information: F of each group and block, `information[g][block]`.
+  init(layout: AngularLayout, information: [[Matrix]]) {
+    self.layout = layout
+    self.information = information
+    statistic = .init(repeating: 0, count: layout.componentCount * 2)
+    groupWeights = .init(repeating: 0, count: information.count)
+  }
+
+  /// Empties the class.
+  mutating func clear() {
+    for i in statistic.indices { statistic[i] = 0 }
+    for g in groupWeights.indices { groupWeights[g] = 0 }
+  }
+
+  /// Adds an image of group `group` with statistic `b` (component-major, (re, im)), reflected if asked,
+  /// then rotated by `rotation` radians.
+  mutating func add(
+    _ b: UnsafePointer<Float>, group: Int, rotation: Float, reflected: Bool, weight: Double = 1
+  ) {
+    groupWeights[group] += weight
+    let mirror: Double = reflected ? -1 : 1
+    layout.forEachPhase(of: Double(rotation)) { block, _, phase in
+      let (c, s) = (weight * phase.x, weight * phase.y)
+      for component in layout.components(ofBlock: block) {
+        let (re, im) = (Double(b[2 * component]), mirror * Double(b[2 * component + 1]))
+        statistic[2 * component] += c * re - s * im
+        statistic[2 * component + 1] += s * re + c * im
+      }
+    }
+  }
+
+  /// alpha_class, component-major, (re, im).
+  func mean() throws -> [Float] {
+    var result = [Float](repeating: 0, count: statistic.count)
+    for block in 0..<layout.blockCount {
+      let components = layout.components(ofBlock: block)
+      var precision = Matrix.identity(components.count)
+      for (group, weight) in groupWeights.enumerated() where weight > 0 {
+        let part = information[group][block].storage
+        for i in part.indices { precision.storage[i] += weight * part[i] }
+      }
+      let right = Matrix(
+        rows: components.count, columns: 2,
+        storage: Array(statistic[2 * components.lowerBound..<2 * components.upperBound]))
+      let solution = try Cholesky(precision).solve(right)
+      for i in solution.storage.indices {
+        result[2 * components.lowerBound + i] = Float(solution.storage[i])
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,215 @@
+import Execution
+import Foundation
+import LinearAlgebra
+import MPI
+
+/// The graph of images and their neighbours, with the alignments on its edges (Singer and Wu 2012;
+/// method E.7), and the products of its normalised connection matrices with vectors.
+///
+/// Each image I_i and its reflection are two of 2n nodes. Where rotating I_j, reflected first or not, by
+/// alpha_ij aligns it to I_i, a quantity that turns with its image, such as e^{i phi} of the image's
+/// in-plane angle phi, goes over from node j, or that of j's reflection, to node i by e^{i alpha_ij}; between
+/// the other two nodes of the pair everything turns the other way. So the Hermitian matrix is
+///
+///     H = [A, B; conj B, conj A],   A_ij = e^{i alpha_ij} of edges without, B_ij of those with reflection
+///
+/// with A Hermitian and B symmetric, and its eigenvectors can be chosen as (u, conj u): those of the real
+/// symmetric operator u -> A u + B conj(u) on R^{2n}, which has the same 2n eigenvalues. Normalised by D,
+/// the number of each node's edges, they lie between -1 and 1.
+struct ConnectionGraph {
+  /// The images of this rank's slice, global indices.
+  let images: Range<Int>
+  /// D of this rank's images.
+  let degrees: [Int]
+  /// The neighbours that the table lists for this rank's images, k each, and whether reflected.
+  let listed: [Int32]
+  let listedReflected: [UInt8]
+
+  /// The edges of this rank's image i are `starts[i]..<starts[i + 1]`.
+  fileprivate let starts: [Int]
+  /// Where the neighbour's element is, among this rank's and then the fetched ones, times two; odd where
+  /// it is reflected.
+  fileprivate let places: [Int32]
+  /// alpha of the edges.
+  private let angles: [Float]
+  /// This rank's images whose elements others need, in the order of the ranks, and how many each needs.
+  fileprivate let sent: [Int32]
+  fileprivate let sentCounts: [Int]
+  fileprivate let threads: Int
+  fileprivate let comm: Communicator
+
+  /// The graph in which two images share an edge where either is among the first k neighbours of the
+  /// other. If both are, the alignment is the one listed for the smaller index. Collective.
+  ///
+  /// - Parameters:
+  ///   - table: rank 0's; other ranks' is not read.
+  ///   - k: the first neighbours of each image that count.
+  init(
+    _ table: NeighbourTable, neighboursPerImage k: Int, partition: Partition, threads: Int,
+    on comm: Communicator
+  ) throws {
+    precondition(k <= table.neighboursPerImage)
+    self.comm = comm
+    self.threads = threads
+    let images = partition.range(of: comm.rank)
+    self.images = images
+    // Every rank gets its images' entries.
+    let counts = (0..<comm.size).map { partition.range(of: $0).count * k }
+    func scatter<T: MPIDatatype>(_ values: [T]) throws -> [T] {
+      let width = table.neighboursPerImage
+      let first =
+        comm.isRoot
+        ? (0..<table.count).flatMap { values[$0 * width..<$0 * width + k] } : []
+      return try comm.scatterRagged(first, counts: counts)
+    }
+    listed = try scatter(table.indices)
+    listedReflected = try scatter(table.reflected)
+    let rotations = try scatter(table.rotations)
+
+    // Each entry becomes an edge of its image here, and one of its neighbour at the neighbour's owner.
+    var edges: [Edge] = []
+    var away = [[Int32]](repeating: [], count: comm.size)
+    edges.reserveCapacity(2 * listed.count)
+    for (at, neighbour) in listed.enumerated() where neighbour >= 0 {
+      let edge = Edge(
+        image: Int32(images.lowerBound + at / k), neighbour: neighbour, rotation: rotations[at],
+        reflected: listedReflected[at], isReversed: 0)
+      edges.append(edge)
+      away[partition.owner(of: Int(neighbour))] += edge.reversed.words
+    }
+    let arrived = try comm.alltoallRagged(
+      away.flatMap { $0 }, counts: away.map(\.count)
+    ).values
+    for start in stride(from: 0, to: arrived.count, by: Edge.wordCount) {
+      edges.append(Edge(words: arrived[start..<start + Edge.wordCount]))
+    }
+    edges.sort { $0.order < $1.order }
+    var unique: [Edge] = []
+    unique.reserveCapacity(edges.count)
+    for edge in edges
+    where unique.last?.image != edge.image || unique.last?.neighbour != edge.neighbour {
+      unique.append(edge)
+    }
+
+    // The plan of communication: whose elements are needed here, and whose are needed elsewhere.
+    var remote = unique.map(\.neighbour).filter { !images.contains(Int($0)) }
+    remote.sort()
+    var needed: [Int32] = []
+    for image in remote where needed.last != image { needed.append(image) }
+    var placeOf: [Int32: Int] = [:]
+    placeOf.reserveCapacity(needed.count)
+    for (at, image) in needed.enumerated() { placeOf[image] = images.count + at }
+    var neededCounts = [Int](repeating: 0, count: comm.size)
+    for image in needed { neededCounts[partition.owner(of: Int(image))] += 1 }
+    let asked = try comm.alltoallRagged(needed, counts: neededCounts)
+    sent = asked.values.map { $0 - Int32(images.lowerBound) }
+    sentCounts = asked.counts
+
+    var degrees = [Int](repeating: 0, count: images.count)
+    for edge in unique { degrees[Int(edge.image) - images.lowerBound] += 1 }
+    self.degrees = degrees
+    starts = degrees.reduce(into: [0]) { $0.append($0.last! + $1) }
+    places = unique.map { edge in
+      let own = Int(edge.neighbour) - images.lowerBound
+      let place = placeOf[edge.neighbour] ?? own
+      return Int32(place) << 1 | Int32(edge.reflected)
+    }
+    angles = unique.map(\.rotation)
+  }
+
+  /// D^{-1/2} (A + B conj) D^{-1/2} of the elements e^{i k alpha}: the connection of quantities that turn k
+  /// times as fast as their images (Fan and Zhao 2019).
+  func connection(frequency k: Int) -> Connection {
+    Connection(graph: self, phases: angles.map { SIMD2(cos(Float(k) * $0), sin(Float(k) * $0)) })
+  }
+
+  /// The connection matrix of one angular frequency.
+  struct Connection {
+    fileprivate let graph: ConnectionGraph
+    /// e^{i k alpha}: cosine and sine.
+    fileprivate let phases: [SIMD2<Float>]
+
+    /// y = D^{-1/2} (A + B conj) D^{-1/2} x for this rank's images. Collective.
+    /// - Parameters:
+    ///   - x, y: real and imaginary part of each of this rank's images, one image after the other.
+    func multiply(_ x: UnsafeBufferPointer<Double>, into y: UnsafeMutableBufferPointer<Double>)
+      throws
+    {
+      let count = graph.images.count
+      let scales = graph.degrees.map { $0 > 0 ? 1 / Double($0).squareRoot() : 0 }
+      var elements = scales.enumerated().map { SIMD2(x[2 * $0], x[2 * $0 + 1]) * $1 }
+      let outgoing = graph.sent.flatMap { [elements[Int($0)].x, elements[Int($0)].y] }
+      let incoming = try graph.comm.alltoallRagged(
+        outgoing, counts: graph.sentCounts.map { 2 * $0 }
+      ).values
+      for at in stride(from: 0, to: incoming.count, by: 2) {
+        elements.append(SIMD2(incoming[at], incoming[at + 1]))
+      }
+      let chunk = 512
+      nonisolated(unsafe) let y = y
+      elements.withUnsafeBufferPointer { elements in
+        graph.places.withUnsafeBufferPointer { places in
+          phases.withUnsafeBufferPointer { phases in
+            parallelFor((count + chunk - 1) / chunk, threads: graph.threads, state: {}) { _, part in
+              for image in part * chunk..<min(part * chunk + chunk, count) {
+                var sum = SIMD2<Double>.zero
+                for edge in graph.starts[image]..<graph.starts[image + 1] {
+                  var z = elements[Int(places[edge] >> 1)]
+                  if places[edge] & 1 == 1 { z.y = -z.y }
+                  let phase = SIMD2<Double>(phases[edge])
+                  sum.addProduct(SIMD2(z.x, z.y), phase.x)
+                  sum.addProduct(SIMD2(-z.y, z.x), phase.y)
+                }
+                (y[2 * image], y[2 * image + 1]) = (sum.x * scales[image], sum.y * scales[image])
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+/// An alignment of a neighbour to an image.
+private struct Edge {
+  var image: Int32
+  var neighbour: Int32
+  /// Radians, as in `NeighbourTable`.
+  var rotation: Float
+  var reflected: UInt8
+  /// 1 if it was listed for the neighbour.
+  var isReversed: UInt8
+
+  /// The same alignment seen from the neighbour.
+  var reversed: Edge {
+    let back = PairScore(affinity: 0, rotation: rotation, reflected: reflected).inverse
+    return Edge(
+      image: neighbour, neighbour: image, rotation: back.rotation, reflected: reflected,
+      isReversed: 1 - isReversed)
+  }
+
+  /// By image, then neighbour, the alignment listed for the smaller index first.
+  var order: (Int32, Int32, Int) {
+    (image, neighbour, (image < neighbour) == (isReversed == 1) ? 1 : 0)
+  }
+
+  static let wordCount = 4
+
+  var words: [Int32] {
+    [
+      image, neighbour, Int32(bitPattern: rotation.bitPattern),
+      Int32(reflected) << 1 | Int32(isReversed),
+    ]
+  }
+}
+
+extension Edge {
+  init(words: ArraySlice<Int32>) {
+    let start = words.startIndex
+    image = words[start]
+    neighbour = words[start + 1]
+    rotation = Float(bitPattern: UInt32(bitPattern: words[start + 2]))
+    reflected = UInt8(words[start + 3] >> 1)
+    isReversed = UInt8(words[start + 3] & 1)
+  }
+}

@@ -1,0 +1,20 @@
+import Resume
+
+extension BestLandmarks: WordRows {
+  var wordsPerRow: Int { 2 * capacity }
+
+  func appendWords(ofRow row: Int, to words: inout [UInt32]) {
+    for entry in row * capacity..<(row + 1) * capacity {
+      words.append(UInt32(bitPattern: landmarks[entry]))
+      words.append(scores[entry].bitPattern)
+    }
+  }
+
+  mutating func setWords(_ words: ArraySlice<UInt32>, ofRow row: Int) {
+    for at in 0..<capacity {
+      let word = words.startIndex + 2 * at
+      landmarks[row * capacity + at] = Int32(bitPattern: words[word])
+      scores[row * capacity + at] = Float(bitPattern: words[word + 1])
+    }
+  }
+}

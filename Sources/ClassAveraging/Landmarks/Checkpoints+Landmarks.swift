@@ -1,0 +1,80 @@
+import ImageModel
+import ParticleIO
+import Resume
+
+extension Checkpoints {
+  static var landmarksName: String { "landmarks-" }
+
+  /// Saves the landmarks' classes; the images' lists of the landmarks before, which they were made of, are
+  /// removed. Collective.
+  /// - Parameter refinements: how often members have been drawn from all images.
+  /// - Throws: `Interruption` where the run was asked to stop.
+  func save(_ landmarks: LandmarkClasses, refinements: Int) throws {
+    try comm.agree {
+      if comm.isRoot {
+        try write("\(Self.landmarksName)\(refinements)", searchIdentity) { writer in
+          try writer.add(refinements)
+          try writer.add(landmarks.images)
+          try writer.add(landmarks.statistics)
+          try writer.add(landmarks.information)
+          try writer.add(landmarks.correlation)
+        }
+        removeEarlier(Self.landmarksName, than: refinements)
+      }
+    }
+    try stop.throwIfAgreed()
+  }
+
+  /// The latest landmarks' classes that were saved and can be used, and how often they were refined.
+  /// Collective.
+  /// - Parameter width: numbers in the statistic of a class.
+  func restoredLandmarks(width: Int) throws -> (classes: LandmarkClasses, refinements: Int)? {
+    for number in try wholes(Self.landmarksName) {
+      let saved = try readingOnAll("\(Self.landmarksName)\(number)", searchIdentity) {
+        try Self.landmarks(&$0, width: width)
+      }
+      if let saved {
+        say("resuming with \(Self.landmarksTitle(saved.refinements))")
+        return saved
+      }
+    }
+    return nil
+  }
+
+  /// The parts of the comparison of all images with these landmarks.
+  func comparison(with landmarks: LandmarkClasses, refinements: Int) -> CheckpointParts {
+    var identity = searchIdentity
+    identity["landmarks"] = landmarks.checksum
+    return CheckpointParts(
+      self, name: "\(Self.landmarksName)\(refinements)",
+      title: "the comparison with \(Self.landmarksTitle(refinements))", identity: identity)
+  }
+
+  private static func landmarksTitle(_ refinements: Int) -> String {
+    refinements == 0
+      ? "the landmarks of the sample" : "the landmarks after refinement \(refinements)"
+  }
+
+  private static func landmarks(_ reader: inout CheckpointReader, width: Int) throws -> (
+    classes: LandmarkClasses, refinements: Int
+  ) {
+    let refinements = try reader.int()
+    let classes = LandmarkClasses(
+      images: try reader.array(), statistics: try reader.array(),
+      information: try reader.matrices(), correlation: try reader.double())
+    guard classes.statistics.count == classes.images.count * width else {
+      throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together")
+    }
+    return (classes, refinements)
+  }
+}
+
+extension LandmarkClasses {
+  /// Tells classes from others.
+  var checksum: String {
+    var sum = Checksum()
+    images.withUnsafeBytes { sum.add($0) }
+    statistics.withUnsafeBytes { sum.add($0) }
+    return sum.text
+  }
+}

@@ -1,0 +1,146 @@
+import Resume
+import Volumes
+
+extension Checkpoints {
+  static var sharedName: String { "shared-" }
+  private static var volumeName: String { "\(sharedName)volume" }
+
+  /// Saves the members that a round found; the parts of its comparison are removed. Collective.
+  /// - Parameter table: of the pass that the first round started from.
+  /// - Throws: `Interruption` where the run was asked to stop.
+  func save(_ members: LandmarkMembers, round: Int, from table: NeighbourTable) throws {
+    let all = members.lists.joined()
+    let lengths = try comm.gatherRagged(members.lists.map { Int32($0.count) })
+    let images = try comm.gatherRagged(all.map(\.image))
+    let weights = try comm.gatherRagged(all.map(\.weight))
+    let rotations = try comm.gatherRagged(all.map(\.rotation))
+    let reflected = try comm.gatherRagged(all.map { UInt8($0.isReflected ? 1 : 0) })
+    try comm.agree {
+      if comm.isRoot {
+        try write("\(Self.sharedName)\(round)", identity(after: table)) { writer in
+          try writer.add(round)
+          try writer.add(lengths)
+          try writer.add(images)
+          try writer.add(weights)
+          try writer.add(rotations)
+          try writer.add(reflected)
+        }
+        removeEarlier(Self.sharedName, than: round)
+      }
+    }
+    try stop.throwIfAgreed()
+  }
+
+  /// The members that the latest round found which was saved and can be used. Collective.
+  /// - Parameters:
+  ///   - count: how many landmarks there are.
+  ///   - own: those of this rank.
+  func restoredMembers(from table: NeighbourTable, landmarks count: Int, own: Range<Int>) throws
+    -> (members: LandmarkMembers, round: Int)?
+  {
+    for number in try wholes(Self.sharedName) {
+      let saved = try readingOnAll("\(Self.sharedName)\(number)", identity(after: table)) {
+        try Self.members(&$0, landmarks: count, images: table.count)
+      }
+      if let saved {
+        say("resuming after round \(saved.round) of shared landmarks")
+        return (LandmarkMembers(landmarks: own, lists: Array(saved.lists[own])), saved.round)
+      }
+    }
+    return nil
+  }
+
+  /// The parts of the comparison of all images with the landmarks of a round.
+  func comparison(round: Int, from table: NeighbourTable) -> CheckpointParts {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)\(round)", title: "round \(round + 1) of shared landmarks",
+      identity: identity(after: table))
+  }
+
+  /// The parts of the alignment of the neighbours in the end.
+  func sharedNeighbours(from table: NeighbourTable) -> CheckpointParts {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)neighbours", title: "the alignment of the neighbours",
+      identity: identity(after: table))
+  }
+
+  /// Saves the volume that class averages of these neighbours were matched by. Collective.
+  /// - Throws: `Interruption` where the run was asked to stop.
+  func save(_ volume: SimulatedVolume, from table: NeighbourTable) throws {
+    try comm.agree {
+      if comm.isRoot {
+        try write(Self.volumeName, identity(after: table)) { writer in
+          try writer.add(volume.degree)
+          try writer.add(volume.rank)
+          try writer.add(volume.coefficients)
+        }
+      }
+    }
+    try stop.throwIfAgreed()
+  }
+
+  /// The volume saved, where it can be used. Collective.
+  func restoredVolume(from table: NeighbourTable) throws -> SimulatedVolume? {
+    guard isResuming, try names(prefix: Self.volumeName).contains(Self.volumeName) else {
+      return nil
+    }
+    let saved = try readingOnAll(Self.volumeName, identity(after: table)) { reader in
+      let (degree, rank) = (try reader.int(), try reader.int())
+      let coefficients: [Float] = try reader.array()
+      guard degree >= 0, rank >= 0, coefficients.count == (degree + 1) * (degree + 1) * rank else {
+        throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together")
+      }
+      return SimulatedVolume(coefficients: coefficients, degree: degree, rank: rank)
+    }
+    if saved != nil { say("resuming with the volume") }
+    return saved
+  }
+
+  /// The parts of the comparison of all images with slices of the volume.
+  func comparison(withSlices slices: LandmarkClasses, from table: NeighbourTable)
+    -> CheckpointParts
+  {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)slices", title: "the comparison with slices",
+      identity: identity(of: slices, from: table))
+  }
+
+  /// The parts of the alignment of the neighbours that share slices.
+  func sliceNeighbours(of slices: LandmarkClasses, from table: NeighbourTable) -> CheckpointParts {
+    CheckpointParts(
+      self, name: "\(Self.sharedName)last", title: "the last alignment of the neighbours",
+      identity: identity(of: slices, from: table))
+  }
+
+  private func identity(of slices: LandmarkClasses, from table: NeighbourTable)
+    -> CheckpointIdentity
+  {
+    identity(after: table).merging(["slices": slices.checksum]) { $1 }
+  }
+
+  private static func members(_ reader: inout CheckpointReader, landmarks: Int, images: Int) throws
+    -> (lists: [[LandmarkMembers.Member]], round: Int)
+  {
+    let round = try reader.int()
+    let lengths: [Int32] = try reader.array()
+    let members: [Int32] = try reader.array()
+    let weights: [Double] = try reader.array()
+    let rotations: [Float] = try reader.array()
+    let reflected: [UInt8] = try reader.array()
+    let total = lengths.reduce(0) { $0 + Int($1) }
+    guard lengths.count == landmarks, lengths.allSatisfy({ $0 >= 0 }),
+      [members.count, weights.count, rotations.count, reflected.count].allSatisfy({ $0 == total }),
+      members.allSatisfy({ 0 <= $0 && $0 < images })
+    else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }
+    var next = 0
+    let lists = lengths.map { length in
+      defer { next += Int(length) }
+      return (next..<next + Int(length)).map {
+        LandmarkMembers.Member(
+          image: members[$0], weight: weights[$0], rotation: rotations[$0],
+          isReflected: reflected[$0] == 1)
+      }
+    }
+    return (lists, round)
+  }
+}

@@ -1,0 +1,231 @@
+import Execution
+import ImageModel
+import MPI
+
+/// The members of the classes of this rank's landmarks.
+struct LandmarkMembers {
+  struct Member {
+    /// Global index.
+    let image: Int32
+    /// How much its statistic counts in the class.
+    var weight: Double
+    /// Radians: rotating the image (reflected first where `isReflected`) by this angle aligns it to the landmark.
+    var rotation: Float = 0
+    var isReflected = false
+  }
+
+  /// The landmarks, numbers among all.
+  let landmarks: Range<Int>
+  /// The members of each, itself first.
+  var lists: [[Member]]
+
+  /// What the members of a landmark's class weigh in all, the mean over all landmarks; the same on any number of
+  /// ranks. Collective.
+  func meanWeight(landmarks count: Int, on comm: Communicator) throws -> Double {
+    let weights = lists.map { $0.reduce(0) { $0 + $1.weight } }
+    // One after the other in the landmarks' order, whatever the ranks.
+    return try comm.allgatherRagged(weights).reduce(0, +) / Double(count)
+  }
+}
+
+/// Makes classes of landmarks of their members, and compares the members with them.
+struct LandmarkWork {
+  let passes: ClassPasses
+  let rows: DistributedRows
+
+  private var posterior: PosteriorModel { passes.posterior }
+  private var groups: [Int32] { passes.groups }
+  private var comm: Communicator { passes.comm }
+
+  /// Landmarks whose images are aligned together: enough to fill the lanes with images of one defocus group.
+  private static let together = 16
+
+  /// The classes, those of all landmarks on every rank. Collective.
+  /// - Parameters:
+  ///   - images: the landmarks' images, in the order of the landmarks.
+  ///   - correlation: how alike classes and images are taken to be.
+  /// - Throws: `LAPACKError`, `MPIError`.
+  func classes(of members: LandmarkMembers, images: [Int32], correlation: Double) throws
+    -> LandmarkClasses
+  {
+    let weight = try members.meanWeight(landmarks: images.count, on: comm)
+    let common = passes.information(weight: weight)
+    let means = try map(members.lists.map { $0.map(\.image) }) {
+      Box(ClassPosterior(posterior))
+    } body: { state, landmarks, rows in
+      try landmarks.map { at in
+        state.value.clear()
+        for member in members.lists[at] {
+          state.value.add(
+            rows[member.image], group: Int(groups[Int(member.image)]), rotation: member.rotation,
+            reflected: member.isReflected, weight: member.weight)
+        }
+        var mean = try state.value.mean()
+        passes.restate(&mean, row: 0, under: common)
+        return mean
+      }
+    }
+    return LandmarkClasses(
+      images: images,
+      statistics: try passes.observer.communicating {
+        try comm.allgatherRagged(Array(means.joined()))
+      }, information: common, correlation: correlation)
+  }
+
+  /// Images aligned to the classes of this rank's landmarks. Collective.
+  /// - Parameters:
+  ///   - images: for each of the landmarks.
+  ///   - before: the members of the classes: an image among them is aligned to the class without it.
+  /// - Returns: in the images' order.
+  func scores(
+    of images: [[Int32]], with classes: LandmarkClasses, landmarks: Range<Int>,
+    without before: LandmarkMembers? = nil
+  ) throws -> [[PairScore]] {
+    let model = try classes.pairModel(posterior)
+    let width = rows.width
+    return try classes.statistics.withUnsafeBufferPointer { statistics in
+      try map(images, together: Self.together) {
+        LandmarkAlignment(model)
+      } body: { alignment, block, rows in
+        let members = block.map { at in
+          Dictionary(before?.lists[at].map { ($0.image, $0) } ?? []) { first, _ in first }
+        }
+        return alignment.scores(
+          of: images[block], groups: groups, rows: rows,
+          with: statistics.baseAddress! + (landmarks.lowerBound + block.lowerBound) * width,
+          width: width, without: members)
+      }
+    }
+  }
+
+  /// What `body` makes of each landmark's images, in parallel, some landmarks at a time. Collective.
+  /// - Parameters:
+  ///   - together: landmarks that `body` has at once, at most.
+  ///   - body: is given a state, the landmarks' places in `images`, and the images' rows.
+  private func map<State, Result>(
+    _ images: [[Int32]], together: Int = 1, state: () -> State,
+    body: (State, Range<Int>, FetchedRows.Rows) throws -> [Result]
+  ) throws -> [Result] {
+    var results: [Result] = []
+    results.reserveCapacity(images.count)
+    let (most, longest) = try passes.observer.communicating {
+      (
+        try comm.allreduce(images.count, .maximum),
+        try comm.allreduce(images.lazy.map(\.count).max() ?? 0, .maximum)
+      )
+    }
+    let chunk =
+      groups.count <= ClassSize.membersAtATime
+      ? max(1, most) : max(1, ClassSize.membersAtATime / max(1, longest))
+    for start in stride(from: 0, to: most, by: chunk) {
+      let part = min(start, images.count)..<min(start + chunk, images.count)
+      let fetched = try passes.observer.communicating {
+        try rows.fetch(Set(images[part].joined()).sorted())
+      }
+      let blocks = Partition.blocks(of: part.count, size: together).map {
+        part.lowerBound + $0.lowerBound..<part.lowerBound + $0.upperBound
+      }
+      var found = [[Result]](repeating: [], count: blocks.count)
+      let failures = FailureBox()
+      fetched.withRows { rows in
+        found.withUnsafeMutableBufferPointer { found in
+          nonisolated(unsafe) let (found, body) = (found, body)
+          parallelFor(blocks.count, threads: passes.threads, state: state) { state, at in
+            do {
+              found[at] = try body(state, blocks[at], rows)
+            } catch { failures.record(error) }
+          }
+        }
+      }
+      try failures.rethrow()
+      results += found.joined()
+    }
+    return results
+  }
+}
+
+/// Aligns single images to a landmark's class, 16 of one defocus group at a time. One instance a thread.
+private final class LandmarkAlignment {
+  private let model: PairModel
+  private let scorer: PairScorer
+  /// The statistic that each of 16 images is compared with, [component * 2 + part][lane].
+  private var classes: [SIMD16<Float>]
+
+  init(_ model: PairModel) {
+    self.model = model
+    scorer = PairScorer(model: model)
+    classes = .init(repeating: .zero, count: model.layout.componentCount * 2)
+  }
+
+  /// The Bayes factors of images and the classes of some landmarks, and what aligns the images to them.
+  ///
+  /// A member is compared with the class as if it were none: it would be compared with itself, which at low SNR
+  /// makes its own class look e^2 to e^3 times as probable as it is.
+  /// - Parameters:
+  ///   - images: of each landmark.
+  ///   - groups: the defocus groups of all images.
+  ///   - rows: the images' statistics.
+  ///   - statistics: those of the classes, `width` numbers each, one after the other.
+  ///   - members: those that are in each class.
+  /// - Returns: in the order of the images.
+  func scores(
+    of images: ArraySlice<[Int32]>, groups: [Int32], rows: FetchedRows.Rows,
+    with statistics: UnsafePointer<Float>, width: Int,
+    without members: [[Int32: LandmarkMembers.Member]]
+  ) -> [[PairScore]] {
+    let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
+    var result = images.map { [PairScore](repeating: none, count: $0.count) }
+    let items = zip(result.indices, images).flatMap { landmark, images in
+      images.enumerated().map {
+        (group: groups[Int($1)], landmark: landmark, place: $0, image: $1)
+      }
+    }.sorted { ($0.group, $0.landmark, $0.place) < ($1.group, $1.landmark, $1.place) }
+    let last = model.groupCount - 1
+    var start = 0
+    while start < items.count {
+      let group = items[start].group
+      let batch = items[start..<min(start + 16, items.count)].prefix { $0.group == group }
+      scorer.fill(batch.count) { first, second in
+        for (lane, item) in batch.enumerated() {
+          let b = rows[item.image]
+          second.setLane(lane, to: b, count: 2 * model.layout.componentCount)
+          put(
+            statistics + item.landmark * width, without: members[item.landmark][item.image], b,
+            lane: lane)
+        }
+        model.weighted(classes, groups: last, Int(group), into: first)
+        return model.selfTerm(of: classes, groups: last, Int(group))
+          + model.selfTerm(of: second, groups: Int(group), last)
+          + SIMD16(repeating: model.constants[last * model.groupCount + Int(group)])
+      }
+      scorer.flush { lane, score in
+        let item = batch[start + lane]
+        result[item.landmark][item.place] = score
+      }
+      start = batch.endIndex
+    }
+    return result
+  }
+
+  /// The statistic of the class, less that of a member.
+  private func put(
+    _ statistic: UnsafePointer<Float>, without member: LandmarkMembers.Member?,
+    _ b: UnsafePointer<Float>, lane: Int
+  ) {
+    classes.withUnsafeMutableBufferPointer { classes in
+      let lanes = classes.baseAddress!
+      lanes.setLane(lane, to: statistic, count: 2 * model.layout.componentCount)
+      guard let member else { return }
+      let target = UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Float.self) + lane
+      let mirror: Float = member.isReflected ? -1 : 1
+      model.layout.forEachPhase(of: Double(member.rotation)) { block, _, phase in
+        let (c, s) = (Float(member.weight * phase.x), Float(member.weight * phase.y))
+        for i in model.layout.components(ofBlock: block) {
+          let (re, im) = (b[2 * i], mirror * b[2 * i + 1])
+          target[32 * i] -= c * re - s * im
+          target[32 * i + 16] -= s * re + c * im
+        }
+      }
+    }
+  }
+}

@@ -1,0 +1,142 @@
+import Execution
+import Foundation
+import ImageModel
+import MPI
+import Resume
+
+/// Neighbours without comparing all pairs of images; work grows linearly with their number.
+///
+/// All images are compared exactly with the classes of landmarks, whose members are then drawn anew from
+/// all images. Images that share landmarks are candidates, and compared exactly themselves. Passes among
+/// classes follow (`ClassPasses`), whose candidates are the neighbours and the neighbours of neighbours. All that
+/// follows the landmarks goes by an order of views (`ViewOrder`), in which an image's candidates are near it.
+struct LandmarkSearch {
+  let posterior: PosteriorModel
+  /// Those of all images.
+  let statistics: DistributedRows
+  /// How candidates are compared, and what of them.
+  let scoring: SuspectScoring
+  /// The passes that follow, and how classes are weighed.
+  let passes: ClassPasses
+  /// S, candidates of each image.
+  let candidates: Int
+  /// L, landmarks of each image that candidates are found by.
+  var landmarksPerImage = 40
+  /// How often the landmarks' members are drawn from all images.
+  var refinements = 2
+  /// Images compared with landmarks at a time by one thread.
+  var chunk = ClassSize.comparedAtATime
+  /// Pairs of candidates scored at a time: a block of work as well.
+  var batch = ClassSize.candidatesAtATime
+
+  /// What Bayes factors of landmarks are divided by (`BestLandmarks.probabilities`).
+  private static let softening: Float = 3
+  /// Images that a landmark proposes, for each candidate.
+  private static let proposals = 10
+  /// Neighbours of each image through which the passes find candidates.
+  private static let links = 20
+
+  private var comm: Communicator { scoring.comm }
+  private var observer: any StageObserver { scoring.observer }
+  private var threads: Int { scoring.threads }
+  private var images: Int { scoring.groups.count }
+
+  /// Collective.
+  /// - Parameter classes: makes those of a sample of the images; not called where later ones or a pass were
+  ///   saved.
+  /// - Returns: the neighbours of the last pass, `passes.members` of each image or, with one pass, those
+  ///   asked for, on every rank, all images by their positions in an order of views; and the passes, whose rows
+  ///   are in it.
+  /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
+  func run(_ classes: () throws -> LandmarkClasses) throws -> (
+    table: NeighbourTable, reports: [PassReport], passes: ClassPasses
+  ) {
+    if let start = try passes.checkpoints?.restoredPass(images: images), let order = start.order {
+      return try followed(start, order, try scoring.moved(to: order))
+    }
+    let (first, order, scoring) = try firstNeighbours(classes)
+    return try followed(first, order, scoring)
+  }
+
+  /// The passes that follow one.
+  /// - Parameter scoring: of images in this order.
+  private func followed(
+    _ start: Checkpoints.Pass, _ order: ViewOrder, _ scoring: SuspectScoring
+  ) throws -> (table: NeighbourTable, reports: [PassReport], passes: ClassPasses) {
+    var passes = passes
+    (passes.rows, passes.groups, passes.order) = (scoring.rows, scoring.groups, order)
+    // The first classes share their members because they share their candidates.
+    passes.fewest = 3
+    passes.searchAmong = { [passes] pass, classes, model, before in
+      let weights = NeighbourWeights(passes)
+      let proposal = try CandidateProposal(
+        among: before, longest: Self.links, count: candidates, threads: threads, on: comm
+      ) { weights.probability(ofAffinity: before.affinities[$0]) }
+      return try SuspectScoring(
+        model: model, rows: classes, groups: .init(repeating: 0, count: images),
+        threads: threads, comm: comm, observer: observer
+      ).best(
+        of: proposal, neighboursPerImage: passes.members, batch: batch,
+        parts: passes.checkpoints?.candidates(pass: pass, from: before, in: order))
+    }
+    let result = try passes.run(start.table, after: start.reports)
+    return (result.table, result.reports, passes)
+  }
+
+  /// The neighbours among the candidates that share landmarks.
+  private func firstNeighbours(_ sample: () throws -> LandmarkClasses) throws -> (
+    Checkpoints.Pass, ViewOrder, SuspectScoring
+  ) {
+    let (classes, best) = try bestLandmarks(sample)
+    observer.stageBegan("candidates", items: best.images.count * candidates)
+    let order = try observer.communicating {
+      try ViewOrder(by: best, landmarks: classes.images.count, on: comm)
+    }
+    let scoring = try scoring.moved(to: order)
+    let found = try observer.communicating {
+      try best.moved(to: order, statistics.partition, on: comm)
+    }
+    let kept = passes.limit > 1 ? passes.members : passes.neighbours
+    let proposal = try CandidateProposal(
+      sharing: found.probabilities(softening: Self.softening), landmarks: classes.images.count,
+      longest: Self.proposals * candidates, count: candidates, images: images, threads: threads,
+      on: comm)
+    let table = try scoring.best(
+      of: proposal, neighboursPerImage: kept, batch: batch,
+      parts: passes.checkpoints?.candidates(pass: 1, of: classes, in: order))
+    let pass = Checkpoints.Pass(number: 1, table: table, reports: [], order: order)
+    try passes.checkpoints?.save(pass)
+    observer.stageEnded()
+    return (pass, order, scoring)
+  }
+
+  /// The landmarks, and those that each of this rank's images is most like.
+  private func bestLandmarks(_ sample: () throws -> LandmarkClasses) throws -> (
+    LandmarkClasses, BestLandmarks
+  ) {
+    let checkpoints = passes.checkpoints
+    let saved = try checkpoints?.restoredLandmarks(width: statistics.width)
+    var classes = try saved?.classes ?? sample()
+    if saved == nil { try checkpoints?.save(classes, refinements: 0) }
+    let pairs = statistics.partition.range(of: comm.rank).count * classes.images.count
+    observer.stageBegan("landmarks", items: (refinements + 1) * pairs)
+    var round = saved?.refinements ?? 0
+    while true {
+      let isLast = round >= refinements
+      let found = try LandmarkComparison(
+        classes: classes, posterior: posterior, rows: statistics, groups: scoring.groups,
+        capacity: min(landmarksPerImage, classes.images.count), threads: threads, comm: comm,
+        observer: observer, chunk: chunk
+      ).run(
+        after: round * pairs, parts: checkpoints?.comparison(with: classes, refinements: round),
+        isKept: isLast)
+      if isLast {
+        observer.stageEnded()
+        return (classes, found)
+      }
+      classes = try LandmarkRefinement(passes: passes, rows: statistics).run(classes, found)
+      round += 1
+      try checkpoints?.save(classes, refinements: round)
+    }
+  }
+}

@@ -1,0 +1,70 @@
+import Execution
+import Foundation
+import Resume
+
+/// The images that share most landmarks with an image, as its neighbours.
+///
+/// Of R landmarks image i belongs to l with the probability p_i(l), and
+///
+///     R s_ij = R sum over landmarks l of p_i(l) p_j(l)
+///
+/// is how much more probable it is than by chance that images i and j show the same view. The affinity is log R s_ij;
+/// where there are landmarks of two kinds, classes and slices, the sum of both logarithms: either kind errs in its own
+/// way, classes by the noise of their members, slices where images are not of one volume, and true neighbours are
+/// alike by both.
+struct SharedNeighbours {
+  /// Those that came before, with their rows and order: statistics of single images.
+  let passes: ClassPasses
+  /// Pairs of neighbours aligned at a time.
+  var batch = ClassSize.candidatesAtATime
+
+  /// Images that a landmark proposes at most: bounds work and memory.
+  private static let longest = 2000
+  /// Added to R s: lists of landmarks end somewhere, and to share none says little.
+  private static let leastChance: Float = 0.1
+
+  /// What orders images by the landmarks that they share. Collective.
+  /// - Parameters:
+  ///   - best: the landmarks of this rank's images, by log Bayes factors.
+  ///   - softening: what Bayes factors of landmarks are divided by: those of landmarks close to each other err alike.
+  ///   - landmarks: R.
+  ///   - count: images proposed to each.
+  func proposal(sharing best: BestLandmarks, softening: Float, landmarks: Int, count: Int) throws
+    -> CandidateProposal
+  {
+    try CandidateProposal(
+      sharing: best.probabilities(softening: softening), landmarks: landmarks,
+      longest: Self.longest, count: count, images: passes.groups.count, threads: passes.threads,
+      on: passes.comm)
+  }
+
+  /// The neighbours, `passes.members` of each image, on every rank, aligned by the images' classes. Collective.
+  /// - Parameters:
+  ///   - kinds: a proposal for each kind of landmarks.
+  ///   - table: the neighbours that classes are made of.
+  ///   - parts: where the lists are saved, and go on from where there are some.
+  ///   - isKept: whether they are saved in the end, for stages that follow.
+  /// - Throws: `LAPACKError`, `MPIError`; `Interruption`, on all ranks, where the run was asked to stop.
+  func aligned(
+    _ kinds: [CandidateProposal], _ table: NeighbourTable, parts: CheckpointParts?,
+    isKept: Bool = false
+  ) throws -> NeighbourTable {
+    let (classes, common, _) = try passes.classStatistics(table)
+    let model = try PairModel(
+      layout: passes.posterior.layout, information: [common], affinity: .bayes,
+      correlation: ClassPasses.largestCorrelation)
+    let all = CandidateProposal(uniting: kinds, count: kinds.count * passes.members)
+    return try SuspectScoring(
+      model: model, rows: classes, groups: .init(repeating: 0, count: passes.groups.count),
+      threads: passes.threads, comm: passes.comm, observer: SilentObserver()
+    ).best(
+      of: passes.members, neighboursPerImage: passes.members, batch: batch, parts: parts,
+      isKept: isKept
+    ) { images in
+      let ordered = all.ordered(of: images, keeping: passes.members) { sums in
+        sums.reduce(0) { $0 + log($1 + Self.leastChance) }
+      }
+      return (ordered.candidates, ordered.affinities)
+    }
+  }
+}

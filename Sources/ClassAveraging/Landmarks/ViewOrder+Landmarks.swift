@@ -1,0 +1,35 @@
+import MPI
+
+extension ViewOrder {
+  /// Images by their landmarks, which are put into an order of views (`LandmarkGraph`): by the middle one of the
+  /// first few, for the very first is sometimes wrong; those without any come last. The same on every rank, and on
+  /// any number of ranks. Collective.
+  /// - Parameter count: how many landmarks there are.
+  init(by best: BestLandmarks, landmarks count: Int, on comm: Communicator) throws {
+    let graph = try LandmarkGraph.shared(by: best, landmarks: count, on: comm)
+    let order = try comm.broadcast(graph?.order ?? [])
+    var place = [Int32](repeating: 0, count: count)
+    for (at, landmark) in order.enumerated() { place[Int(landmark)] = Int32(at) }
+    let own = best.images.map { image -> Int32 in
+      let first = best.landmarks[best.entries(of: image).prefix(Self.deciding)]
+      let places = first.filter { $0 >= 0 }.map { place[Int($0)] }.sorted()
+      return places.isEmpty ? Int32(count) : places[places.count / 2]
+    }
+    let places = try comm.allgatherRagged(own)
+    var next = [Int](repeating: 0, count: count + 2)
+    for place in places { next[Int(place) + 1] += 1 }
+    for at in 0...count { next[at + 1] += next[at] }
+    var images = [Int32](repeating: 0, count: places.count)
+    var positions = images
+    for (image, place) in places.enumerated() {
+      positions[image] = Int32(next[Int(place)])
+      images[next[Int(place)]] = Int32(image)
+      next[Int(place)] += 1
+    }
+    self.images = images
+    self.positions = positions
+  }
+
+  /// Landmarks of an image that decide about its position.
+  private static let deciding = 5
+}

@@ -1,0 +1,158 @@
+import Execution
+import MPI
+
+/// How pairs of images find the ranks that score them, and their scores the ranks that own the images.
+///
+/// A pair is one word, its first image in the upper half, first < second. It may be proposed on any rank, and
+/// on several; all copies go to one home, which keeps one of them. The homes have ranges of first images with
+/// equally many proposals. The ordered pairs of all homes are then cut into equal parts: each rank scores as
+/// many, and which pairs a rank scores depends on the pairs only, not on who proposed them. No rank holds
+/// more than its part.
+struct PairSharing {
+  /// Which rank owns which images.
+  let partition: Partition
+  let comm: Communicator
+  let observer: any StageObserver
+
+  /// Pairs of images and their suspects, as often as they are suspected, in no order.
+  /// - Parameter suspects: global indices, equally many for each image; -1 for none.
+  static func pairs(of images: [Int32], suspects: [Int32]) -> [Int64] {
+    let suspectsPerImage = images.isEmpty ? 1 : suspects.count / images.count
+    var pairs: [Int64] = []
+    pairs.reserveCapacity(suspects.count)
+    for (at, suspect) in suspects.enumerated() where suspect >= 0 {
+      let image = images[at / suspectsPerImage]
+      pairs.append(pair(image, suspect))
+    }
+    return pairs
+  }
+
+  static func pair(_ a: Int32, _ b: Int32) -> Int64 { Int64(min(a, b)) << 32 | Int64(max(a, b)) }
+
+  static func unpack(_ pair: Int64) -> (Int32, Int32) {
+    (Int32(pair >> 32), Int32(pair & 0xffff_ffff))
+  }
+
+  /// This rank's part of all ranks' pairs: ascending, without repetition, on one rank after the other as well;
+  /// parts differ by one pair at most. Collective.
+  func share(_ proposed: [Int64]) throws -> [Int64] {
+    let homes = try homes(proposed)
+    var own = try send(proposed, width: 1) { (Int(homes[Int($0 >> 32)]), nil) }
+    own.sort()
+    var kept = 0
+    for at in own.indices where at == 0 || own[at] != own[kept - 1] {
+      own[kept] = own[at]
+      kept += 1
+    }
+    own.removeSubrange(kept...)
+    return try observer.communicating {
+      let lengths = try comm.allgather([kept])
+      let parts = Partition(of: lengths.reduce(0, +), among: comm.size)
+      let start = lengths[..<comm.rank].reduce(0, +)
+      let counts = (0..<comm.size).map {
+        parts.range(of: $0).clamped(to: start..<start + kept).count
+      }
+      return try comm.alltoallRagged(own, counts: counts).values
+    }
+  }
+
+  /// Offers scored pairs to the lists of both of their images, on the ranks that own these. Collective; a rank
+  /// may have no pairs.
+  /// - Parameter table: the lists of this rank's images.
+  func offer(_ scores: [PairScore], of pairs: ArraySlice<Int64>, to table: inout NeighbourTable)
+    throws
+  {
+    let own = partition.range(of: comm.rank)
+    try deliver(scores, of: pairs) { first, second, score in
+      if own.contains(Int(first)) { table.offer(second, score, to: Int(first) - own.lowerBound) }
+      if own.contains(Int(second)) {
+        table.offer(first, score.inverse, to: Int(second) - own.lowerBound)
+      }
+    }
+  }
+
+  /// Takes scored pairs to the ranks that own their images. Collective; a rank may have no pairs.
+  /// - Parameters:
+  ///   - pairs: as `share` has them, or a part.
+  ///   - take: called on these ranks for each of their pairs, ascending, with its score.
+  func deliver(
+    _ scores: [PairScore], of pairs: ArraySlice<Int64>, take: (Int32, Int32, PairScore) -> Void
+  ) throws {
+    // Two words a score: the pair, with the reflection in its lowest bit; affinity and rotation.
+    var records: [Int64] = []
+    records.reserveCapacity(2 * scores.count)
+    for (pair, score) in zip(pairs, scores) {
+      let (first, second) = Self.unpack(pair)
+      records.append(Int64(first) << 32 | Int64(second) << 1 | Int64(score.reflected))
+      records.append(Int64(score.affinity.bitPattern) << 32 | Int64(score.rotation.bitPattern))
+    }
+    // Ascending on one rank after the other, hence so where they arrive.
+    let received = try send(records, width: 2) { word in
+      let (first, second, _) = Self.images(word)
+      let owner = partition.owner(of: Int(first))
+      let other = partition.owner(of: Int(second))
+      return (owner, other == owner ? nil : other)
+    }
+    for at in stride(from: 0, to: received.count, by: 2) {
+      let (first, second, reflected) = Self.images(received[at])
+      take(
+        first, second,
+        PairScore(
+          affinity: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1] >> 32)),
+          rotation: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1])),
+          reflected: reflected))
+    }
+  }
+
+  /// The two images of a record's first word, and whether the second is reflected.
+  private static func images(_ word: Int64) -> (Int32, Int32, reflected: UInt8) {
+    let low = UInt32(truncatingIfNeeded: word)
+    return (Int32(word >> 32), Int32(low >> 1), UInt8(low & 1))
+  }
+
+  /// The home of the pairs of each first image: of the proposals of all ranks, each home has as many. The same
+  /// on every rank. Collective.
+  private func homes(_ proposed: [Int64]) throws -> [Int32] {
+    var counts = [Int](repeating: 0, count: partition.total)
+    for pair in proposed { counts[Int(pair >> 32)] += 1 }
+    try observer.communicating { try comm.allreduce(&counts) }
+    let total = max(1, counts.reduce(0, +))
+    var before = 0
+    return counts.map { count in
+      defer { before += count }
+      return Int32(min(comm.size - 1, before * comm.size / total))
+    }
+  }
+
+  /// Sends items of `width` words to one rank or two each; returns what came, one sender's after the other's.
+  /// Collective.
+  /// - Parameter targets: the ranks that an item goes to, by its first word.
+  private func send(_ words: [Int64], width: Int, to targets: (Int64) -> (Int, Int?)) throws
+    -> [Int64]
+  {
+    var counts = [Int](repeating: 0, count: comm.size)
+    for item in stride(from: 0, to: words.count, by: width) {
+      let (one, other) = targets(words[item])
+      counts[one] += width
+      if let other { counts[other] += width }
+    }
+    var length = 0
+    var places = counts.map { count in
+      defer { length += count }
+      return length
+    }
+    var outgoing = [Int64](repeating: 0, count: length)
+    func put(_ item: Int, for rank: Int) {
+      for at in 0..<width { outgoing[places[rank] + at] = words[item + at] }
+      places[rank] += width
+    }
+    for item in stride(from: 0, to: words.count, by: width) {
+      let (one, other) = targets(words[item])
+      put(item, for: one)
+      if let other { put(item, for: other) }
+    }
+    return try observer.communicating {
+      try comm.alltoallRagged(outgoing, counts: counts).values
+    }
+  }
+}

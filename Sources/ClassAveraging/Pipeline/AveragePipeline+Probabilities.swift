@@ -1,0 +1,149 @@
+import Execution
+import ImageModel
+import Volumes
+
+/// Where the probabilities of neighbours come from.
+public enum ProbabilitySource: String, Sendable, CaseIterable {
+  /// The same search among simulated images like the run's own, whose truth is known
+  /// (`ProbabilityCalibration`).
+  case simulation
+  /// A formula fitted once (`ProbabilityFormula`); for all pairs only.
+  case formula
+  /// There are none.
+  case none
+}
+
+extension AverageOptions {
+  /// The source in force for a search, which is not `auto`.
+  func probabilitySource(of search: SuspectSearch) -> ProbabilitySource {
+    guard affinity == .bayes, search == .allPairs || search == .landmarks else { return .none }
+    // As much work again: where there are so many images, for those who ask.
+    return probabilities ?? (search == .allPairs || isLengthAutomatic ? .simulation : .none)
+  }
+
+  /// - Throws: `OptionError` where the source does not go with the other options.
+  func validateProbabilities() throws {
+    let searches: [SuspectSearch] = [.auto, .allPairs, .landmarks]
+    if isLengthAutomatic && (affinity != .bayes || !searches.contains(search)) {
+      throw OptionError(
+        "--neighbours auto goes by probabilities, which only neighbours by the Bayes factor have: use "
+          + "--search all-pairs or landmarks with --affinity bayes, or a number of neighbours")
+    }
+    guard let probabilities else { return }
+    if probabilities == .none {
+      if isLengthAutomatic {
+        throw OptionError("--neighbours auto goes by probabilities, but --probabilities is none")
+      }
+    } else if affinity != .bayes || !searches.contains(search) {
+      throw OptionError(
+        "--probabilities is \(probabilities.rawValue), but only neighbours by the Bayes factor have them: use "
+          + "--search all-pairs or landmarks with --affinity bayes")
+    }
+  }
+
+  /// - Parameter search: what `auto` has become.
+  /// - Throws: `OptionError` where the formula is asked for and does not know the search.
+  func validateProbabilities(of search: SuspectSearch) throws {
+    if probabilities == .formula && search == .landmarks {
+      throw OptionError(
+        "--probabilities formula was fitted to all pairs, but the search is landmarks: use simulation, none, "
+          + "or --search all-pairs")
+    }
+  }
+}
+
+extension AveragePipeline {
+  /// The neighbours asked for, with their probabilities where there are any. Collective.
+  /// - Parameters:
+  ///   - found: what the search has found.
+  ///   - scoring: of images in the order of the file.
+  func withProbabilities(
+    _ found: Found, _ search: SuspectSearch, _ model: FittedModel, _ scoring: SuspectScoring
+  ) throws -> NeighbourTable {
+    let source = options.probabilitySource(of: search)
+    if source == .none { return found.table.prefix(options.neighbours) }
+    let probability: any NeighbourProbability =
+      source == .formula
+      ? ProbabilityFormula()
+      : try calibrated(search, found, model, scoring)
+    var passes = found.passes
+    passes.observer = stoppable.observer
+    let result = try NeighbourFeatureExtraction(basis: model.basis, passes: passes)
+      .withProbabilities(
+        found.table, best: neighboursWithProbability(of: found.table.neighboursPerImage),
+        probability, keepRegressors: options.keepsPairFeatures)
+    return options.isLengthAutomatic ? result.confident(options.confidence) : result
+  }
+
+  /// The probabilities of this model's neighbours, by the same search among simulated images. Collective.
+  private func calibrated(
+    _ search: SuspectSearch, _ own: Found, _ model: FittedModel, _ scoring: SuspectScoring
+  ) throws -> any NeighbourProbability {
+    var options = options
+    // By themselves they might stop elsewhere; those of a sample among landmarks are not counted.
+    if search == .allPairs { options.passes = 1 + own.reports.count }
+    let pipeline = AveragePipeline(
+      options: options, on: comm, observer: PrefixedObserver("calibration:", observer),
+      checkpoints: checkpoints?.ofCalibration())
+    let calm = pipeline.stoppable
+    let particle = try own.particle ?? calm.matchedVolume(own, model.clean)
+    let (images, clean, statistics) = try simulated(of: particle, like: model, calm.observer)
+    // Too little signal to say anything.
+    if clean.posterior.layout.componentCount == 0 { return ProbabilityFormula() }
+    let rows = try DistributedRows(statistics, partition: model.partition, on: comm)
+    let simulated = SuspectScoring(
+      model: try PairModel(clean.posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
+      threads: options.model.threads, comm: comm, observer: pipeline.observer)
+    let found =
+      search == .landmarks
+      ? try pipeline.compareWithLandmarks(clean, simulated, rows)
+      : try pipeline.compareAllPairs(clean, simulated)
+    calm.observer.stageBegan("fit", items: 0)
+    defer { calm.observer.stageEnded() }
+    var passes = found.passes
+    passes.observer = calm.observer
+    let unseen = try UnseenSignal(
+      model.survey.statistics, noiseVariance: model.survey.noiseVariance,
+      spectrum: SpectrumTail(of: model.estimate.debiased, ranks: model.estimate.ranks),
+      basis: model.basis, mean: model.estimate.mean, covariance: particle.covariance)
+    return try ProbabilityCalibration(
+      basis: model.basis, passes: passes, clean: images.clean, unseen: unseen
+    ).fit(found.table, neighbours: neighboursWithProbability(of: passes.members))
+  }
+
+  /// How many of an image's neighbours have a probability: all where lists are cut by it.
+  private func neighboursWithProbability(of members: Int) -> Int {
+    options.isLengthAutomatic ? members : options.neighbours
+  }
+
+  /// Images of a particle like those of a run, a model fitted to them all as to the run's own, and their
+  /// statistics in it. Collective.
+  private func simulated(
+    of particle: VolumeEstimate, like model: FittedModel, _ observer: any StageObserver
+  ) throws -> (images: SimulatedImages, clean: CleanModel, statistics: SteerableCoefficients) {
+    let groups = model.groups.groupOfParticle
+    let own = model.partition.range(of: comm.rank)
+    let imageModel = ImageModel(basis: model.basis, groups: model.groups)
+    let variance = model.survey.noiseVariance
+    observer.stageBegan("images", items: own.count)
+    let images = try SimulatedImages(
+      of: particle, mean: model.estimate.mean, model: imageModel, noiseVariance: variance,
+      groups: groups, own: own, seed: options.seed, threads: options.model.threads,
+      observer: observer)
+    observer.stageEnded()
+    observer.stageBegan("covariance", items: own.count)
+    defer { observer.stageEnded() }
+    let moments = try GroupMoments(
+      of: images.statistics, groups: groups[own], groupCount: model.groups.count,
+      imageCount: groups.count, on: comm, observer: observer)
+    let estimate = try MeanAndCovariance(
+      moments: moments, model: imageModel, noiseVariance: variance,
+      shrinkage: options.model.shrinkage, on: comm)
+    let posterior = try PosteriorModel(
+      estimate: estimate, model: imageModel, noiseVariance: variance)
+    return (
+      images, CleanModel(basis: model.basis, estimate: estimate, posterior: posterior),
+      posterior.sufficientStatistics(of: images.statistics, groups: groups[own])
+    )
+  }
+}

@@ -1,0 +1,12 @@
+import ImageModel
+
+extension SearchCost {
+  /// What `--search auto` takes: all pairs while one pass over them takes no longer than `coreHours`, else
+  /// landmarks.
+  public static func automaticSearch(
+    images: Int, layout: AngularLayout, coreHours: Double = AverageOptions().searchBudget
+  ) -> SuspectSearch {
+    operations(images: images, layout: layout) / operationRate <= coreHours * 3600
+      ? .allPairs : .landmarks
+  }
+}

@@ -1,0 +1,19 @@
+/// How the clean images are modelled: options that `average` and `denoise` share.
+public struct ModelOptions: Sendable {
+  /// At most so many defocus groups; more distinct CTFs are binned.
+  public var defocusGroups = 20
+  /// sigma^2 of the white noise; estimated from the pixels outside the particle radius if nil.
+  public var noiseVariance: Double?
+  /// Radius of support in pixels; chosen from the data if nil.
+  public var radius: Double?
+  /// Band limit in cycles per pixel, at most 1/2; chosen from the data if nil.
+  public var bandLimit: Double?
+  /// Share of the signal that the radius and the band limit chosen from the data hold (method E.2).
+  public var signalShare = 0.99
+  public var shrinkage = Shrinkage.frobenius
+  /// Whether a bad particle is an error instead of being left out.
+  public var isStrict = false
+  public var threads = 1
+
+  public init() {}
+}

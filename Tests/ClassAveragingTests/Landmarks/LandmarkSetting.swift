@@ -1,0 +1,86 @@
+import MPI
+import TestSupport
+import Testing
+
+@testable import ClassAveraging
+@testable import Execution
+@testable import ImageModel
+@testable import Resume
+
+/// Statistics of images that show `distinct` clean ones, image i that of number i mod `distinct`.
+struct LandmarkSetting {
+  let posterior: PosteriorModel
+  let statistics: [[Float]]
+  var groups: [Int32] { statistics.indices.map { Int32($0 % 3) } }
+
+  init(images: Int, distinct: Int, noiseVariance: Double, on comm: Communicator) throws {
+    posterior = try SmallModel(seed: 4).posterior(noiseVariance: noiseVariance, on: comm)
+    statistics = try relatedStatistics(posterior, count: images, distinct: distinct, seed: 2)
+  }
+
+  func scoring(
+    threads: Int, on comm: Communicator, observer: any StageObserver = SilentObserver()
+  ) throws -> SuspectScoring {
+    let rows = try distributed(statistics, layout: posterior.layout, on: comm)
+    return SuspectScoring(
+      model: try PairModel(posterior, affinity: .bayes), rows: rows, groups: groups,
+      threads: threads, comm: comm, observer: observer)
+  }
+
+  func passes(_ scoring: SuspectScoring, neighbours: Int, limit: Int) -> ClassPasses {
+    ClassPasses(
+      posterior: posterior, rows: scoring.rows, groups: scoring.groups, members: neighbours,
+      neighbours: neighbours, limit: limit, isAutomatic: false, threads: scoring.threads,
+      comm: scoring.comm, observer: scoring.observer)
+  }
+
+  /// The neighbours found with the classes of `landmarks` images, each compared with all others.
+  /// - Parameters:
+  ///   - rounds: of `shared` landmarks that follow.
+  ///   - blocks: of work, in images compared with landmarks and in pairs of candidates.
+  func search(
+    landmarks: Int, candidates: Int, neighbours: Int, limit: Int, threads: Int = 1,
+    on comm: Communicator, blocks: (chunk: Int, batch: Int)? = nil,
+    rounds: Int = 0, shared: Int = 40, checkpoints: Checkpoints? = nil,
+    observer: any StageObserver = SilentObserver()
+  ) throws -> NeighbourTable {
+    let scoring = try scoring(threads: threads, on: comm, observer: observer)
+    var passes = passes(scoring, neighbours: neighbours, limit: limit)
+    passes.checkpoints = checkpoints
+    var search = LandmarkSearch(
+      posterior: posterior, statistics: scoring.rows, scoring: scoring, passes: passes,
+      candidates: candidates)
+    if let blocks { (search.chunk, search.batch) = blocks }
+    let found = try search.run {
+      let images = LandmarkClasses.draw(landmarks, of: statistics.count, seed: 5)
+      let sample = try LandmarkClasses.sample(
+        images, of: scoring.rows, groups: scoring.groups, on: comm)
+      let ofSample = SuspectScoring(
+        model: scoring.model, rows: sample.rows, groups: sample.groups, threads: threads,
+        comm: comm, observer: SilentObserver())
+      let own = sample.rows.partition.range(of: comm.rank)
+      let table = try ofSample.neighbours(
+        of: own.map { Int32($0) },
+        suspects: own.flatMap { i in (0..<Int32(landmarks)).filter { $0 != i } },
+        neighboursPerImage: neighbours
+      )
+      return try LandmarkClasses(
+        of: images, self.passes(ofSample, neighbours: neighbours, limit: 1), table: table)
+    }
+    let order = try #require(found.passes.order)
+    if rounds == 0 { return order.inFileOrder(found.table) }
+    var sharing = SharedLandmarks(
+      passes: found.passes, seed: 3, landmarks: shared, rounds: rounds)
+    if let blocks { (sharing.chunk, sharing.batch) = blocks }
+    return order.inFileOrder(try sharing.run(found.table).table)
+  }
+
+  /// The share of neighbours that show the same clean image.
+  func share(_ table: NeighbourTable, distinct: Int) -> Double {
+    let right = table.indices.indices.count {
+      table.indices[$0] >= 0
+        && Int(table.indices[$0]) % distinct == $0 / table.neighboursPerImage % distinct
+    }
+    return Double(right) / Double(table.indices.count)
+  }
+}
