@@ -37,7 +37,8 @@ let package = Package(
     .executable(name: "kindred", targets: ["kindred"])
   ],
   dependencies: [
-    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+    .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
   ],
   targets: [
     // The libraries in C that the rest stands on, and what Swift cannot say by itself.
