@@ -16,6 +16,7 @@ public struct Evaluation {
   /// The memory for polar spectra on each node, in bytes.
   public var memoryPerNode = 1 << 30
 
+  /// Compares the run in one folder with the truth in another.
   public init(run: String, truth: String, neighbours: Int? = nil) {
     self.run = run
     self.truth = truth

@@ -7,6 +7,7 @@ public struct EvaluationSummary: Codable, Sendable, Equatable {
   /// Neighbours whose clean images correlate above this are the true ones.
   public static let correlationBar: Float = 0.9
 
+  /// Images of the set.
   public var images: Int
   /// Neighbours looked at per image.
   public var neighbours: Int
@@ -14,24 +15,32 @@ public struct EvaluationSummary: Codable, Sendable, Equatable {
   public var pairs: Int
   /// Pairs whose clean images correlate above 0.9 at the best in-plane rotation.
   public var trueNeighbours: Int
+  /// The median over the pairs of the clean images' correlation.
   public var medianCorrelation: Double?
 
   /// The angle between viewing directions, in degrees, and the parts of the pairs below 5, 10 and 20.
   public var medianAngle: Double?
+  /// The share of the pairs below 5 degrees.
   public var below5Degrees: Double?
+  /// The share of the pairs below 10 degrees.
   public var below10Degrees: Double?
+  /// The share of the pairs below 20 degrees.
   public var below20Degrees: Double?
   /// Pairs by that angle: bin b counts b ..< b + 1 degrees, the last bin also 180.
   public var angleHistogram: [Int]
 
   /// The error of the in-plane rotation of the true neighbours, in degrees.
   public var medianRotationError: Double?
+  /// Nine tenths of the errors are below it, in degrees.
   public var rotationError90thPercentile: Double?
 
   /// Averages compared with their own clean images; nil where the run wrote none.
   public var averages: Int?
+  /// The median of the averages' correlations with their clean images.
   public var averageCorrelationMedian: Double?
+  /// A quarter of the correlations are below it.
   public var averageCorrelationLowerQuartile: Double?
+  /// A quarter of the correlations are above it.
   public var averageCorrelationUpperQuartile: Double?
 
   /// How probabilities compare with the truth; nil where the run has none.

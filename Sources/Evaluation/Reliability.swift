@@ -2,6 +2,7 @@
 public struct ReliabilityBin: Codable, Sendable, Equatable {
   /// 0 for probabilities below 0.1, to 9 for those from 0.9 on.
   public var decile: Int
+  /// How many pairs there are.
   public var pairs: Int
   /// The mean of their probabilities.
   public var meanProbability: Double

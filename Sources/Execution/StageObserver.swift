@@ -18,6 +18,7 @@ public protocol StageObserver: AnyObject {
 
 /// An observer that does nothing.
 public final class SilentObserver: StageObserver {
+  /// Has no state.
   public init() {}
   public func stageBegan(_ name: String, items: Int) {}
   public func stageAdvanced(to done: Int) {}

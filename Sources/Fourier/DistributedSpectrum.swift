@@ -31,6 +31,7 @@ public struct DistributedSpectrum: ~Copyable {
   ///
   /// - Parameters:
   ///   - size: the cube's edge, at least 1.
+  ///   - comm: the ranks that take part.
   ///   - fill: writes plane z (each rank is asked for its own planes, in order): row y begins at
   ///     element `y * stride` and has `size` values; the plane is zero when `fill` gets it.
   /// - Throws: `ReportedError` on every rank when `fill` throws on one; `MPIError`.

@@ -2,7 +2,9 @@ import CFFTW
 
 /// Memory for FFTW: aligned for its vector code, freed with its owner.
 public struct FFTBuffer<Element: BitwiseCopyable>: ~Copyable {
+  /// The first element.
   public let pointer: UnsafeMutablePointer<Element>
+  /// The number of elements.
   public let count: Int
 
   /// `count` elements of zero bytes.
@@ -38,6 +40,7 @@ public final class PlanarFFT {
   private let forwardPlan: fftwf_plan
   private let inversePlan: fftwf_plan
 
+  /// Plans transforms of images of `size` x `size` pixels.
   public init(size: Int) {
     self.size = size
     columns = size / 2 + 1

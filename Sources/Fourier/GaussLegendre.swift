@@ -4,6 +4,7 @@ import Foundation
 public struct GaussLegendre: Sendable {
   /// Ascending, inside the interval.
   public let nodes: [Double]
+  /// The weight of each node.
   public let weights: [Double]
 
   /// The rule with `count` nodes on `lower`...`upper`; nodes by Newton's method on P_count.

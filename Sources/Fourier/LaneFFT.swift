@@ -5,12 +5,14 @@ import Foundation
 /// (`values[2 t][l]`, `values[2 t + 1][l]`), real and imaginary part. The sum is
 /// sum over k of X_k exp(+2 pi i k t / length), not divided by anything.
 public final class LaneFFT {
+  /// Elements of a sequence.
   public let length: Int
   /// 2 x length vectors of 16.
   public let values: UnsafeMutablePointer<SIMD16<Float>>
   private let buffer: FFTBuffer<SIMD16<Float>>
   private let plan: fftwf_plan
 
+  /// Plans transforms of sequences of `length` elements.
   public init(length: Int) {
     self.length = length
     buffer = FFTBuffer(count: 2 * length)

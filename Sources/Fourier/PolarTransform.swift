@@ -33,6 +33,7 @@ public final class PolarTransform {
   private let firstTap: [Int32]
   private let tapWeights: [Float]
 
+  /// Prepares the interpolation for these rings, and `halfAngles` angles on half the circle.
   public init(size: Int, radii: [Double], halfAngles: Int) {
     precondition(radii.allSatisfy { $0 >= 0 && $0 <= 0.5 })
     let taps = Self.taps

@@ -13,6 +13,8 @@ public struct DistributedEigensystem: Sendable {
   ///
   /// - Parameters:
   ///   - matrix: A, column-major, order x order, the same on every rank; its lower triangle is read.
+  ///   - order: rows of A.
+  ///   - communicator: the ranks that take part.
   /// - Throws: `ScaLAPACKError`, `MPIError`.
   public init(_ matrix: [Double], order: Int, over communicator: Communicator) throws {
     precondition(order > 0 && matrix.count == order * order, "a square matrix")

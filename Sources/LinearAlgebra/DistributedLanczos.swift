@@ -4,11 +4,13 @@ import MPI
 
 /// A PARPACK routine that reported failure through `info`.
 public struct PARPACKError: Error, CustomStringConvertible, Sendable {
+  /// The routine's name.
   public let routine: String
   /// As PARPACK documents it; 1 of `pdsaupd`: the restarts allowed did not suffice.
   public let info: Int
   /// Eigenvalues that had converged, and how many were asked for.
   public let converged: Int
+  /// Eigenvalues that were asked for.
   public let wanted: Int
 
   public var description: String {
@@ -32,10 +34,12 @@ public struct DistributedLanczos: Sendable {
   ///
   /// - Parameters:
   ///   - count: how many eigenvalues, at least 1 and fewer than the operator's order.
+  ///   - order: rows of A.
   ///   - rows: the global indices of this rank's elements of a vector; not empty. The ranks' slices
   ///     together are 0..<order.
   ///   - tolerance: of the eigenvalues' relative error.
   ///   - restarts: at most so many.
+  ///   - communicator: the ranks that take part.
   ///   - product: writes this rank's elements of A x, given this rank's elements of x; called by all
   ///     ranks together.
   /// - Throws: `PARPACKError` where the eigenvalues do not converge, and what `product` throws.

@@ -13,6 +13,7 @@ public struct DistributedQR: Sendable {
   /// - Parameters:
   ///   - block: this rank's rows of A, column-major; ranks may hold different numbers of rows, or none.
   ///   - columns: the number of columns, at most the number of rows over all ranks.
+  ///   - communicator: the ranks that take part.
   ///
   /// ScaLAPACK deals rows out in equal blocks, so shorter slices are padded with zero rows. They change
   /// neither R nor the other rows of Q. Where A has less than full rank, a column of Q that completes

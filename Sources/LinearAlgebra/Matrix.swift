@@ -1,11 +1,14 @@
 /// A dense real matrix in row-major order, double precision: the small blocks (tens of rows) in which
 /// a steerable covariance falls apart.
 public struct Matrix: Sendable, Equatable {
+  /// The number of rows.
   public let rows: Int
+  /// The number of columns.
   public let columns: Int
   /// Element (i, j) is `storage[i * columns + j]`.
   public var storage: [Double]
 
+  /// A matrix of elements given in row-major order.
   public init(rows: Int, columns: Int, storage: [Double]) {
     precondition(storage.count == rows * columns, "a matrix of another shape")
     self.rows = rows
@@ -31,6 +34,7 @@ public struct Matrix: Sendable, Equatable {
     return matrix
   }
 
+  /// Element (i, j), counted from 0.
   @inlinable
   public subscript(i: Int, j: Int) -> Double {
     get { storage[i * columns + j] }
@@ -72,10 +76,15 @@ public struct Matrix: Sendable, Equatable {
     zip(storage, other.storage).reduce(0) { $0 + $1.0 * $1.1 }
   }
 
+  /// The sum, element by element.
   public static func + (a: Matrix, b: Matrix) -> Matrix { a.combined(b) { $0 + $1 } }
+  /// The difference, element by element.
   public static func - (a: Matrix, b: Matrix) -> Matrix { a.combined(b) { $0 - $1 } }
+  /// Adds `b`, element by element.
   public static func += (a: inout Matrix, b: Matrix) { a = a + b }
+  /// Subtracts `b`, element by element.
   public static func -= (a: inout Matrix, b: Matrix) { a = a - b }
+  /// Every element times `factor`.
   public static func * (factor: Double, a: Matrix) -> Matrix {
     Matrix(rows: a.rows, columns: a.columns, storage: a.storage.map { factor * $0 })
   }

@@ -2,7 +2,9 @@ import COpenBLAS
 
 /// A LAPACK routine that reported failure.
 public struct LAPACKError: Error, CustomStringConvertible, Sendable {
+  /// The routine's name.
   public let routine: String
+  /// What it returned, as LAPACK documents it.
   public let info: Int
   public var description: String { "\(routine) failed (info \(info))" }
 }

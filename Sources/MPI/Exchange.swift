@@ -8,7 +8,11 @@ public final class Exchange<T: MPIDatatype> {
 
   /// - Parameters:
   ///   - values: for rank `destination`.
+  ///   - destination: the rank that `values` go to.
   ///   - count: how many come from rank `source`, exactly.
+  ///   - source: the rank that values come from.
+  ///   - tag: tells these messages from others.
+  ///   - comm: the ranks that `destination` and `source` number.
   public init(
     _ values: [T], to destination: Int, count: Int, from source: Int, tag: Int,
     on comm: Communicator

@@ -13,6 +13,7 @@ public struct FixedPointSum: Sendable {
 
   /// A sum of `count` elements, all zero.
   /// - Parameters:
+  ///   - count: elements of the sum.
   ///   - bound: no term is larger in modulus; the same on all ranks.
   ///   - terms: how many terms will be added in all, on all ranks.
   public init(count: Int, bound: Double, terms: Int) {

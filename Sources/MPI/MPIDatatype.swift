@@ -19,6 +19,7 @@ extension Double: MPIDatatype { public static var mpiDatatype: MPI_Datatype { ki
 
 /// How `allreduce` and `reduce` combine the ranks' values.
 public enum ReduceOperation: Sendable {
+  /// The sum, the largest or the smallest of them.
   case sum, maximum, minimum
 
   var raw: MPI_Op {

@@ -9,7 +9,9 @@ public final class NodeArray<Element: MPIDatatype & AdditiveArithmetic>: @unchec
   public var isShared: Bool { memory != nil }
 
   /// Collective.
-  /// - Parameter own: of this rank.
+  /// - Parameters:
+  ///   - own: of this rank.
+  ///   - comm: the ranks that take part.
   public convenience init(gathering own: [Element], on comm: Communicator) throws(MPIError) {
     try self.init(gathering: own, on: comm, node: comm.splitByNode())
   }

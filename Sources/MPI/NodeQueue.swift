@@ -16,7 +16,9 @@ public final class NodeQueue {
   private var taken = 0
 
   /// Collective.
-  /// - Parameter rounds: how often `begin` is called, at most.
+  /// - Parameters:
+  ///   - rounds: how often `begin` is called, at most.
+  ///   - comm: the ranks that take part.
   public init(rounds: Int, on comm: Communicator) throws(MPIError) {
     let node = try comm.splitByNode()
     self.rounds = rounds

@@ -1,9 +1,12 @@
 /// How `total` items are shared among `parts` ranks: contiguous slices, in rank order, whose lengths
 /// differ by at most one.
 public struct Partition: Sendable {
+  /// All items.
   public let total: Int
+  /// The number of parts.
   public let parts: Int
 
+  /// Shares `total` items among `parts` ranks.
   public init(of total: Int, among parts: Int) {
     self.total = total
     self.parts = parts

@@ -33,7 +33,9 @@ public final class StopRequest {
   public static func catchSignals() { kindred_stop_when_asked() }
 
   /// Collective.
-  /// - Parameter hours: the time that the run has from now on; nil for no limit.
+  /// - Parameters:
+  ///   - comm: the ranks that stop together.
+  ///   - hours: the time that the run has from now on; nil for no limit.
   public init(on comm: Communicator, hours: Double? = nil) throws(MPIError) {
     self.comm = try comm.split(colour: 0, key: comm.rank)
     self.hours = hours

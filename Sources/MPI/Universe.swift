@@ -97,6 +97,7 @@ extension Universe {
 
 /// An error that has been printed already, on one rank, for all.
 public struct ReportedError: Error, Sendable {
+  /// Carries nothing: all has been said.
   public init() {}
 }
 

@@ -22,6 +22,7 @@ public struct CTFParameters: BitwiseCopyable, Sendable, Hashable {
   /// A factor on the whole function.
   public var scale: Double
 
+  /// Parameters with these values.
   public init(
     voltage: Double, sphericalAberration: Double, amplitudeContrast: Double, defocusU: Double,
     defocusV: Double, defocusAngle: Double = 0, phaseShift: Double = 0, bFactor: Double = 0,
@@ -83,6 +84,7 @@ public struct ContrastTransferFunction: BitwiseCopyable, Sendable {
   private let decay: Double
   private let scale: Double
 
+  /// Computes the constants of a CTF with these parameters.
   public init(_ parameters: CTFParameters) {
     let lambda = parameters.wavelength
     let half = Double.pi * lambda * (parameters.defocusU - parameters.defocusV) / 2

@@ -6,13 +6,16 @@ public struct Checksum: Sendable {
   /// Of all bytes so far.
   public private(set) var value: UInt32 = 0
 
+  /// That of no bytes.
   public init() {}
 
+  /// Goes on with these bytes.
   public mutating func add(_ bytes: UnsafeRawBufferPointer) {
     guard let start = bytes.bindMemory(to: UInt8.self).baseAddress else { return }
     value = UInt32(crc32_z(UInt(value), start, bytes.count))
   }
 
+  /// Goes on with the text's bytes in UTF-8.
   public mutating func add(_ text: String) {
     var copy = text
     copy.withUTF8 { add(UnsafeRawBufferPointer($0)) }

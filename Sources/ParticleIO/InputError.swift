@@ -11,6 +11,7 @@ public struct InputError: Error, CustomStringConvertible, Sendable {
   /// What was found and what was expected.
   public let message: String
 
+  /// A mistake in `file`, as exactly as its place is known.
   public init(
     file: String, line: Int? = nil, column: String? = nil, particle: Int? = nil, _ message: String
   ) {
@@ -34,8 +35,10 @@ public struct InputError: Error, CustomStringConvertible, Sendable {
 public struct OutputError: Error, CustomStringConvertible, Sendable {
   /// The file's final path, whatever its temporary name was.
   public let file: String
+  /// What went wrong.
   public let message: String
 
+  /// A failure to write `file`.
   public init(file: String, _ message: String) {
     self.file = file
     self.message = message

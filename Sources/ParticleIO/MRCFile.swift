@@ -2,7 +2,9 @@ import Foundation
 
 /// An MRC stack or volume open for reading; any thread may read.
 public final class MRCFile: Sendable {
+  /// The file's path.
   public let path: String
+  /// What its header says.
   public let header: MRCHeader
   private let file: InputFile
 

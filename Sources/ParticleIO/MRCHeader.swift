@@ -7,10 +7,15 @@ import Foundation
 public struct MRCHeader: Sendable {
   /// How a pixel is stored.
   public enum Mode: Int, Sendable {
+    /// Integers of one byte.
     case int8 = 0
+    /// Integers of two bytes, with sign.
     case int16 = 1
+    /// Floating-point numbers of four bytes.
     case float32 = 2
+    /// Integers of two bytes, without sign.
     case uint16 = 6
+    /// Floating-point numbers of two bytes (IEEE 754).
     case float16 = 12
 
     /// Bytes of one pixel.
@@ -32,9 +37,11 @@ public struct MRCHeader: Sendable {
   public let height: Int
   /// Images of a stack or slices of a volume.
   public let sections: Int
+  /// How its pixels are stored.
   public let mode: Mode
   /// Whether mode 0 means 0...255 (IMOD's stamp with its signed flag clear).
   public let isUnsignedByte: Bool
+  /// Whether the most significant byte comes first.
   public let isBigEndian: Bool
   /// Pixel size along x in A: cell over sampling; nil when the header does not say.
   public let pixelSize: Double?

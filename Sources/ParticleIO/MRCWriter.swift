@@ -7,6 +7,7 @@ import MPI
 public final class MRCWriter {
   /// What the sections are: single images (space group 0) or the slices of a volume (1).
   public enum Content: Sendable {
+    /// Single images, or the slices of one volume.
     case imageStack, volume
   }
 

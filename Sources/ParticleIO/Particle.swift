@@ -2,6 +2,7 @@
 public struct OpticsGroup: Sendable, Codable, Hashable {
   /// The number in the file (rlnOpticsGroup).
   public var number: Int
+  /// The group's name (rlnOpticsGroupName).
   public var name: String
   /// Acceleration voltage in kV.
   public var voltage: Double
@@ -18,6 +19,7 @@ public struct OpticsGroup: Sendable, Codable, Hashable {
   /// Whether the images' phases were flipped already (rlnCtfDataArePhaseFlipped).
   public var isPhaseFlipped: Bool
 
+  /// A group with these settings.
   public init(
     number: Int, name: String, voltage: Double, sphericalAberration: Double,
     amplitudeContrast: Double, pixelSize: Double, imageSize: Int? = nil,
@@ -48,6 +50,7 @@ public struct Particle: BitwiseCopyable, Sendable, Hashable {
   /// The particle's own CTF; `CTFParameters.identity` when the CTF is ignored.
   public var ctf: CTFParameters
 
+  /// A particle at this place, with this CTF.
   public init(stack: Int32, section: Int32, opticsGroup: Int32, line: Int32, ctf: CTFParameters) {
     self.stack = stack
     self.section = section

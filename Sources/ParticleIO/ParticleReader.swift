@@ -9,6 +9,7 @@ public final class ParticleReader {
   /// Stacks kept open: enough for neighbouring slices, far below the system's limit.
   private static let openLimit = 16
 
+  /// A reader of the images of `set`; it opens nothing yet.
   public init(_ set: ParticleSet) { self.set = set }
 
   /// Reads the images of consecutive particles, row-major, `range.count * boxSize^2` values.

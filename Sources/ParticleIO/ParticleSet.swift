@@ -6,6 +6,7 @@ public struct ParticleSet: Sendable {
   public let starFile: String
   /// The stacks' paths, found relative to the STAR file's folder or to the current one.
   public let stacks: [String]
+  /// The optics groups that particles refer to.
   public let opticsGroups: [OpticsGroup]
   /// The particles in the STAR file's order.
   public let particles: [Particle]
@@ -20,6 +21,7 @@ public struct ParticleSet: Sendable {
   /// What the stacks were when their images were first read.
   private(set) var versions = StackVersions()
 
+  /// A set given by its parts.
   public init(
     starFile: String, stacks: [String], opticsGroups: [OpticsGroup], particles: [Particle],
     hasCTF: Bool, boxSize: Int, pixelSize: Double, isPixelSizeKnown: Bool = true

@@ -4,8 +4,11 @@ import Foundation
 public enum STARValue: Sendable, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
   ExpressibleByStringLiteral
 {
+  /// A whole number.
   case int(Int)
+  /// A number.
   case double(Double)
+  /// A word, quoted where the file needs it.
   case string(String)
 
   public init(integerLiteral value: Int) { self = .int(value) }

@@ -22,6 +22,7 @@ public struct Calibration {
   /// A folder that all ranks see, for the images; a temporary one is made in it and removed.
   public var scratch = "."
 
+  /// The defaults.
   public init() {}
 
   /// What one run showed.

@@ -34,10 +34,12 @@ import Foundation
 /// group is empty at each end of a group or rank: n above becomes n + 8 (G + p) for the first pass. And a
 /// rank's block is cut into tiles of 64 rows, more than which its threads cannot use.
 public struct CostModel: Sendable {
+  /// What the constants were measured on.
   public let machine: Machine
   /// How many ranks a node has, whose memory they share; where there are more, there are more nodes.
   public var ranksPerNode = Int.max
 
+  /// The model with the constants of `machine`.
   public init(machine: Machine) { self.machine = machine }
 
   func nodes(_ ranks: Int) -> Int { 1 + (ranks - 1) / ranksPerNode }
@@ -52,6 +54,7 @@ public struct CostModel: Sendable {
 
   /// One stage of a job on some ranks.
   public struct Stage: Sendable, Equatable {
+    /// The stage's name, as a run reports it.
     public var name: String
     /// Processor seconds that all cores share.
     public var shared = 0.0
@@ -63,6 +66,7 @@ public struct CostModel: Sendable {
     public var communication = 0.0
     /// Bytes that the ranks hand to MPI, and messages, over all ranks.
     public var bytes = 0.0
+    /// Messages, over all ranks.
     public var messages = 0.0
     /// Cores of a rank that have work.
     public var usableThreads: Double

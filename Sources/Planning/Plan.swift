@@ -2,12 +2,17 @@ import Foundation
 
 /// A prediction of time, memory and traffic of a job on some ranks, and how many ranks pay.
 public struct Plan: Sendable {
+  /// What is to be done.
   public let job: PlannedJob
+  /// What predicts its cost.
   public let model: CostModel
+  /// The number of ranks.
   public let ranks: Int
+  /// Threads of each rank.
   public let threads: Int
   /// The nodes that the ranks are spread over.
   public let nodes: Int
+  /// What each stage costs.
   public let stages: [CostModel.Stage]
 
   /// - Throws: `PlanError` for more ranks than images.
@@ -24,6 +29,7 @@ public struct Plan: Sendable {
     stages = model.stages(job, ranks: ranks, threads: threads)
   }
 
+  /// Ranks times threads.
   public var cores: Int { ranks * threads }
 
   /// Wall time of the run, in seconds.
@@ -56,7 +62,10 @@ public struct Plan: Sendable {
   public static let payingEfficiency = 0.5
 
   /// The largest number of ranks, of so many threads each, that works at `payingEfficiency` or better.
-  /// - Parameter model: says how many ranks a node has.
+  /// - Parameters:
+  ///   - job: what is to be done.
+  ///   - model: says how many ranks a node has.
+  ///   - threads: of each rank.
   public static func payingRanks(_ job: PlannedJob, model: CostModel, threads: Int = 1) -> Int {
     func pays(_ ranks: Int) -> Bool {
       guard
@@ -80,7 +89,11 @@ public struct Plan: Sendable {
   /// The fastest way to share the cores of some nodes among ranks and threads that fits their memory; nil
   /// where none fits. Of ways that are equal within 2 % the one with fewer threads.
   /// - Parameters:
-  ///   - memory: bytes that a node has; nil for no limit.
+  ///   - job: what is to be done.
+  ///   - model: what predicts its cost.
+  ///   - nodes: how many there are.
+  ///   - coresPerNode: cores that each has.
+  ///   - memoryPerNode: bytes that a node has; nil for no limit.
   public static func best(
     _ job: PlannedJob, model: CostModel, nodes: Int, coresPerNode: Int, memoryPerNode: Double?
   ) -> Plan? {

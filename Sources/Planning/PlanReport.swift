@@ -3,15 +3,19 @@ import Report
 
 /// What `kindred plan` prints.
 public struct PlanReport: Sendable {
+  /// The job on the ranks that were asked for.
   public let plan: Plan
   /// The fastest way that fits the nodes; nil where the cores of a node are not known, or none fits.
   public let best: Plan?
+  /// Cores of a node; nil where they are not known.
   public let coresPerNode: Int?
   /// Bytes.
   public let memoryPerNode: Double?
+  /// The largest number of ranks that pay (`Plan.payingRanks`).
   public let payingRanks: Int
 
   /// - Parameters:
+  ///   - plan: the job on the ranks that were asked for.
   ///   - coresPerNode: nil where it is not known: no advice on ranks and threads then.
   ///   - memoryPerNode: bytes; nil for no limit.
   public init(_ plan: Plan, coresPerNode: Int?, memoryPerNode: Double?) {

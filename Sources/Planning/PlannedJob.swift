@@ -85,7 +85,12 @@ public struct PlannedJob: Sendable, Equatable {
 
   /// A job of which little is known: the band limit is 0.2 cycles per pixel, the radius half the box, and half
   /// of the basis rises above the noise, unless told otherwise.
-  /// - Parameter components: C; spread over the frequencies as the basis is.
+  /// - Parameters:
+  ///   - images: how many there are.
+  ///   - box: edge of an image in pixels.
+  ///   - bandLimit: in cycles per pixel.
+  ///   - radius: in pixels; nil for half the box.
+  ///   - components: C; spread over the frequencies as the basis is.
   public init(
     images: Int, box: Int, bandLimit: Double = 0.2, radius: Double? = nil, components: Int? = nil
   ) {
@@ -176,6 +181,8 @@ public struct PlannedJob: Sendable, Equatable {
 
 /// A plan or an experiment that cannot be made as it was asked for.
 public struct PlanError: Error, CustomStringConvertible, Sendable {
+  /// What is wrong, as the user is told.
   public let description: String
+  /// An error that says `description`.
   public init(_ description: String) { self.description = description }
 }

@@ -21,21 +21,28 @@ public struct ScalingExperiment {
   /// Open MPI on one machine or in a job: ranks beyond the cores wait without spinning.
   public static let defaultLauncher = "mpirun -n {ranks} {kindred}"
 
+  /// Where the runs go, each in a folder of its own.
   public var folder: String
+  /// The numbers of ranks to run on.
   public var ranks: [Int]
+  /// Images of the run on one rank, and of all others where they do not grow.
   public var images: Int
   /// Nil for strong scaling.
   public var growth: Growth?
   /// The set to average; one is simulated where it is nil.
   public var particles: String?
+  /// The command that starts the ranks, with `{ranks}` and `{kindred}` in it.
   public var launcher = Self.defaultLauncher
+  /// More options of `kindred simulate`.
   public var simulateOptions: [String] = []
+  /// More options of `kindred average`.
   public var averageOptions: [String] = []
   /// Whether runs that are there are made again; else they are kept.
   public var overwrite = false
   /// Runs on each number of ranks.
   public var repeats = 1
 
+  /// An experiment with the other properties' defaults.
   public init(folder: String, ranks: [Int], images: Int, growth: Growth?) {
     (self.folder, self.ranks, self.images, self.growth) = (folder, ranks, images, growth)
   }

@@ -4,6 +4,7 @@ import Report
 
 /// What `kindred scale` writes and prints: the measured runs beside the model's line.
 public struct ScalingReport: Sendable {
+  /// The measured runs.
   public let study: ScalingStudy
   /// Empty where the model does not cover the runs.
   public let line: [ModelPoint]
@@ -12,16 +13,22 @@ public struct ScalingReport: Sendable {
 
   /// The model, scaled to the base run's time.
   public struct ModelPoint: Codable, Sendable, Equatable {
+    /// Cores at this point of the line.
     public var cores: Int
+    /// Images at this point.
     public var images: Int
+    /// Wall time, in seconds.
     public var seconds: Double
+    /// The efficiency times the number of cores.
     public var speedUp: Double
+    /// What a core gets done, over what it gets done in the base run.
     public var efficiency: Double
   }
 
   /// The model's line goes to so many ranks.
   public static let largestRanks = 4096
 
+  /// Brings the runs and the model's line together.
   public init(_ study: ScalingStudy, model: CostModel) {
     self.study = study
     machineName = model.machine.name

@@ -16,10 +16,14 @@ public struct ScalingStudy: Sendable {
   public struct Run: Sendable {
     /// The folder's name.
     public let folder: String
+    /// What the run left in `run.json`.
     public let record: RunRecord
 
+    /// The number of ranks.
     public var ranks: Int { record.ranks }
+    /// Ranks times threads.
     public var cores: Int { record.ranks * record.threads }
+    /// Images that took part.
     public var images: Int { record.imagesUsed ?? 0 }
 
     /// Wall time of the run; that of its stages where the record has no other.
@@ -61,6 +65,7 @@ public struct ScalingStudy: Sendable {
     public var spread: ClosedRange<Double> { runs[0].seconds...runs[runs.count - 1].seconds }
   }
 
+  /// What stays the same from run to run.
   public let kind: Kind
   /// By cores, the fewest first; of several ways to share the same cores among ranks and threads the one with the
   /// shortest median time.

@@ -18,6 +18,7 @@ public struct BenchmarkReport: Codable, Sendable {
   let busySeconds: [Double]
   let imbalance: Double
 
+  /// What there is to say about `result`.
   public init(_ result: SearchBenchmark.Result) {
     pairs = result.pairs
     components = result.components

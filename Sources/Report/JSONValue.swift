@@ -5,11 +5,17 @@ public enum JSONValue: Sendable, Hashable, Codable, ExpressibleByNilLiteral,
   ExpressibleByBooleanLiteral, ExpressibleByIntegerLiteral, ExpressibleByFloatLiteral,
   ExpressibleByStringLiteral, ExpressibleByArrayLiteral
 {
+  /// `null`.
   case null
+  /// `true` or `false`.
   case bool(Bool)
+  /// A whole number.
   case integer(Int)
+  /// A number.
   case number(Double)
+  /// A text.
   case string(String)
+  /// A list of values.
   case array([JSONValue])
 
   public init(nilLiteral: ()) { self = .null }
@@ -21,8 +27,11 @@ public enum JSONValue: Sendable, Hashable, Codable, ExpressibleByNilLiteral,
 
   /// The value itself, or null in place of nil and of numbers that JSON cannot hold.
   public init(_ value: Bool?) { self = value.map(JSONValue.bool) ?? .null }
+  /// The value itself, or null in place of nil.
   public init(_ value: Int?) { self = value.map(JSONValue.integer) ?? .null }
+  /// The value itself, or null in place of nil.
   public init(_ value: String?) { self = value.map(JSONValue.string) ?? .null }
+  /// The value itself, or null in place of nil and of numbers that JSON cannot hold.
   public init(_ value: Double?) {
     if let value, value.isFinite { self = .number(value) } else { self = .null }
   }

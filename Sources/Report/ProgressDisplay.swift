@@ -4,6 +4,7 @@ import MPI
 /// Shows the stages of a run while it goes on: a bar with the time left on a terminal, otherwise a
 /// line with a time stamp when a stage begins and when it ends.
 public final class ProgressDisplay {
+  /// How progress is shown.
   public enum Style: Sendable {
     /// A line that is redrawn in place.
     case bar

@@ -8,8 +8,10 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public struct LeftOut: Codable, Sendable, Hashable {
     /// The particle's number in the STAR file, counted from 1.
     public var particle: Int
+    /// Why it took no part.
     public var reason: String
 
+    /// A particle, counted from 1, and why it was left out.
     public init(particle: Int, reason: String) {
       self.particle = particle
       self.reason = reason
@@ -18,6 +20,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
 
   /// One class-posterior pass.
   public struct Pass: Codable, Sendable, Hashable {
+    /// The pass's number; the search among single images is pass 1.
     public var pass: Int
     /// How alike the classes of neighbours are, by the evidence of the pairs that the pass starts from.
     public var correlation: Double
@@ -26,6 +29,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
     /// Share of the best neighbours that the pass before had as well.
     public var kept: Double
 
+    /// What a pass did.
     public init(pass: Int, correlation: Double, weight: Double, kept: Double) {
       self.pass = pass
       self.correlation = correlation
@@ -37,10 +41,14 @@ public struct RunRecord: Codable, Sendable, Equatable {
   /// What checkpoints have cost a run so far: files and bytes of all ranks, and seconds of the rank that they
   /// took the longest.
   public struct Saving: Codable, Sendable, Hashable {
+    /// Files written, by all ranks.
     public var files: Int
+    /// Bytes written, by all ranks.
     public var bytes: Int
+    /// Seconds of the rank that took the longest.
     public var seconds: Double
 
+    /// What it has cost so far.
     public init(files: Int, bytes: Int, seconds: Double) {
       self.files = files
       self.bytes = bytes
@@ -59,13 +67,17 @@ public struct RunRecord: Codable, Sendable, Equatable {
 
   /// The program and its arguments as given, without quoting.
   public var command: [String]
+  /// The folder that the program was started in.
   public var workingDirectory: String
+  /// Versions of the program and its libraries.
   public var versions: SoftwareVersions
   /// The host of each rank.
   public let hosts: [String]
+  /// The number of ranks.
   public let ranks: Int
   /// Threads of each rank.
   public var threads: Int
+  /// When the run began.
   public var start: Date
   /// Nil until the run has ended.
   public var end: Date?
@@ -81,11 +93,13 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var bandLimit: Double?
   /// The particle's radius in pixels.
   public var radius: Double?
+  /// Images that took part; nil where that is not known yet.
   public var imagesUsed: Int?
   /// The edge of the images in pixels.
   public var boxSize: Int?
   /// Defocus groups that there are.
   public var defocusGroups: Int?
+  /// The particles that took no part.
   public var imagesLeftOut: [LeftOut]
   /// The number of components kept at each angular frequency, from 0.
   public var covarianceRanks: [Int]
@@ -95,6 +109,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var passes: [Pass] = []
   /// Nil where the run leaves no checkpoints.
   public var checkpoints: Saving?
+  /// What each stage took.
   public var stages: [StageSummary]
 
   enum CodingKeys: String, CodingKey {
@@ -135,6 +150,7 @@ public struct RunRecord: Codable, Sendable, Equatable {
       options: options)
   }
 
+  /// The record of a run at its start, on one rank for each of `hosts`.
   public init(
     command: [String], workingDirectory: String, versions: SoftwareVersions, hosts: [String],
     threads: Int, start: Date, options: [String: JSONValue]

@@ -3,6 +3,7 @@ import MPI
 
 /// The versions of Kindred and of the libraries a run used.
 public struct SoftwareVersions: Codable, Sendable, Hashable {
+  /// Of Kindred.
   public var kindred: String
   /// Of the Swift standard library, such as `6.3`.
   public var swift: String
@@ -10,6 +11,7 @@ public struct SoftwareVersions: Codable, Sendable, Hashable {
   public var mpi: String
   /// OpenBLAS's configuration, nil for another BLAS.
   public var openblas: String?
+  /// FFTW's own words; nil where they are not known.
   public var fftw: String?
 
   /// The version of this source.

@@ -1,8 +1,10 @@
 /// What one stage of a run cost, over all ranks.
 public struct StageSummary: Codable, Sendable, Hashable {
+  /// The stage's name.
   public var name: String
   /// Wall time in seconds: mean and maximum over the ranks.
   public var meanSeconds: Double
+  /// The maximum of it.
   public var maximumSeconds: Double
   /// The stage's part of the mean time of all stages, 0 to 1.
   public var share: Double
@@ -43,7 +45,9 @@ public struct StageSummary: Codable, Sendable, Hashable {
 
 /// What the stages of a run cost, over all ranks.
 public struct StageTable: Codable, Sendable, Hashable {
+  /// The number of ranks.
   public var ranks: Int
+  /// The stages, in the order in which they began.
   public var stages: [StageSummary]
 
   /// One rank's account of one stage, in seconds and bytes.

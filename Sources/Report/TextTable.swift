@@ -1,10 +1,13 @@
 /// A table as lines for people: the first column at the left if it holds words, the others at the right.
 public struct TextTable {
+  /// The columns' titles.
   public let header: [String]
+  /// The rows, a text for each column.
   public let rows: [[String]]
   /// Whether the first column is at the left.
   public let startsWithWords: Bool
 
+  /// A table of these rows.
   public init(header: [String], rows: [[String]], startsWithWords: Bool = false) {
     (self.header, self.rows, self.startsWithWords) = (header, rows, startsWithWords)
   }

@@ -33,6 +33,8 @@ public final class Watchdog: Sendable {
   /// - Parameters:
   ///   - output: the folder of the run; it must be there, shared by all nodes.
   ///   - seconds: of no progress, after which it speaks; positive.
+  ///   - comm: the ranks that are watched.
+  ///   - report: given what there is to say, on one rank.
   public init(
     output: String, seconds: Double, on comm: Communicator,
     report: @escaping @Sendable (String) -> Void = writeToStandardError

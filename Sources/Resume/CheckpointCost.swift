@@ -3,7 +3,9 @@ import MPI
 /// What the checkpoints of a run have cost: files and bytes of all ranks, and the time of the rank that they
 /// took the longest.
 public struct CheckpointCost: Sendable, Hashable {
+  /// Files written.
   public var files = 0
+  /// Bytes written.
   public var bytes = 0
   /// From the first byte of a file to its name on the disk, packing and `fsync` included; what other ranks
   /// wait meanwhile is not.

@@ -66,8 +66,11 @@ public final class CheckpointWriter {
 
   /// - Throws: `OutputError`, for example on a full disk.
   public func add(_ value: Int) throws { try put(UInt64(bitPattern: Int64(value))) }
+  /// - Throws: `OutputError`.
   public func add(_ value: Double) throws { try put(value.bitPattern) }
 
+  /// The number of values, and then their bytes.
+  /// - Throws: `OutputError`.
   public func add<T: BitwiseCopyable>(_ values: [T]) throws {
     try add(values.count)
     try values.withUnsafeBytes { try put($0) }
@@ -88,10 +91,13 @@ public final class CheckpointWriter {
 
 /// Why a checkpoint is not used: cut short, corrupt, or of another run.
 public struct CheckpointDefect: Error, CustomStringConvertible, Sendable {
+  /// The checkpoint.
   public let path: String
+  /// What is wrong with it.
   public let reason: String
   public var description: String { "\(path): \(reason)" }
 
+  /// A defect of the file at `path`.
   public init(path: String, _ reason: String) {
     self.path = path
     self.reason = reason
@@ -100,7 +106,9 @@ public struct CheckpointDefect: Error, CustomStringConvertible, Sendable {
 
 /// A checkpoint whose checksum is right, read piece by piece as it was written.
 public struct CheckpointReader {
+  /// The file.
   public let path: String
+  /// What the checkpoint was made of.
   public let identity: CheckpointIdentity
   /// CRC-32 of the whole content.
   public let content: Checksum
@@ -109,7 +117,9 @@ public struct CheckpointReader {
   private let end: Int
 
   /// Reads and checks a whole file.
-  /// - Parameter expected: the identity that it must have; names that either lacks count as different.
+  /// - Parameters:
+  ///   - path: the file.
+  ///   - expected: the identity that it must have; names that either lacks count as different.
   /// - Throws: `CheckpointDefect` where it cannot be read or used.
   public init(path: String, expected: CheckpointIdentity) throws {
     func defect(_ reason: String) -> CheckpointDefect { CheckpointDefect(path: path, reason) }
@@ -179,10 +189,14 @@ public struct CheckpointReader {
     return Int(bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place, as: Int64.self) })
   }
 
+  /// The next number.
+  /// - Throws: `CheckpointDefect` where there is none.
   public mutating func double() throws -> Double {
     Double(bitPattern: UInt64(bitPattern: Int64(try int())))
   }
 
+  /// The next array, as `add` wrote it.
+  /// - Throws: `CheckpointDefect` where the content ends too early.
   public mutating func array<T: BitwiseCopyable>(of type: T.Type = T.self) throws -> [T] {
     let count = try int()
     guard count >= 0, count <= end / MemoryLayout<T>.stride else {

@@ -9,6 +9,7 @@ import ParticleIO
 /// of, its `CheckpointIdentity`: the input, the options, the model it belongs to. One that does not fit or is damaged
 /// is reported and not used.
 public final class Checkpoints {
+  /// The name of the folder, in the run's output folder.
   public static let folderName = "checkpoints"
 
   /// The folder.
@@ -32,7 +33,11 @@ public final class Checkpoints {
   /// - Parameters:
   ///   - path: the folder.
   ///   - stem: what all names begin with.
+  ///   - sources: what they are made of.
+  ///   - isResuming: whether the run may go on from what is there.
   ///   - interval: at most so many seconds of a pass are lost by a crash; 0 saves each block.
+  ///   - stop: whether the run has been asked to stop.
+  ///   - comm: the ranks that take part.
   ///   - report: told on rank 0, a line at a time, what was found and is used, or why not.
   package init(
     path: String, stem: String = "", sources: CheckpointSources, isResuming: Bool,

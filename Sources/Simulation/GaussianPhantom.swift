@@ -37,9 +37,12 @@ public struct GaussianPhantom: DensityMap, Sendable {
     }
   }
 
+  /// Edge of the box in voxels.
   public let boxSize: Int
+  /// The Gaussians whose sum the phantom is.
   public let components: [Component]
 
+  /// The sum of `components` in a box.
   public init(boxSize: Int, components: [Component]) {
     self.boxSize = boxSize
     self.components = components

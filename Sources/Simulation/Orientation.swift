@@ -24,6 +24,7 @@ public struct Orientation: Sendable, Hashable, BitwiseCopyable {
   /// rlnAnglePsi, in degrees.
   public var psi: Double
 
+  /// The orientation of RELION's three angles, in degrees.
   public init(rot: Double, tilt: Double, psi: Double) {
     self.rot = rot
     self.tilt = tilt

@@ -20,7 +20,11 @@ public enum Simulation {
   /// the images, and rank 0 writes them.
   ///
   /// - Parameters:
+  ///   - parameters: what is simulated.
+  ///   - map: the particle's density.
+  ///   - folder: where the files go.
   ///   - overwrite: whether a simulation that is in the folder may be replaced.
+  ///   - comm: the ranks that take part.
   ///   - observer: is told of the stages; a rank's items are its own images.
   /// - Throws: `ReportedError` on every rank, after a message, when the parameters make no sense
   ///   (`SimulationError`), the map cannot be read (`InputError`) or the folder cannot be written

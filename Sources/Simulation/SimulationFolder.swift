@@ -3,8 +3,10 @@ import ParticleIO
 
 /// The folder that a simulation is written to, and the names in it.
 public struct SimulationFolder: Sendable {
+  /// The folder's path.
   public let path: String
 
+  /// The folder at `path`; it need not be there yet.
   public init(path: String) { self.path = path }
 
   /// The particle images: CTF-filtered, with noise.

@@ -29,6 +29,7 @@ public struct SimulationParameters: Sendable {
   /// The smallest edge of an image in pixels.
   public static let smallestBox = 8
 
+  /// The defaults.
   public init() {}
 
   /// The group of an image.

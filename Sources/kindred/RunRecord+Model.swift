@@ -10,6 +10,10 @@ extension RunRecord {
   /// user on rank 0. Collective.
   /// - Parameters:
   ///   - folder: on rank 0; its stacks are complete.
+  ///   - model: what the run has fitted.
+  ///   - synthesis: what makes images of coordinates.
+  ///   - clock: the times of the stages.
+  ///   - comm: the ranks that take part.
   ///   - summary: the last line of what the user is told.
   mutating func finish(
     _ folder: RunFolder?, _ model: FittedModel, _ synthesis: ImageSynthesis, clock: StageClock,

@@ -8,18 +8,27 @@ import MPI
 /// processors' rate of single-precision matrix products is measured beside it, on all ranks and threads at
 /// the same time, as the scale.
 public struct SearchBenchmark {
+  /// Images that are compared.
   public var images = 10_000
   /// Complex coefficients of an image.
   public var components = 170
+  /// Defocus groups that they are of.
   public var defocusGroups = 20
+  /// Threads of each rank.
   public var threads = 1
 
+  /// The defaults.
   public init() {}
 
+  /// What was measured.
   public struct Result: Sendable {
+    /// Pairs that were compared.
     public let pairs: Int
+    /// Complex coefficients of an image.
     public let components: Int
+    /// Angular frequencies that they have.
     public let frequencies: Int
+    /// Angles of the grid on which a pair is compared.
     public let angles: Int
     /// Ranks times threads.
     public let cores: Int

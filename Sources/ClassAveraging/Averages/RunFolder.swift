@@ -16,6 +16,7 @@ public final class RunFolder {
   /// At most so many eigenimages are written.
   public static let eigenimageLimit = 256
 
+  /// The folder, as given.
   public let path: String
   private var pending: [() throws -> Void] = []
 
@@ -100,7 +101,13 @@ public final class RunFolder {
 
   /// A stack `name`.mrcs and its table `name`.star for the first `count` particles of the STAR file,
   /// that all ranks write. Collective.
-  /// - Parameter folder: on rank 0.
+  /// - Parameters:
+  ///   - folder: on rank 0.
+  ///   - name: of both files, without what follows the dot.
+  ///   - survey: which particles take part.
+  ///   - set: all particles.
+  ///   - count: particles, from the first on.
+  ///   - comm: the ranks that take part.
   public static func stack(
     _ folder: RunFolder?, _ name: String, of survey: ImageSurvey, from set: ParticleSet, count: Int,
     on comm: Communicator

@@ -15,7 +15,9 @@ import MPI
 public struct VectorDiffusionMap {
   /// The search that finds the graph.
   public enum Graph: String, Sendable, CaseIterable {
+    /// By rotationally invariant features.
     case rir
+    /// By comparing all pairs.
     case allPairs = "all-pairs"
 
     var search: SuspectSearch {
@@ -26,7 +28,9 @@ public struct VectorDiffusionMap {
     }
   }
 
+  /// How the map is made.
   public struct Options: Sendable {
+    /// What finds the graph.
     public var graph = Graph.rir
     /// Neighbours of each image that share an edge with it.
     public var neighbours = 20
@@ -37,6 +41,7 @@ public struct VectorDiffusionMap {
     /// t, the diffusion time.
     public var time = 2
 
+    /// The defaults.
     public init() {}
 
     /// - Throws: `OptionError` where the numbers do not fit together.

@@ -10,10 +10,14 @@ import ImageModel
 public struct Bispectrum: Sendable {
   /// A product a_first a_second conj(a_conjugated), by component.
   public struct Term: Sendable, Hashable {
+    /// The component a_{k1 q1}.
     public let first: Int32
+    /// The component a_{k2 q2}.
     public let second: Int32
+    /// The component a_{k1+k2, q3}, which enters conjugated.
     public let conjugated: Int32
 
+    /// The product of these components.
     public init(first: Int, second: Int, conjugated: Int) {
       self.first = Int32(first)
       self.second = Int32(second)
@@ -45,6 +49,7 @@ public struct Bispectrum: Sendable {
     /// Fixes the draw.
     public var seed: UInt64 = 1
 
+    /// The defaults.
     public init() {}
   }
 
@@ -57,7 +62,10 @@ public struct Bispectrum: Sendable {
 
   /// Draws terms without replacement, the same on every rank.
   ///
-  /// - Parameter weights: one for each component, such as its variance; terms of weight 0 are left out.
+  /// - Parameters:
+  ///   - layout: of the coefficients.
+  ///   - weights: one for each component, such as its variance; terms of weight 0 are left out.
+  ///   - options: how many terms, which, and the seed.
   public init(layout: AngularLayout, weights: [Double], options: Options = Options()) {
     precondition(weights.count == layout.componentCount, "a weight for each component")
     let factors = weights.map { $0 > 0 ? pow($0, options.weightExponent) : 0 }

@@ -12,6 +12,7 @@ public struct InvariantFeatures: Sendable {
   public struct Options: Sendable {
     /// Components kept of the real part R and of the imaginary part I.
     public var evenCount = 150
+    /// Components kept of the imaginary part I.
     public var oddCount = 150
     /// The dimension of the random subspace; some tens above the counts.
     public var sketchSize = 200
@@ -22,6 +23,7 @@ public struct InvariantFeatures: Sendable {
     /// Fixes the random subspace.
     public var seed: UInt64 = 2
 
+    /// The defaults.
     public init() {}
   }
 
@@ -35,6 +37,7 @@ public struct InvariantFeatures: Sendable {
   public var values: [Float]
   /// Descending, of all retained components of R and of I before the rows were normalised.
   public let evenSingularValues: [Double]
+  /// The same of I.
   public let oddSingularValues: [Double]
 
   /// The length of a row of `values`.
@@ -55,6 +58,9 @@ public struct InvariantFeatures: Sendable {
   ///
   /// - Parameters:
   ///   - coefficients: of this rank's slice, in the bispectrum's layout, not yet normalised.
+  ///   - bispectrum: the terms.
+  ///   - options: how many components, and how they are found.
+  ///   - communicator: the ranks that take part.
   ///   - progress: called now and then with the share of the work done, 0 to 1.
   /// - Throws: `ScaLAPACKError`, `MPIError`.
   public init(

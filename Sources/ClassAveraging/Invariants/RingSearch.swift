@@ -27,6 +27,7 @@ public struct RingSearch: OrderedSuspects, Sendable {
   ///   - features: of this rank's slice, finite; `partition.range(of: communicator.rank)`.
   ///   - partition: how all images are shared among the ranks.
   ///   - suspectCount: S, less than the number of images.
+  ///   - communicator: the ranks that take part.
   ///   - progress: called now and then with the share of the work done, 0 to 1.
   /// - Throws: `MPIError`.
   public init(

@@ -20,6 +20,7 @@ public struct NeighbourTable: Sendable {
   /// What the probabilities were computed from, n x K x regressors; empty unless asked for.
   var regressors: [Float] = []
 
+  /// A table without neighbours yet: indices -1, affinities minus infinity.
   public init(count: Int, neighboursPerImage: Int) {
     self.count = count
     self.neighboursPerImage = neighboursPerImage

@@ -22,7 +22,9 @@ public enum Affinity: String, Sendable, CaseIterable {
 /// factor. The Euclidean baseline has P = I and nothing else, and is given denoised images in place of
 /// the statistics b. Blocks are stored one after the other, row-major, in single precision.
 public struct PairModel: Sendable {
+  /// The principal coordinates that are compared.
   public let layout: AngularLayout
+  /// The number of defocus groups.
   public let groupCount: Int
   /// Where block b's matrix starts in a pair's run of `matrixLength` elements.
   let matrixOffsets: [Int]
@@ -44,7 +46,9 @@ public struct PairModel: Sendable {
   }
 
   /// - Parameters:
+  ///   - layout: of the statistics.
   ///   - information: F of each group and block, `information[g][block]`.
+  ///   - affinity: which one.
   ///   - correlation: for the Bayes factor, how alike neighbours are in whitened coordinates: the
   ///     prior of the pair has covariance I for each and c I between them; 1 is the same image.
   ///   - withLastGroupOnly: only pairs with an image of the last group will be compared.

@@ -9,6 +9,7 @@ public struct PairScore: BitwiseCopyable, Sendable {
   /// Radians: rotating the second image (reflected first where `reflected` is 1) by this angle, from
   /// columns towards rows, aligns it to the first.
   public var rotation: Float
+  /// 1 where the second image is reflected.
   public var reflected: UInt8
 }
 

@@ -9,12 +9,16 @@ import Volumes
 
 /// The main job (the paper's Fig. 1): particles in; neighbours and class averages out.
 public struct AveragePipeline {
+  /// What the run is to do.
   public let options: AverageOptions
+  /// The ranks that take part.
   public let comm: Communicator
+  /// Told how far the run has come.
   public let observer: any StageObserver
   /// Where the run is saved, and goes on from; nil for a run that leaves no checkpoints.
   public let checkpoints: Checkpoints?
 
+  /// A run over the ranks of `comm`.
   public init(
     options: AverageOptions, on comm: Communicator, observer: any StageObserver,
     checkpoints: Checkpoints? = nil
@@ -27,6 +31,7 @@ public struct AveragePipeline {
 
   /// Everything up to the neighbours. Collective.
   public struct Neighbours {
+    /// The fitted model, with this rank's images in it.
     public let model: FittedModel
     /// On every rank; indices among the images that take part.
     public let table: NeighbourTable

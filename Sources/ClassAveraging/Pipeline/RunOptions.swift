@@ -17,6 +17,7 @@ public enum SuspectSearch: String, Sendable, CaseIterable {
 
 /// Options of `average`.
 public struct AverageOptions: Sendable {
+  /// How the clean images are modelled.
   public var model = ModelOptions()
   /// K, neighbours of each image.
   public var neighbours = 10
@@ -33,6 +34,7 @@ public struct AverageOptions: Sendable {
   /// S, suspects of each image that the invariants or landmarks find and the affinity ranks; nil for 50
   /// (invariants) or 100 (landmarks) or, if there are more neighbours, as many or twice as many.
   public var suspects: Int?
+  /// How suspects are found.
   public var search = SuspectSearch.auto
   /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
   /// not depend on the number of ranks. Beyond this many, landmarks take less time for all their passes.
@@ -51,11 +53,16 @@ public struct AverageOptions: Sendable {
   public var slices = 2500
   /// How many averages are written, from the first image on; all if nil.
   public var averages: Int?
+  /// Seed of all random numbers.
   public var seed: UInt64 = 1
+  /// How terms of the bispectrum are drawn, for `rir`.
   public var bispectrum = Bispectrum.Options()
+  /// How features are made of them.
   public var features = InvariantFeatures.Options()
+  /// The vector diffusion map, for `vdm`.
   public var vdm = VectorDiffusionMap.Options()
 
+  /// The defaults.
   public init() {}
 
   /// S in force.
@@ -83,7 +90,9 @@ public struct AverageOptions: Sendable {
     return graph
   }
 
-  /// - Parameter images: how many images there are to choose from.
+  /// - Parameters:
+  ///   - images: how many images there are to choose from.
+  ///   - ranks: how many there are.
   /// - Throws: `OptionError` where the numbers do not fit together.
   public func validate(images: Int, ranks: Int) throws {
     if images < ranks {

@@ -30,6 +30,7 @@ public struct FourierBesselBasis: Sendable {
   /// J_k up to the largest zero.
   private let table: BesselTable
 
+  /// The functions inside a band limit (cycles per pixel, at most 1/2) and a radius (pixels).
   public init(size: Int, bandLimit: Double, radius: Double) {
     precondition(bandLimit > 0 && bandLimit <= 0.5 && radius > 0)
     let rows = besselZeros(upTo: 2 * .pi * bandLimit * radius)

@@ -8,6 +8,7 @@ import Fourier
 /// Works on 16 images side by side; one instance a thread. What it computes for an image does not
 /// depend on the image's lane or its companions.
 public final class SteerableAnalysis {
+  /// The basis that the coefficients are of.
   public let basis: FourierBesselBasis
   private let polar: PolarTransform
   /// cos(k theta_j) and sin(k theta_j) on the positive half of the angles, [k][j].
@@ -21,6 +22,7 @@ public final class SteerableAnalysis {
   private var angular: [SIMD16<Float>]
   private var folded: [SIMD16<Float>]
 
+  /// Prepares rings, angles and weights for `basis`.
   public init(basis: FourierBesselBasis) {
     self.basis = basis
     let layout = basis.layout

@@ -15,6 +15,7 @@ public struct DefocusGroups: Sendable {
   private let members: [[CTFParameters]]
   private let pixelSize: Double
 
+  /// The number of groups.
   public var count: Int { counts.count }
 
   /// The mean defocus of each group's representatives, in A.

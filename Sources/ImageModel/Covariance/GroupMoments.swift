@@ -21,6 +21,8 @@ public struct GroupMoments: Sendable {
   ///   - groups: the defocus group of each of them.
   ///   - groupCount: how many groups there are.
   ///   - imageCount: images on all ranks.
+  ///   - comm: the ranks that take part.
+  ///   - observer: told how many images are done.
   public init(
     of statistics: SteerableCoefficients, groups: ArraySlice<Int32>, groupCount: Int,
     imageCount: Int, on comm: Communicator, observer: any StageObserver = SilentObserver()

@@ -6,12 +6,14 @@ import LinearAlgebra
 /// The squared CTF is summed over the very points of the image's Fourier grid, so that fast CTF
 /// oscillations count as they do in the images.
 public struct ImageModel: Sendable {
+  /// The basis that the matrices are in.
   public let basis: FourierBesselBasis
   /// `squared[g][k]` is B_g of block k, p_k x p_k.
   public let squared: [[Matrix]]
   /// Images in each group.
   public let groupCounts: [Int]
 
+  /// Sums the squared CTF of every group over the points of the image's Fourier grid.
   public init(basis: FourierBesselBasis, groups: DefocusGroups) {
     self.basis = basis
     groupCounts = groups.counts

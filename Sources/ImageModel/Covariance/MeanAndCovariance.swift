@@ -19,7 +19,12 @@ public struct MeanAndCovariance: Sendable {
   public let isBelowNoise: Bool
 
   /// Solves for mean and covariance; each block is solved by one rank and sent to all. Collective.
-  /// - Parameter noiseVariance: sigma^2 of the white noise of a pixel.
+  /// - Parameters:
+  ///   - moments: sums over the images of all ranks.
+  ///   - model: the groups' matrices.
+  ///   - noiseVariance: sigma^2 of the white noise of a pixel.
+  ///   - shrinkage: how eigenvalues are freed from noise.
+  ///   - comm: the ranks that take part.
   public init(
     moments: GroupMoments, model: ImageModel, noiseVariance: Double,
     shrinkage: Shrinkage = .frobenius, on comm: Communicator

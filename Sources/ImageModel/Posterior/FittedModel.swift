@@ -12,6 +12,7 @@ public struct FittedModel {
   public let partition: Partition
   /// The defocus groups of all images that take part.
   public let groups: DefocusGroups
+  /// The Fourier-Bessel basis, of the survey's radius and band limit.
   public let basis: FourierBesselBasis
   /// Mean and covariance of the clean images in the Fourier-Bessel basis (method E.3).
   public let estimate: MeanAndCovariance
@@ -26,7 +27,12 @@ public struct FittedModel {
   }
 
   /// Reads the images twice: once for the survey, once for their coefficients. Collective.
-  /// - Parameter stop: asked between blocks of images.
+  /// - Parameters:
+  ///   - set: the particles.
+  ///   - options: how they are modelled.
+  ///   - comm: the ranks that take part.
+  ///   - observer: told how far the stages are.
+  ///   - stop: asked between blocks of images.
   /// - Throws: `Interruption` on all ranks, where the run was asked to stop; `ReportedError` on all ranks, after one message, where options and images do not fit together;
   ///   `InputError` on the rank whose stack cannot be read; `LAPACKError`; `MPIError`.
   public init(

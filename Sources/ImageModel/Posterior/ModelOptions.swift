@@ -10,10 +10,13 @@ public struct ModelOptions: Sendable {
   public var bandLimit: Double?
   /// Share of the signal that the radius and the band limit chosen from the data hold (method E.2).
   public var signalShare = 0.99
+  /// How the eigenvalues of the covariance are freed from noise.
   public var shrinkage = Shrinkage.frobenius
   /// Whether a bad particle is an error instead of being left out.
   public var isStrict = false
+  /// Threads of each rank.
   public var threads = 1
 
+  /// The defaults.
   public init() {}
 }

@@ -69,7 +69,9 @@ public struct PosteriorModel: Sendable {
   public var groupCount: Int { information.count }
 
   /// b of this rank's images, from their Fourier-Bessel statistics B^T A^T y.
-  /// - Parameter groups: the defocus group of each image.
+  /// - Parameters:
+  ///   - statistics: B^T A^T y of each image.
+  ///   - groups: the defocus group of each image.
   public func sufficientStatistics(
     of statistics: SteerableCoefficients, groups: ArraySlice<Int32>
   ) -> SteerableCoefficients {

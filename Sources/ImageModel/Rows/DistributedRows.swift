@@ -25,7 +25,10 @@ public struct DistributedRows {
   }
 
   /// Collective. The coefficients are copied.
-  /// - Parameter coefficients: of this rank's slice.
+  /// - Parameters:
+  ///   - coefficients: of this rank's slice.
+  ///   - partition: which rank owns which images.
+  ///   - comm: the ranks that take part.
   /// - Throws: `MPIError`.
   public init(
     _ coefficients: SteerableCoefficients, partition: Partition, on comm: Communicator

@@ -16,6 +16,7 @@ public final class CTFWeighting {
   private var cache: [CTFParameters: [Float]] = [:]
   private static var cacheLimit: Int { 64 }
 
+  /// For images of `size` x `size` pixels of `pixelSize` A.
   public init(size: Int, pixelSize: Double) {
     fft = PlanarFFT(size: size)
     self.pixelSize = pixelSize

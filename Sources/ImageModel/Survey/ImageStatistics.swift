@@ -9,6 +9,7 @@ public enum ParticleDefect: Int, Sendable {
   /// All pixels are equal.
   case constant = 2
 
+  /// In words, for messages.
   public var description: String {
     switch self {
     case .notFinite: "NaN or infinite pixels"
@@ -45,6 +46,7 @@ public struct ImageStatistics: Sendable {
   public let backgroundPixels: Int
   /// Mean over images of the background's mean and of its mean square.
   public let backgroundMean: Double
+  /// Mean over images of the background's mean square.
   public let backgroundMeanSquare: Double
   /// Whether images should be brought to background mean 0 and variance 1 first: their backgrounds
   /// differ by more than noise explains.

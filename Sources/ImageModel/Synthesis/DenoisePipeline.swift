@@ -5,9 +5,12 @@ import MPI
 public struct DenoisePipeline {
   /// The fitted model, with this rank's images in it.
   public let model: FittedModel
+  /// The ranks that take part.
   public let comm: Communicator
+  /// Told how far the run has come.
   public let observer: any StageObserver
 
+  /// Denoises the images that `model` was fitted to.
   public init(model: FittedModel, on comm: Communicator, observer: any StageObserver) {
     self.model = model
     self.comm = comm

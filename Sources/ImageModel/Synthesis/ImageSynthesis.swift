@@ -19,6 +19,7 @@ public struct ImageSynthesis: Sendable {
   let realCount: Int
   private let layout: AngularLayout
 
+  /// Evaluates the eigenimages of `posterior` at the pixels.
   public init(_ posterior: PosteriorModel, basis: FourierBesselBasis) {
     let size = basis.size
     self.size = size

@@ -3,13 +3,17 @@ import Foundation
 
 /// One axis of a chart: from values to places between 0 and 1, and where its marks are.
 public struct ChartAxis: Sendable {
+  /// How values become places.
   public enum Scale: Sendable {
+    /// Equal steps are equal differences.
     case linear
     /// Equal steps are factors of two; values are above 0.
     case binary
   }
 
+  /// What is written beside the axis.
   public let title: String
+  /// How its values become places.
   public let scale: Scale
   /// The values at both ends.
   public let range: ClosedRange<Double>

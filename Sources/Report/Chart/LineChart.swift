@@ -2,30 +2,41 @@
 public struct LineChart {
   /// One line or set of points.
   public struct Series {
+    /// How a series is drawn.
     public enum Style {
       /// Measured: points, and a line through them.
       case points
       /// A line without points.
       case line
+      /// A dashed line without points.
       case dashed
     }
 
+    /// Its name in the legend.
     public let label: String
+    /// How it is drawn.
     public let style: Style
+    /// Its colour, as SVG names it.
     public let colour: String
     /// x and y; those that an axis cannot show are left out.
     public let values: [SIMD2<Double>]
 
+    /// A series with these values.
     public init(_ label: String, style: Style, colour: String, values: [SIMD2<Double>]) {
       (self.label, self.style, self.colour, self.values) = (label, style, colour, values)
     }
   }
 
+  /// What is written above the chart.
   public let title: String
+  /// The horizontal axis.
   public let x: ChartAxis
+  /// The vertical axis.
   public let y: ChartAxis
+  /// What is drawn, the first at the bottom.
   public let series: [Series]
 
+  /// A chart of these series.
   public init(title: String, x: ChartAxis, y: ChartAxis, series: [Series]) {
     (self.title, self.x, self.y, self.series) = (title, x, y, series)
   }

@@ -1,17 +1,24 @@
 /// A picture in Scalable Vector Graphics 1.1, made of a few shapes. Lengths are in pixels, y grows downwards.
 public struct SVGPicture {
+  /// The picture's width in pixels.
   public let width: Double
+  /// The picture's height in pixels.
   public let height: Double
   private var elements: [String] = []
 
   /// Where a text's position is.
-  public enum Anchor: String { case start, middle, end }
+  public enum Anchor: String {
+    /// Its beginning, its middle or its end.
+    case start, middle, end
+  }
 
+  /// A white picture.
   public init(width: Double, height: Double) {
     (self.width, self.height) = (width, height)
     elements.append("<rect width=\"100%\" height=\"100%\" fill=\"white\"/>")
   }
 
+  /// A straight line.
   public mutating func line(
     from: SIMD2<Double>, to: SIMD2<Double>, colour: String, width: Double = 1
   ) {
@@ -41,6 +48,7 @@ public struct SVGPicture {
         + "fill=\"\(escaped(colour))\"><title>\(escaped(title))</title></circle>")
   }
 
+  /// The outline of a rectangle, from its upper left corner.
   public mutating func rectangle(
     corner: SIMD2<Double>, size: SIMD2<Double>, stroke: String
   ) {
@@ -49,7 +57,13 @@ public struct SVGPicture {
         + "height=\"\(text(size.y))\" fill=\"none\" stroke=\"\(escaped(stroke))\"/>")
   }
 
-  /// - Parameter degrees: clockwise about the position.
+  /// - Parameters:
+  ///   - words: the text.
+  ///   - position: of the text's `anchor`.
+  ///   - anchor: the part of the text that is at the position.
+  ///   - size: of the letters, in pixels.
+  ///   - isBold: whether they are bold.
+  ///   - degrees: clockwise about the position.
   public mutating func write(
     _ words: String, at position: SIMD2<Double>, anchor: Anchor = .start, size: Double = 12,
     isBold: Bool = false, degrees: Double = 0
