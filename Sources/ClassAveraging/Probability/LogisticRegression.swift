@@ -29,7 +29,8 @@ struct LogisticRegression {
     means[0] = 0
     let variances = rows.reduce(Row.zero) { $0 + ($1 - means) * ($1 - means) } / count
     var deviations = variances.squareRoot()
-    deviations.replace(with: 1, where: deviations .== 0)
+    // Beside the mean of equal numbers, a sum's rounding is no deviation.
+    deviations.replace(with: 1, where: variances .<= 1e-18 * means * means)
     deviations[0] = 1
     (self.means, self.deviations) = (means, deviations)
     let cases = rows.map { ($0 - means) / deviations }
