@@ -10,6 +10,7 @@ package enum CounterRandom {
 
   /// Uniform in the open interval (0, 1).
   package static func uniform(seed: UInt64, counter: UInt64) -> Double {
-    (Double(bits(seed: seed, counter: counter) >> 11) + 0.5) * 0x1p-53
+    // The largest of 2^53 values would be rounded to 1.
+    min((Double(bits(seed: seed, counter: counter) >> 11) + 0.5) * 0x1p-53, 1 - 0x1p-53)
   }
 }
