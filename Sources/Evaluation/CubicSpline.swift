@@ -54,7 +54,7 @@ struct CubicSpline {
         let row = first + y * stride
         row[-1] = row[1]
         row[side] = row[side - 2]
-        row[side + 1] = row[max(side - 3, 0)]
+        row[side + 1] = row[abs(side - 3)]
       }
       let start = buffer.baseAddress!
       func copyRow(_ source: Int, to target: Int) {
@@ -63,7 +63,7 @@ struct CubicSpline {
       }
       copyRow(1, to: -1)
       copyRow(side - 2, to: side)
-      copyRow(max(side - 3, 0), to: side + 1)
+      copyRow(abs(side - 3), to: side + 1)
     }
   }
 
