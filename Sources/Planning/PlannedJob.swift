@@ -49,7 +49,7 @@ public struct PlannedJob: Sendable, Equatable {
   /// Landmarks that images share, R.
   var sharedLandmarks: Int { min(landmarks, images) }
   /// Members of their classes after the first round.
-  var sharedMembers: Int { ClassSize.sharedMembers(images: images, neighbours: neighbours) }
+  var sharedMembers: Int { ClassSize.sharedMembers(images: images, atLeast: members) }
   /// Length of the first search's lists after they have been scored.
   var firstLists: Int { passes > 1 ? members : neighbours }
   /// Candidates that the first search keeps of each image.

@@ -1,7 +1,8 @@
-import ClassAveraging
 import ParticleIO
 import Testing
 
+@testable import Execution
+@testable import ImageModel
 @testable import kindred
 
 /// The numbers of `--noise-variance` and the like, without a run of the program.

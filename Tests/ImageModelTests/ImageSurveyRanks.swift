@@ -46,7 +46,7 @@ struct ImageSurveyRanks {
     let folder = try TemporaryFolder()
     let set = try writeStack(images, size: size, ctfs: ctfs, optics: optics, in: folder, on: world)
     defer { withExtendedLifetime(folder) { try? world.barrier() } }
-    return try ImageSurvey(of: set, options: options, on: world, observer: SilentObserver())
+    return try ImageSurvey(of: set, options: options.survey, on: world, observer: SilentObserver())
   }
 
   @Test("The noise variance is the mean square outside the particle radius")

@@ -1,7 +1,6 @@
 import Testing
 
 @testable import Evaluation
-@testable import Report
 
 /// The table that `kindred evaluate` prints.
 @Suite struct EvaluationTextTests {

@@ -18,12 +18,12 @@ extension Checkpoints {
   func save(_ pass: Pass) throws {
     try comm.agree {
       if comm.isRoot {
-        try write("pass-\(pass.number)", searchIdentity, pass)
+        try write("\(Self.passName)\(pass.number)", searchIdentity, pass)
         // Two are kept: should the last be damaged, the one before it serves.
         remove { name in
           if name.hasPrefix(Self.landmarksName) { return true }
-          guard let number = Self.number(of: name, "pass-") else { return false }
-          return number < pass.number - 1 || name.hasPrefix("pass-\(pass.number)-")
+          guard let number = Self.number(of: name, Self.passName) else { return false }
+          return number < pass.number - 1 || name.hasPrefix("\(Self.passName)\(pass.number)-")
         }
       }
     }
@@ -38,7 +38,7 @@ extension Checkpoints {
   /// The parts of a pass among candidates, which starts from `table` where it is among classes, and from
   /// landmarks where it is not.
   func candidates(
-    pass: Int, of landmarks: LandmarkClasses? = nil, from table: NeighbourTable? = nil,
+    pass: Int, of landmarks: String? = nil, from table: NeighbourTable? = nil,
     in order: ViewOrder
   )
     -> CheckpointParts
@@ -46,7 +46,7 @@ extension Checkpoints {
     var identity = searchIdentity
     identity["pairs"] = "candidates"
     identity["order of images"] = order.checksum
-    identity["landmarks"] = landmarks?.checksum
+    identity["landmarks"] = landmarks
     return parts(pass: pass, identity, from: table)
   }
 
@@ -54,7 +54,7 @@ extension Checkpoints {
     -> CheckpointParts
   {
     CheckpointParts(
-      self, name: "pass-\(pass)", title: "pass \(pass)",
+      self, name: "\(Self.passName)\(pass)", title: "pass \(pass)",
       identity: table.map { self.identity(identity, after: $0) } ?? identity)
   }
 
@@ -70,8 +70,8 @@ extension Checkpoints {
 
   /// The latest pass that was saved and can be used. Collective.
   func restoredPass(images: Int) throws -> Pass? {
-    for number in try wholes("pass-") {
-      if let pass = try restored("pass-\(number)", searchIdentity, images: images) {
+    for number in try wholes(Self.passName) {
+      if let pass = try restored("\(Self.passName)\(number)", searchIdentity, images: images) {
         say("resuming after pass \(number)")
         return pass
       }
@@ -84,7 +84,7 @@ extension Checkpoints {
     try comm.agree {
       if comm.isRoot {
         try write(
-          "neighbours", searchIdentity, Pass(number: 0, table: table, reports: reports))
+          Self.neighboursName, searchIdentity, Pass(number: 0, table: table, reports: reports))
         remove { $0.hasPrefix(Self.sharedName) }
       }
     }
@@ -92,8 +92,8 @@ extension Checkpoints {
 
   /// The neighbours of a run that ended among its averages. Collective.
   func restoredNeighbours(images: Int) throws -> (NeighbourTable, [PassReport])? {
-    guard isResuming, try names(prefix: "neighbours").contains("neighbours"),
-      let pass = try restored("neighbours", searchIdentity, images: images)
+    guard isResuming, try names(prefix: Self.neighboursName).contains(Self.neighboursName),
+      let pass = try restored(Self.neighboursName, searchIdentity, images: images)
     else { return nil }
     say("resuming with all neighbours")
     return (pass.table, pass.reports)

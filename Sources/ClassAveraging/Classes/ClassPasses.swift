@@ -66,11 +66,6 @@ struct ClassPasses {
   private static let sharedMembers = 0.97
   static let largestCorrelation = 0.95
 
-  /// How many neighbours make a class among `images`: a small part of all views, at most 50.
-  static func members(images: Int, neighbours: Int) -> Int {
-    min(images - 1, max(neighbours, min(50, images / 100)))
-  }
-
   /// The table after the last pass, on every rank. Collective.
   /// - Parameters:
   ///   - start: pass 1: Bayes factors of single images, on every rank; or a later pass.

@@ -11,12 +11,12 @@ public enum ClassSize {
 
   /// How many neighbours make a class among `images`: a small part of all views, at most 50.
   public static func members(images: Int, neighbours: Int) -> Int {
-    ClassPasses.members(images: images, neighbours: neighbours)
+    min(images - 1, max(neighbours, min(50, images / 100)))
   }
 
-  /// The same for the classes of landmarks that images share.
-  public static func sharedMembers(images: Int, neighbours: Int) -> Int {
-    SharedLandmarks.members(
-      images: images, atLeast: members(images: images, neighbours: neighbours))
+  /// How many images make the class of a landmark that images share: a fiftieth, up to 200, and no fewer than
+  /// `least`.
+  public static func sharedMembers(images: Int, atLeast least: Int) -> Int {
+    max(least, min(200, images / 50))
   }
 }

@@ -19,13 +19,6 @@ public struct VectorDiffusionMap {
     case rir
     /// By comparing all pairs.
     case allPairs = "all-pairs"
-
-    var search: SuspectSearch {
-      switch self {
-      case .rir: .rir
-      case .allPairs: .allPairs
-      }
-    }
   }
 
   /// How the map is made.

@@ -3,8 +3,6 @@ import ParticleIO
 import Resume
 
 extension Checkpoints {
-  static var landmarksName: String { "landmarks-" }
-
   /// Saves the landmarks' classes; the images' lists of the landmarks before, which they were made of, are
   /// removed. Collective.
   /// - Parameter refinements: how often members have been drawn from all images.

@@ -2,7 +2,6 @@ import Resume
 import Volumes
 
 extension Checkpoints {
-  static var sharedName: String { "shared-" }
   private static var volumeName: String { "\(sharedName)volume" }
 
   /// Saves the members that a round found; the parts of its comparison are removed. Collective.

@@ -103,7 +103,7 @@ struct LandmarkSearch {
       on: comm)
     let table = try scoring.best(
       of: proposal, neighboursPerImage: kept, batch: batch,
-      parts: passes.checkpoints?.candidates(pass: 1, of: classes, in: order))
+      parts: passes.checkpoints?.candidates(pass: 1, of: classes.checksum, in: order))
     let pass = Checkpoints.Pass(number: 1, table: table, reports: [], order: order)
     try passes.checkpoints?.save(pass)
     observer.stageEnded()

@@ -40,11 +40,6 @@ struct SharedLandmarks {
   private var images: Int { passes.groups.count }
   private var neighbours: SharedNeighbours { SharedNeighbours(passes: passes, batch: batch) }
 
-  /// How many images make a landmark's class among `images`: a fiftieth, up to 200.
-  static func members(images: Int, atLeast least: Int) -> Int {
-    max(least, min(200, images / 50))
-  }
-
   /// The neighbours, `passes.members` of each image, on every rank, and what proposes them. Collective.
   /// - Parameters:
   ///   - table: of the last pass.
@@ -71,7 +66,7 @@ struct SharedLandmarks {
       let proposed =
         round + 1 == rounds
         ? passes.members
-        : Self.members(
+        : ClassSize.sharedMembers(
           images: images, atLeast: passes.members)
       let scores = try work.scores(
         of: members.lists.map { $0.map(\.image) }, with: classes, landmarks: members.landmarks,

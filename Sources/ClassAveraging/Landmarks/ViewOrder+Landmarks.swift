@@ -33,3 +33,18 @@ extension ViewOrder {
   /// Landmarks of an image that decide about its position.
   private static let deciding = 5
 }
+
+extension BestLandmarks {
+  /// The lists at their images' positions in an order. Collective.
+  func moved(to order: ViewOrder, _ partition: Partition, on comm: Communicator) throws
+    -> BestLandmarks
+  {
+    var result = BestLandmarks(images: images, capacity: capacity)
+    try order.move(width: wordsPerRow, partition, on: comm) { image, words in
+      appendWords(ofRow: image - images.lowerBound, to: &words)
+    } take: { position, words in
+      result.setWords(words, ofRow: position - images.lowerBound)
+    }
+    return result
+  }
+}

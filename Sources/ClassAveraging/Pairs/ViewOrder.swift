@@ -109,21 +109,6 @@ extension DistributedRows {
   }
 }
 
-extension BestLandmarks {
-  /// The lists at their images' positions in an order. Collective.
-  func moved(to order: ViewOrder, _ partition: Partition, on comm: Communicator) throws
-    -> BestLandmarks
-  {
-    var result = BestLandmarks(images: images, capacity: capacity)
-    try order.move(width: wordsPerRow, partition, on: comm) { image, words in
-      appendWords(ofRow: image - images.lowerBound, to: &words)
-    } take: { position, words in
-      result.setWords(words, ofRow: position - images.lowerBound)
-    }
-    return result
-  }
-}
-
 extension SuspectScoring {
   /// The same with images at their positions in an order, which is a new numbering of them. Collective.
   func moved(to order: ViewOrder) throws -> SuspectScoring {

@@ -22,7 +22,7 @@ import Resume
 /// | `calibration-...` | the same of the search among simulated images | as above |
 extension Checkpoints {
   private static var kinds: [String] {
-    ["model", "statistics-", landmarksName, "pass-", sharedName, "neighbours"]
+    ["model", "statistics-", landmarksName, passName, sharedName, neighboursName]
   }
 
   private static var calibration: String { "calibration" }

@@ -236,7 +236,7 @@ public struct AveragePipeline {
   func passes(_ posterior: PosteriorModel, _ scoring: SuspectScoring) -> ClassPasses {
     ClassPasses(
       posterior: posterior, rows: scoring.rows, groups: scoring.groups,
-      members: ClassPasses.members(
+      members: ClassSize.members(
         images: scoring.groups.count, neighbours: options.neighbours),
       neighbours: options.neighbours,
       limit: options.passes ?? (options.affinity == .bayes ? Self.passLimit : 1),

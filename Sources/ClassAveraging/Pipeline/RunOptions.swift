@@ -147,3 +147,13 @@ public struct AverageOptions: Sendable {
     if let averages, averages < 0 { throw OptionError("--averages is \(averages)") }
   }
 }
+
+extension VectorDiffusionMap.Graph {
+  /// The search whose neighbours make the graph.
+  var search: SuspectSearch {
+    switch self {
+    case .rir: .rir
+    case .allPairs: .allPairs
+    }
+  }
+}

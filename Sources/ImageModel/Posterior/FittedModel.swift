@@ -42,7 +42,7 @@ public struct FittedModel {
     // Leaves it one thread: by itself OpenBLAS takes all cores for each of a node's ranks.
     try comm.agree { try reserveBLASMemory(threads: options.threads) }
     let survey = try ImageSurvey(
-      of: set, options: options, on: comm, observer: observer, stop: stop)
+      of: set, options: options.survey, on: comm, observer: observer, stop: stop)
     self.survey = survey
     let particles = survey.particles
     partition = Partition(of: particles.particles.count, among: comm.size)

@@ -19,4 +19,16 @@ public struct ModelOptions: Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// What of it the survey is told.
+  public var survey: SurveyOptions {
+    var survey = SurveyOptions()
+    survey.noiseVariance = noiseVariance
+    survey.radius = radius
+    survey.bandLimit = bandLimit
+    survey.signalShare = signalShare
+    survey.isStrict = isStrict
+    survey.threads = threads
+    return survey
+  }
 }

@@ -25,7 +25,7 @@ public struct ImageSurvey: Sendable {
   ///   no usable image and, with `isStrict`, for bad particles, of which the first is named; `InputError` on
   ///   the rank whose stack cannot be read.
   public init(
-    of set: ParticleSet, options: ModelOptions, on comm: Communicator,
+    of set: ParticleSet, options: SurveyOptions, on comm: Communicator,
     observer: any StageObserver, stop: StopRequest? = nil
   ) throws {
     let size = set.boxSize

@@ -3,6 +3,7 @@ import TestSupport
 import Testing
 
 @testable import ClassAveraging
+@testable import ImageModel
 
 @Suite struct RotationSearchTests {
   /// c_k of 16 pairs as they are and reflected.

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import ClassAveraging
+@testable import Execution
 
 @Suite struct NormalNumbersTests {
   private let images = 500

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import ClassAveraging
+@testable import Volumes
 
 @Suite struct RandomOrientationTests {
   private let count = 20_000

@@ -1,7 +1,7 @@
 import Foundation
 import Testing
 
-@testable import ClassAveraging
+@testable import Execution
 
 @Suite struct CounterRandomTests {
   /// Outputs of `splitmix64.c` (Vigna 2015, public domain) from its states 0, 1234567 and 0xDEADBEEFCAFEF00D: the

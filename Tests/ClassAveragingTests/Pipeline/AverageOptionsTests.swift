@@ -1,6 +1,7 @@
 import Testing
 
 @testable import ClassAveraging
+@testable import Execution
 
 @Suite struct AverageOptionsTests {
   /// What is changed of the options, and what is said of 100 images on 4 ranks; empty where it is accepted.

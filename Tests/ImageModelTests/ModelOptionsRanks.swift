@@ -4,7 +4,8 @@ import ParticleIO
 import TestSupport
 import Testing
 
-@testable import ClassAveraging
+@testable import Execution
+@testable import ImageModel
 
 /// What a survey of the images says to the options. Collective.
 @Suite(.serialized, .timeLimit(.minutes(1)))
@@ -24,7 +25,8 @@ struct ModelOptionsRanks {
     var options = ModelOptions()
     change(&options)
     do {
-      return try ImageSurvey(of: set, options: options, on: world, observer: SilentObserver())
+      return try ImageSurvey(
+        of: set, options: options.survey, on: world, observer: SilentObserver())
     } catch is ReportedError { return nil }
   }
 

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-@testable import Report
+@testable import Evaluation
 
 @Suite struct CubicSplineTests {
   private func fitted(_ pixels: [Double], side: Int) -> CubicSpline {

@@ -5,6 +5,7 @@ import TestSupport
 import Testing
 
 @testable import ClassAveraging
+@testable import ImageModel
 
 /// Collective: every rank runs the same tests in the same order.
 @Suite(.serialized, .timeLimit(.minutes(1)))
