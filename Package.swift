@@ -11,6 +11,7 @@ let cpu = Context.environment["KINDRED_CPU"] ?? "native"
 let numerical: [SwiftSetting] = [
   .unsafeFlags(["-Xcc", "-march=\(cpu)"]),
   .unsafeFlags(["-O"], .when(configuration: .debug)),
+  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
 /// A library in C, found by pkg-config.

@@ -5,7 +5,9 @@ import Foundation
 struct NeighbourWeights {
   private let priorLogOdds: Double
 
-  init(_ passes: ClassPasses) { priorLogOdds = passes.priorLogOdds }
+  init(_ rule: ClassRule, among images: ImageSet) {
+    priorLogOdds = rule.priorLogOdds(among: images)
+  }
 
   /// What a neighbour weighs that is surely one.
   static let sureness = 0.5

@@ -49,15 +49,17 @@ struct LandmarkClasses {
 
   /// The landmarks' classes among themselves. Collective.
   /// - Parameters:
-  ///   - passes: the passes among the landmarks.
-  ///   - table: their result, before it is cut to the neighbours asked for.
-  init(of images: [Int32], _ passes: ClassPasses, table: NeighbourTable) throws {
-    let classes = try passes.classStatistics(table)
-    let likely = try passes.likelyCorrelation(classes.rows, classes.information, table)
+  ///   - found: the landmarks' images, and what makes a class.
+  ///   - table: their neighbours, before they are cut to those asked for.
+  ///   - neighbours: those asked for.
+  init(of images: [Int32], _ found: ImageClasses, table: NeighbourTable, neighbours: Int) throws {
+    let classes = try found.statistics(of: table)
+    let likely = try found.likelyCorrelation(
+      of: table, classes.rows, classes.information, neighbours: neighbours)
     let all = images.indices.map { Int32($0) }
     self.init(
       images: images, statistics: try classes.rows.fetch(all).values(of: all),
-      information: classes.information, correlation: min(likely, ClassPasses.largestCorrelation))
+      information: classes.information, correlation: min(likely, ClassCorrelation.largest))
   }
 
   /// Compares images (first) with classes (second): the classes' information is that of one more group.

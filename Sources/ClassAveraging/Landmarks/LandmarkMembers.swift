@@ -30,12 +30,13 @@ struct LandmarkMembers {
 
 /// Makes classes of landmarks of their members, and compares the members with them.
 struct LandmarkWork {
-  let passes: ClassPasses
+  /// The images, and what makes a class.
+  let source: ImageClasses
   let rows: DistributedRows
 
-  private var posterior: PosteriorModel { passes.posterior }
-  private var groups: [Int32] { passes.groups }
-  private var comm: Communicator { passes.comm }
+  private var posterior: PosteriorModel { source.posterior }
+  private var groups: [Int32] { source.images.groups }
+  private var comm: Communicator { source.context.comm }
 
   /// Landmarks whose images are aligned together: enough to fill the lanes with images of one defocus group.
   private static let together = 16
@@ -49,7 +50,7 @@ struct LandmarkWork {
     -> LandmarkClasses
   {
     let weight = try members.meanWeight(landmarks: images.count, on: comm)
-    let common = passes.information(weight: weight)
+    let common = source.information(weight: weight)
     let means = try map(members.lists.map { $0.map(\.image) }) {
       Box(ClassPosterior(posterior))
     } body: { state, landmarks, rows in
@@ -61,13 +62,13 @@ struct LandmarkWork {
             reflected: member.isReflected, weight: member.weight)
         }
         var mean = try state.value.mean()
-        passes.restate(&mean, row: 0, under: common)
+        source.restate(&mean, row: 0, under: common)
         return mean
       }
     }
     return LandmarkClasses(
       images: images,
-      statistics: try passes.observer.communicating {
+      statistics: try source.context.observer.communicating {
         try comm.allgatherRagged(Array(means.joined()))
       }, information: common, correlation: correlation)
   }
@@ -108,7 +109,7 @@ struct LandmarkWork {
   ) throws -> [Result] {
     var results: [Result] = []
     results.reserveCapacity(images.count)
-    let (most, longest) = try passes.observer.communicating {
+    let (most, longest) = try source.context.observer.communicating {
       (
         try comm.allreduce(images.count, .maximum),
         try comm.allreduce(images.lazy.map(\.count).max() ?? 0, .maximum)
@@ -119,7 +120,7 @@ struct LandmarkWork {
       ? max(1, most) : max(1, ClassSize.membersAtATime / max(1, longest))
     for start in stride(from: 0, to: most, by: chunk) {
       let part = min(start, images.count)..<min(start + chunk, images.count)
-      let fetched = try passes.observer.communicating {
+      let fetched = try source.context.observer.communicating {
         try rows.fetch(Set(images[part].joined()).sorted())
       }
       let blocks = Partition.blocks(of: part.count, size: together).map {
@@ -130,7 +131,7 @@ struct LandmarkWork {
       fetched.withRows { rows in
         found.withUnsafeMutableBufferPointer { found in
           nonisolated(unsafe) let (found, body) = (found, body)
-          parallelFor(blocks.count, threads: passes.threads, state: state) { state, at in
+          parallelFor(blocks.count, threads: source.context.threads, state: state) { state, at in
             do {
               found[at] = try body(state, blocks[at], rows)
             } catch { failures.record(error) }

@@ -5,8 +5,8 @@ import MPI
 /// have been compared with them, the members are the best of all images, closer to the landmark the more
 /// images there are.
 struct LandmarkRefinement {
-  /// How classes are weighed: passes among all images.
-  let passes: ClassPasses
+  /// All images, and what makes a class.
+  let source: ImageClasses
   /// The statistics of all images.
   let rows: DistributedRows
 
@@ -14,16 +14,16 @@ struct LandmarkRefinement {
   /// - Parameter found: the classes' comparison with all images.
   /// - Throws: `LAPACKError`, `MPIError`.
   func run(_ classes: LandmarkClasses, _ found: BestLandmarks) throws -> LandmarkClasses {
-    let best = try passes.observer.communicating {
+    let comm = source.context.comm
+    let best = try source.context.observer.communicating {
       try found.transposed(
-        landmarks: classes.images.count, limit: passes.members, on: passes.comm)
+        landmarks: classes.images.count, limit: source.rule.members, on: comm)
     }
-    let landmarks = Partition(of: classes.images.count, among: passes.comm.size)
-      .range(of: passes.comm.rank)
+    let landmarks = Partition(of: classes.images.count, among: comm.size).range(of: comm.rank)
     let images = (0..<landmarks.count).map { Array(best.columns(ofRow: $0)) }
-    let work = LandmarkWork(passes: passes, rows: rows)
+    let work = LandmarkWork(source: source, rows: rows)
     let scores = try work.scores(of: images, with: classes, landmarks: landmarks)
-    let weights = NeighbourWeights(passes)
+    let weights = source.weights
     let members = LandmarkMembers(
       landmarks: landmarks,
       lists: (0..<landmarks.count).map { at in

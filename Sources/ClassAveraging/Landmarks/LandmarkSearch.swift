@@ -11,13 +11,13 @@ import Resume
 /// classes follow (`ClassPasses`), whose candidates are the neighbours and the neighbours of neighbours. All that
 /// follows the landmarks goes by an order of views (`ViewOrder`), in which an image's candidates are near it.
 struct LandmarkSearch {
-  let posterior: PosteriorModel
-  /// Those of all images.
-  let statistics: DistributedRows
+  /// All images in the order of the file, and what makes a class.
+  let source: ImageClasses
   /// How candidates are compared, and what of them.
   let scoring: SuspectScoring
-  /// The passes that follow, and how classes are weighed.
-  let passes: ClassPasses
+  /// How many passes follow.
+  let limits: PassLimits
+  let checkpoints: Checkpoints?
   /// S, candidates of each image.
   let candidates: Int
   /// L, landmarks of each image that candidates are found by.
@@ -39,19 +39,19 @@ struct LandmarkSearch {
   private var comm: Communicator { scoring.comm }
   private var observer: any StageObserver { scoring.observer }
   private var threads: Int { scoring.threads }
+  private var statistics: DistributedRows { source.rows }
   private var images: Int { scoring.groups.count }
 
   /// Collective.
   /// - Parameter classes: makes those of a sample of the images; not called where later ones or a pass were
   ///   saved.
-  /// - Returns: the neighbours of the last pass, `passes.members` of each image or, with one pass, those
-  ///   asked for, on every rank, all images by their positions in an order of views; and the passes, whose rows
-  ///   are in it.
+  /// - Returns: the neighbours of the last pass, `rule.members` of each image or, with one pass, those asked for, on
+  ///   every rank, all images by their positions in an order of views; and the images, which are in it.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func run(_ classes: () throws -> LandmarkClasses) throws -> (
-    table: NeighbourTable, reports: [PassReport], passes: ClassPasses
+    table: NeighbourTable, reports: [PassReport], classes: ImageClasses
   ) {
-    if let start = try passes.checkpoints?.restoredPass(images: images), let order = start.order {
+    if let start = try checkpoints?.restoredPass(images: images), let order = start.order {
       return try followed(start, order, try scoring.moved(to: order))
     }
     let (first, order, scoring) = try firstNeighbours(classes)
@@ -62,13 +62,17 @@ struct LandmarkSearch {
   /// - Parameter scoring: of images in this order.
   private func followed(
     _ start: Checkpoints.Pass, _ order: ViewOrder, _ scoring: SuspectScoring
-  ) throws -> (table: NeighbourTable, reports: [PassReport], passes: ClassPasses) {
-    var passes = passes
-    (passes.rows, passes.groups, passes.order) = (scoring.rows, scoring.groups, order)
+  ) throws -> (table: NeighbourTable, reports: [PassReport], classes: ImageClasses) {
+    let ordered = ImageClasses(
+      images: ImageSet(
+        posterior: source.posterior, rows: scoring.rows, groups: scoring.groups, order: order),
+      rule: source.rule, context: source.context)
     // The first classes share their members because they share their candidates.
-    passes.fewest = 3
-    passes.searchAmong = { [passes] pass, classes, model, before in
-      let weights = NeighbourWeights(passes)
+    var limits = limits
+    limits.fewest = 3
+    var passes = ClassPasses(classes: ordered, limits: limits, checkpoints: checkpoints)
+    passes.searchAmong = { pass, classes, model, before in
+      let weights = ordered.weights
       let proposal = try CandidateProposal(
         among: before, longest: Self.links, count: candidates, threads: threads, on: comm
       ) { weights.probability(ofAffinity: before.affinities[$0]) }
@@ -76,11 +80,11 @@ struct LandmarkSearch {
         model: model, rows: classes, groups: .init(repeating: 0, count: images),
         threads: threads, comm: comm, observer: observer
       ).best(
-        of: proposal, neighboursPerImage: passes.members, batch: batch,
-        parts: passes.checkpoints?.candidates(pass: pass, from: before, in: order))
+        of: proposal, neighboursPerImage: source.rule.members, batch: batch,
+        parts: checkpoints?.candidates(pass: pass, from: before, in: order))
     }
     let result = try passes.run(start.table, after: start.reports)
-    return (result.table, result.reports, passes)
+    return (result.table, result.reports, ordered)
   }
 
   /// The neighbours among the candidates that share landmarks.
@@ -96,16 +100,16 @@ struct LandmarkSearch {
     let found = try observer.communicating {
       try best.moved(to: order, statistics.partition, on: comm)
     }
-    let kept = passes.limit > 1 ? passes.members : passes.neighbours
+    let kept = limits.most > 1 ? source.rule.members : limits.neighbours
     let proposal = try CandidateProposal(
       sharing: found.probabilities(softening: Self.softening), landmarks: classes.images.count,
       longest: Self.proposals * candidates, count: candidates, images: images, threads: threads,
       on: comm)
     let table = try scoring.best(
       of: proposal, neighboursPerImage: kept, batch: batch,
-      parts: passes.checkpoints?.candidates(pass: 1, of: classes.checksum, in: order))
+      parts: checkpoints?.candidates(pass: 1, of: classes.checksum, in: order))
     let pass = Checkpoints.Pass(number: 1, table: table, reports: [], order: order)
-    try passes.checkpoints?.save(pass)
+    try checkpoints?.save(pass)
     observer.stageEnded()
     return (pass, order, scoring)
   }
@@ -114,7 +118,6 @@ struct LandmarkSearch {
   private func bestLandmarks(_ sample: () throws -> LandmarkClasses) throws -> (
     LandmarkClasses, BestLandmarks
   ) {
-    let checkpoints = passes.checkpoints
     let saved = try checkpoints?.restoredLandmarks(width: statistics.width)
     var classes = try saved?.classes ?? sample()
     if saved == nil { try checkpoints?.save(classes, refinements: 0) }
@@ -124,7 +127,7 @@ struct LandmarkSearch {
     while true {
       let isLast = round >= refinements
       let found = try LandmarkComparison(
-        classes: classes, posterior: posterior, rows: statistics, groups: scoring.groups,
+        classes: classes, posterior: source.posterior, rows: statistics, groups: scoring.groups,
         capacity: min(landmarksPerImage, classes.images.count), threads: threads, comm: comm,
         observer: observer, chunk: chunk
       ).run(
@@ -134,7 +137,7 @@ struct LandmarkSearch {
         observer.stageEnded()
         return (classes, found)
       }
-      classes = try LandmarkRefinement(passes: passes, rows: statistics).run(classes, found)
+      classes = try LandmarkRefinement(source: source, rows: statistics).run(classes, found)
       round += 1
       try checkpoints?.save(classes, refinements: round)
     }

@@ -1,6 +1,7 @@
 import Execution
 import Foundation
 import MPI
+import Resume
 
 /// The neighbours in the end: the images that share most landmarks with an image, after passes among classes.
 ///
@@ -18,8 +19,9 @@ import MPI
 /// - All landmarks near an image have a say, not one class of each of a pair.
 /// - The classes can be large, for a landmark that is a little off costs little, and many are.
 struct SharedLandmarks {
-  /// Those that came before, with their rows and order: statistics of single images.
-  let passes: ClassPasses
+  /// Statistics of single images, and what makes a class.
+  let source: ImageClasses
+  let checkpoints: Checkpoints?
   /// What the landmarks are drawn by.
   let seed: UInt64
   /// R, landmarks; all images where there are fewer.
@@ -35,12 +37,12 @@ struct SharedLandmarks {
   /// Of the classes' Bayes factors (`SharedNeighbours`).
   private static let softening: Float = 1.7
 
-  private var comm: Communicator { passes.comm }
-  private var observer: any StageObserver { passes.observer }
-  private var images: Int { passes.groups.count }
-  private var neighbours: SharedNeighbours { SharedNeighbours(passes: passes, batch: batch) }
+  private var comm: Communicator { source.context.comm }
+  private var observer: any StageObserver { source.context.observer }
+  private var images: Int { source.images.count }
+  private var neighbours: SharedNeighbours { SharedNeighbours(source: source, batch: batch) }
 
-  /// The neighbours, `passes.members` of each image, on every rank, and what proposes them. Collective.
+  /// The neighbours, `rule.members` of each image, on every rank, and what proposes them. Collective.
   /// - Parameters:
   ///   - table: of the last pass.
   ///   - isKept: whether the neighbours are saved in the end, for stages that follow.
@@ -48,26 +50,26 @@ struct SharedLandmarks {
   func run(_ table: NeighbourTable, isKept: Bool = false) throws -> (
     table: NeighbourTable, sharing: CandidateProposal
   ) {
-    let own = passes.rows.partition.range(of: comm.rank)
+    let own = source.rows.partition.range(of: comm.rank)
     let landmarks = LandmarkClasses.draw(min(landmarks, images), of: images, seed: seed)
     let first = landmarks.firstIndex { $0 >= own.lowerBound } ?? landmarks.count
     let end = landmarks.firstIndex { $0 >= own.upperBound } ?? landmarks.count
     let pairs = own.count * landmarks.count
     observer.stageBegan("shared landmarks", items: rounds * pairs)
     defer { observer.stageEnded() }
-    let work = LandmarkWork(passes: passes, rows: passes.rows)
-    let saved = try passes.checkpoints?.restoredMembers(
+    let work = LandmarkWork(source: source, rows: source.rows)
+    let saved = try checkpoints?.restoredMembers(
       from: table, landmarks: landmarks.count, own: first..<end)
     var members = saved?.members ?? self.members(of: first..<end, landmarks, by: table)
     var round = saved?.round ?? 0
     while true {
       let classes = try work.classes(
-        of: members, images: landmarks, correlation: ClassPasses.largestCorrelation)
+        of: members, images: landmarks, correlation: ClassCorrelation.largest)
       let proposed =
         round + 1 == rounds
-        ? passes.members
+        ? source.rule.members
         : ClassSize.sharedMembers(
-          images: images, atLeast: passes.members)
+          images: images, atLeast: source.rule.members)
       let scores = try work.scores(
         of: members.lists.map { $0.map(\.image) }, with: classes, landmarks: members.landmarks,
         without: members)
@@ -76,13 +78,13 @@ struct SharedLandmarks {
         softening: Self.softening, landmarks: landmarks.count, count: proposed)
       if round + 1 == rounds {
         let table = try neighbours.aligned(
-          [proposal], table, parts: passes.checkpoints?.sharedNeighbours(from: table),
+          [proposal], table, parts: checkpoints?.sharedNeighbours(from: table),
           isKept: isKept)
         return (table, proposal)
       }
       members = try refined(members, scores, classes, proposal, work)
       round += 1
-      try passes.checkpoints?.save(members, round: round, from: table)
+      try checkpoints?.save(members, round: round, from: table)
     }
   }
 
@@ -90,7 +92,7 @@ struct SharedLandmarks {
   private func members(of own: Range<Int>, _ landmarks: [Int32], by table: NeighbourTable)
     -> LandmarkMembers
   {
-    let weights = NeighbourWeights(passes)
+    let weights = source.weights
     let k = table.neighboursPerImage
     return LandmarkMembers(
       landmarks: own,
@@ -112,17 +114,17 @@ struct SharedLandmarks {
     from table: NeighbourTable
   ) throws -> BestLandmarks {
     let count = classes.images.count
-    let rows = passes.rows
+    let rows = source.rows
     // Room for the landmarks that an image is a member of, twice the mean: their scores are too high here.
     let entries = members.lists.reduce(0) { $0 + $1.count }
     let own = 2 * (try comm.allreduce(entries)) / images
     let pairs = rows.partition.range(of: comm.rank).count * count
     let found = try LandmarkComparison(
-      classes: classes, posterior: passes.posterior, rows: rows, groups: passes.groups,
-      capacity: min(landmarksPerImage + own, count), threads: passes.threads, comm: comm,
+      classes: classes, posterior: source.posterior, rows: rows, groups: source.images.groups,
+      capacity: min(landmarksPerImage + own, count), threads: source.context.threads, comm: comm,
       observer: observer, chunk: chunk
     ).run(
-      after: round * pairs, parts: passes.checkpoints?.comparison(round: round, from: table),
+      after: round * pairs, parts: checkpoints?.comparison(round: round, from: table),
       isKept: round + 1 == rounds)
     return try observer.communicating {
       try found.replacing(scores, of: members, partition: rows.partition, on: comm)

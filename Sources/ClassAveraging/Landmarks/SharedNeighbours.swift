@@ -13,8 +13,8 @@ import Resume
 /// way, classes by the noise of their members, slices where images are not of one volume, and true neighbours are
 /// alike by both.
 struct SharedNeighbours {
-  /// Those that came before, with their rows and order: statistics of single images.
-  let passes: ClassPasses
+  /// Statistics of single images, and what makes a class.
+  let source: ImageClasses
   /// Pairs of neighbours aligned at a time.
   var batch = ClassSize.candidatesAtATime
 
@@ -34,11 +34,12 @@ struct SharedNeighbours {
   {
     try CandidateProposal(
       sharing: best.probabilities(softening: softening), landmarks: landmarks,
-      longest: Self.longest, count: count, images: passes.groups.count, threads: passes.threads,
-      on: passes.comm)
+      longest: Self.longest, count: count, images: source.images.count,
+      threads: source.context.threads,
+      on: source.context.comm)
   }
 
-  /// The neighbours, `passes.members` of each image, on every rank, aligned by the images' classes. Collective.
+  /// The neighbours, `rule.members` of each image, on every rank, aligned by the images' classes. Collective.
   /// - Parameters:
   ///   - kinds: a proposal for each kind of landmarks.
   ///   - table: the neighbours that classes are made of.
@@ -49,19 +50,19 @@ struct SharedNeighbours {
     _ kinds: [CandidateProposal], _ table: NeighbourTable, parts: CheckpointParts?,
     isKept: Bool = false
   ) throws -> NeighbourTable {
-    let (classes, common, _) = try passes.classStatistics(table)
+    let (classes, common, _) = try source.statistics(of: table)
     let model = try PairModel(
-      layout: passes.posterior.layout, information: [common], affinity: .bayes,
-      correlation: ClassPasses.largestCorrelation)
-    let all = CandidateProposal(uniting: kinds, count: kinds.count * passes.members)
+      layout: source.posterior.layout, information: [common], affinity: .bayes,
+      correlation: ClassCorrelation.largest)
+    let all = CandidateProposal(uniting: kinds, count: kinds.count * source.rule.members)
     return try SuspectScoring(
-      model: model, rows: classes, groups: .init(repeating: 0, count: passes.groups.count),
-      threads: passes.threads, comm: passes.comm, observer: SilentObserver()
+      model: model, rows: classes, groups: .init(repeating: 0, count: source.images.count),
+      threads: source.context.threads, comm: source.context.comm, observer: SilentObserver()
     ).best(
-      of: passes.members, neighboursPerImage: passes.members, batch: batch, parts: parts,
+      of: source.rule.members, neighboursPerImage: source.rule.members, batch: batch, parts: parts,
       isKept: isKept
     ) { images in
-      let ordered = all.ordered(of: images, keeping: passes.members) { sums in
+      let ordered = all.ordered(of: images, keeping: source.rule.members) { sums in
         sums.reduce(0) { $0 + log($1 + Self.leastChance) }
       }
       return (ordered.candidates, ordered.affinities)

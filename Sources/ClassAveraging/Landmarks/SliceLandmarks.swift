@@ -1,5 +1,6 @@
 import Execution
 import MPI
+import Resume
 import Volumes
 
 /// Slices of a volume as landmarks: views that have no noise of their own and are spread evenly, where classes are of
@@ -8,8 +9,9 @@ import Volumes
 /// A slice of coefficients a has the principal coordinates D^{-1/2} U^T a, and stands for a class of many images that
 /// has them as its posterior mean, compared like a class of images (`LandmarkComparison`).
 struct SliceLandmarks {
-  /// Those that came before, with their rows and order: statistics of single images.
-  let passes: ClassPasses
+  /// Statistics of single images, and what makes a class.
+  let source: ImageClasses
+  let checkpoints: Checkpoints?
   let volume: SimulatedVolume
   let radial: RadialCoordinates
   /// R, slices.
@@ -24,56 +26,56 @@ struct SliceLandmarks {
   /// Of the slices' Bayes factors (`SharedNeighbours`): without noise of their own, less than of classes.
   private static let softening: Float = 1.2
 
-  private var comm: Communicator { passes.comm }
-  private var observer: any StageObserver { passes.observer }
+  private var comm: Communicator { source.context.comm }
+  private var observer: any StageObserver { source.context.observer }
 
-  /// The neighbours by the slices and classes that images share, `passes.members` of each image, on every rank.
+  /// The neighbours by the slices and classes that images share, `rule.members` of each image, on every rank.
   /// Collective.
   /// - Parameters:
   ///   - table: the neighbours by classes.
   ///   - classes: what shares classes.
   /// - Throws: `LAPACKError`, `MPIError`; `Interruption`, on all ranks, where the run was asked to stop.
   func run(_ table: NeighbourTable, sharing classes: CandidateProposal) throws -> NeighbourTable {
-    let own = passes.rows.partition.range(of: comm.rank)
+    let own = source.rows.partition.range(of: comm.rank)
     observer.stageBegan("slices", items: own.count * count)
     defer { observer.stageEnded() }
     let slices = try landmarks()
     let best = try LandmarkComparison(
-      classes: slices, posterior: passes.posterior, rows: passes.rows, groups: passes.groups,
-      capacity: min(slicesPerImage, count), threads: passes.threads, comm: comm,
+      classes: slices, posterior: source.posterior, rows: source.rows, groups: source.images.groups,
+      capacity: min(slicesPerImage, count), threads: source.context.threads, comm: comm,
       observer: observer
-    ).run(parts: passes.checkpoints?.comparison(withSlices: slices, from: table), isKept: true)
-    let neighbours = SharedNeighbours(passes: passes)
+    ).run(parts: checkpoints?.comparison(withSlices: slices, from: table), isKept: true)
+    let neighbours = SharedNeighbours(source: source)
     return try neighbours.aligned(
       [
         classes,
         neighbours.proposal(
-          sharing: best, softening: Self.softening, landmarks: count, count: passes.members),
-      ], table, parts: passes.checkpoints?.sliceNeighbours(of: slices, from: table))
+          sharing: best, softening: Self.softening, landmarks: count, count: source.rule.members),
+      ], table, parts: checkpoints?.sliceNeighbours(of: slices, from: table))
   }
 
   /// The slices, on every rank; each rank makes a part of them. Collective.
   func landmarks() throws -> LandmarkClasses {
-    let common = passes.information(weight: Self.weight)
+    let common = source.information(weight: Self.weight)
     let own = Partition(of: count, among: comm.size).range(of: comm.rank)
-    let width = passes.rows.width
+    let width = source.rows.width
     var statistics = [Float](repeating: 0, count: own.count * width)
     statistics.withUnsafeMutableBufferPointer { statistics in
       nonisolated(unsafe) let statistics = statistics
-      parallelFor(own.count, threads: passes.threads, state: { Box(SliceValues(volume)) }) {
+      parallelFor(own.count, threads: source.context.threads, state: { Box(SliceValues(volume)) }) {
         slice, at in
         slice.value.fill(
           volume, orientation: RandomOrientation(image: own.lowerBound + at, seed: seed))
         var a = [Float](repeating: 0, count: radial.width)
         a.withUnsafeMutableBufferPointer { radial.expand(slice.value, into: $0.baseAddress!) }
-        var row = passes.posterior.principalCoordinates(of: a)
-        passes.restate(&row, row: 0, under: common)
+        var row = source.posterior.principalCoordinates(of: a)
+        source.restate(&row, row: 0, under: common)
         for i in 0..<width { statistics[at * width + i] = row[i] }
       }
     }
     return LandmarkClasses(
       images: .init(repeating: LandmarkClasses.noImage, count: count),
       statistics: try observer.communicating { try comm.allgatherRagged(statistics) },
-      information: common, correlation: ClassPasses.largestCorrelation)
+      information: common, correlation: ClassCorrelation.largest)
   }
 }

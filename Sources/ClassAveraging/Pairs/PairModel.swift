@@ -2,17 +2,6 @@ import Foundation
 import ImageModel
 import LinearAlgebra
 
-/// How two images' posteriors are compared (method E.5).
-public enum Affinity: String, Sendable, CaseIterable {
-  /// The log density of x_i - R x_j at 0 (paper eq. 14).
-  case mahalanobis
-  /// The log Bayes factor of both images showing the same clean image.
-  case bayes
-  /// The correlation of the denoised images: the baseline that ignores how uncertain each
-  /// component is.
-  case euclidean
-}
-
 /// Everything about a pair's affinity that depends only on the two defocus groups (method E.5):
 ///
 ///     a(theta) = constant_gh + self_i(h) + self_j(g) + Re sum_k e^{ik theta} b_i^H P_gh b_j
@@ -71,25 +60,20 @@ public struct PairModel: Sendable {
     var cross = [Float](repeating: 0, count: groups * groups * matrixLength)
     var selfForm = cross
     var constants = [Float](repeating: 0, count: groups * groups)
-    let images =
-      affinity == .euclidean ? [] : try information.map { try $0.map { try Single($0) } }
+    let images = try information.map { blocks in
+      try blocks.map {
+        affinity.comparesDenoisedImages
+          ? GroupPosterior(order: $0.rows) : try GroupPosterior(information: $0)
+      }
+    }
     for g in 0..<groups {
       for h in 0..<groups
       where Self.isCompared(g, h, of: groups, withLastGroupOnly: withLastGroupOnly) {
         var constant = 0.0
         for block in 0..<layout.blockCount {
           let m = Double(ImageModel.multiplicity(ofBlock: layout.frequencies[block]))
-          let pair: BlockForm
-          switch affinity {
-          case .mahalanobis:
-            pair = try .mahalanobis(images[g][block], images[h][block])
-          case .bayes:
-            pair = try .bayesFactor(images[g][block], images[h][block], correlation: correlation)
-          case .euclidean:
-            let r = information[g][block].rows
-            pair = BlockForm(
-              constant: 0, cross: .identity(r), selfForm: Matrix(rows: r, columns: r))
-          }
+          let pair = try affinity.form(
+            images[g][block], images[h][block], correlation: correlation)
           constant += m * pair.constant
           let start = (g * groups + h) * matrixLength + offsets[block]
           for i in pair.cross.storage.indices {
@@ -110,76 +94,6 @@ public struct PairModel: Sendable {
     _ g: Int, _ h: Int, of groups: Int, withLastGroupOnly: Bool
   ) -> Bool {
     !withLastGroupOnly || g == groups - 1 || h == groups - 1
-  }
-
-  /// One block of one group: F, L = (I + F)^{-1}, and log det (I + F).
-  private struct Single {
-    let f: Matrix
-    let l: Matrix
-    let logDeterminant: Double
-
-    init(_ f: Matrix) throws {
-      self.f = f
-      let own = try Cholesky(Matrix.identity(f.rows) + f)
-      l = try own.inverse()
-      logDeterminant = own.logDeterminant
-    }
-  }
-
-  /// One block's part of a pair of groups: the constant for one real part, P as it multiplies the first
-  /// image (so that w = P b_i), and L_g less the first image's own part.
-  private struct BlockForm {
-    var constant: Double
-    var cross: Matrix
-    var selfForm: Matrix
-
-    static func mahalanobis(_ first: Single, _ second: Single) throws -> BlockForm {
-      let p = try Cholesky(2 * Matrix.identity(first.f.rows) + first.f + second.f).inverse()
-      return BlockForm(
-        constant: -0.5 * (try Cholesky(first.l + second.l).logDeterminant), cross: p,
-        selfForm: first.l - p)
-    }
-
-    static func bayesFactor(_ first: Single, _ second: Single, correlation c: Double) throws
-      -> BlockForm
-    {
-      let (f, e) = (first.f, second.f)
-      let r = f.rows
-      if c == 1 {
-        let joint = try Cholesky(Matrix.identity(r) + f + e)
-        let p = try joint.inverse()
-        return BlockForm(
-          constant: 0.5 * (first.logDeterminant + second.logDeterminant - joint.logDeterminant),
-          cross: p, selfForm: first.l - p)
-      }
-      // The pair's prior precision [[I, -c I], [-c I, I]] / (1 - c^2), plus what the images tell.
-      let scale = 1 / (1 - c * c)
-      var precision = Matrix(rows: 2 * r, columns: 2 * r)
-      for i in 0..<r {
-        for j in 0..<r {
-          precision[i, j] = f[i, j]
-          precision[r + i, r + j] = e[i, j]
-        }
-        precision[i, i] += scale
-        precision[r + i, r + i] += scale
-        precision[i, r + i] -= c * scale
-        precision[r + i, i] -= c * scale
-      }
-      let joint = try Cholesky(precision)
-      let covariance = try joint.inverse()
-      var cross = Matrix(rows: r, columns: r)
-      var own = cross
-      for i in 0..<r {
-        for j in 0..<r {
-          cross[i, j] = covariance[r + i, j]
-          own[i, j] = covariance[i, j]
-        }
-      }
-      let determinant = joint.logDeterminant - Double(r) * log(scale)
-      return BlockForm(
-        constant: 0.5 * (first.logDeterminant + second.logDeterminant - determinant), cross: cross,
-        selfForm: first.l - own)
-    }
   }
 
   /// self_i(h) for all groups h of an image of group `g` with the statistic `b` (component-major, real

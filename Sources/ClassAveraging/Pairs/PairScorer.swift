@@ -1,4 +1,5 @@
 import Foundation
+import ImageModel
 
 /// Scores pairs of images over all in-plane rotations and both reflections (method E.5): per pair one
 /// inner product per angular frequency, whose four real products serve both reflections, and one inverse

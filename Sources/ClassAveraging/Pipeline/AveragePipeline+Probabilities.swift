@@ -53,62 +53,56 @@ extension AverageOptions {
 }
 
 extension AveragePipeline {
-  /// The neighbours asked for, with their probabilities where there are any. Collective.
-  /// - Parameters:
-  ///   - found: what the search has found.
-  ///   - scoring: of images in the order of the file.
+  /// The neighbours asked for, with their probabilities, in the order that they were found in. Collective.
   func withProbabilities(
-    _ found: Found, _ search: SuspectSearch, _ model: FittedModel, _ scoring: SuspectScoring
+    _ found: FoundNeighbours, _ plan: RunPlan, _ model: FittedModel, _ images: SearchedImages
   ) throws -> NeighbourTable {
-    let source = options.probabilitySource(of: search)
-    if source == .none { return found.table.prefix(options.neighbours) }
+    guard let classes = found.classes else { return found.table.prefix(options.neighbours) }
     let probability: any NeighbourProbability =
-      source == .formula
-      ? ProbabilityFormula()
-      : try calibrated(search, found, model, scoring)
-    var passes = found.passes
-    passes.observer = stoppable.observer
-    let result = try NeighbourFeatureExtraction(basis: model.basis, passes: passes)
-      .withProbabilities(
-        found.table, best: neighboursWithProbability(of: found.table.neighboursPerImage),
-        probability, keepRegressors: options.keepsPairFeatures)
+      plan.probabilities == .formula
+      ? ProbabilityFormula() : try calibrated(plan.search.repeating(found), found, model, images)
+    let result = try NeighbourFeatureExtraction(
+      basis: model.basis, source: classes.observed(by: images.stoppable.observer)
+    ).withProbabilities(
+      found.table, best: neighboursWithProbability(of: found.table.neighboursPerImage),
+      probability, keepRegressors: options.keepsPairFeatures)
     return options.isLengthAutomatic ? result.confident(options.confidence) : result
   }
 
   /// The probabilities of this model's neighbours, by the same search among simulated images. Collective.
   private func calibrated(
-    _ search: SuspectSearch, _ own: Found, _ model: FittedModel, _ scoring: SuspectScoring
+    _ search: any NeighbourSearch, _ own: FoundNeighbours, _ model: FittedModel,
+    _ images: SearchedImages
   ) throws -> any NeighbourProbability {
-    var options = options
-    // By themselves they might stop elsewhere; those of a sample among landmarks are not counted.
-    if search == .allPairs { options.passes = 1 + own.reports.count }
-    let pipeline = AveragePipeline(
-      options: options, on: comm, observer: PrefixedObserver("calibration:", observer),
-      checkpoints: checkpoints?.ofCalibration())
-    let calm = pipeline.stoppable
-    let particle = try own.particle ?? calm.matchedVolume(own, model.clean)
-    let (images, clean, statistics) = try simulated(of: particle, like: model, calm.observer)
+    let context = images.context.observed(
+      by: PrefixedObserver("calibration:", images.context.observer))
+    let checkpoints = images.checkpoints?.ofCalibration()
+    let calm = context.stoppable(by: checkpoints?.stop)
+    let particle =
+      try own.particle
+      ?? SearchedImages(
+        model: images.model, statistics: images.statistics, rows: images.rows,
+        groups: images.groups, context: context, checkpoints: checkpoints
+      ).matchedParticle(to: own, seed: options.seed)
+    let (made, clean, statistics) = try simulated(of: particle, like: model, calm.observer)
     // Too little signal to say anything.
     if clean.posterior.layout.componentCount == 0 { return ProbabilityFormula() }
-    let rows = try DistributedRows(statistics, partition: model.partition, on: comm)
-    let simulated = SuspectScoring(
-      model: try PairModel(clean.posterior, affinity: .bayes), rows: rows, groups: scoring.groups,
-      threads: options.model.threads, comm: comm, observer: pipeline.observer)
-    let found =
-      search == .landmarks
-      ? try pipeline.compareWithLandmarks(clean, simulated, rows)
-      : try pipeline.compareAllPairs(clean, simulated)
+    let found = try search.neighbours(
+      of: SearchedImages(
+        model: clean, statistics: statistics,
+        rows: try DistributedRows(statistics, partition: model.partition, on: comm),
+        groups: images.groups, context: context, checkpoints: checkpoints))
+    guard let classes = found.classes else { return ProbabilityFormula() }
     calm.observer.stageBegan("fit", items: 0)
     defer { calm.observer.stageEnded() }
-    var passes = found.passes
-    passes.observer = calm.observer
     let unseen = try UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance,
       spectrum: SpectrumTail(of: model.estimate.debiased, ranks: model.estimate.ranks),
       basis: model.basis, mean: model.estimate.mean, covariance: particle.covariance)
     return try ProbabilityCalibration(
-      basis: model.basis, passes: passes, clean: images.clean, unseen: unseen
-    ).fit(found.table, neighbours: neighboursWithProbability(of: passes.members))
+      basis: model.basis, source: classes.observed(by: calm.observer), clean: made.clean,
+      unseen: unseen
+    ).fit(found.table, neighbours: neighboursWithProbability(of: classes.rule.members))
   }
 
   /// How many of an image's neighbours have a probability: all where lists are cut by it.

@@ -71,14 +71,6 @@ public struct AverageOptions: Sendable {
   /// Candidates of each image in the landmark search; more than make a class.
   var candidateCount: Int { suspects ?? max(100, 2 * neighbours) }
 
-  /// Of the search among the landmarks: classes are compared by the Bayes factor.
-  var landmarkOptions: AverageOptions {
-    var sample = self
-    sample.affinity = .bayes
-    sample.rounds = 0
-    return sample
-  }
-
   /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked
   /// for.
   var graphOptions: AverageOptions {

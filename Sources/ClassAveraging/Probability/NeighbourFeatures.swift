@@ -34,15 +34,16 @@ struct NeighbourFeatures {
 /// weighted as in `ClassPasses`.
 struct NeighbourFeatureExtraction {
   let basis: FourierBesselBasis
-  /// Those that made the table, or would follow on it.
-  let passes: ClassPasses
+  /// The images, and what makes a class.
+  let source: ImageClasses
 
-  var comm: Communicator { passes.comm }
-  var observer: any StageObserver { passes.observer }
-  private var rows: DistributedRows { passes.rows }
+  var comm: Communicator { source.context.comm }
+  var observer: any StageObserver { source.context.observer }
+  private var rows: DistributedRows { source.rows }
   private var classes: ClassMeans {
     ClassMeans(
-      posterior: passes.posterior, rows: rows, groups: passes.groups, threads: passes.threads,
+      posterior: source.posterior, rows: rows, groups: source.images.groups,
+      threads: source.context.threads,
       observer: observer)
   }
 
@@ -54,8 +55,8 @@ struct NeighbourFeatureExtraction {
   func features(
     of table: NeighbourTable, best: Int, isAskedFor: (Int) -> Bool = { _ in true }
   ) throws -> NeighbourFeatures {
-    let (posterior, groups) = (passes.posterior, passes.groups)
-    let weights = NeighbourWeights(passes)
+    let (posterior, groups) = (source.posterior, source.images.groups)
+    let weights = source.weights
     let energy = ImageEnergy(posterior, basis: basis)
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
@@ -109,7 +110,7 @@ struct NeighbourFeatureExtraction {
         let energies = unique.map { energy.total(rows[$0]) }
         pairs.withUnsafeMutableBufferPointer { pairs in
           nonisolated(unsafe) let pairs = pairs
-          parallelFor(part.count, threads: passes.threads, state: { 0 }) { _, at in
+          parallelFor(part.count, threads: source.context.threads, state: { 0 }) { _, at in
             let image = part[at]
             let i = place[Int32(image)]!
             for neighbour in 0..<best {
@@ -134,7 +135,7 @@ struct NeighbourFeatureExtraction {
   /// Calls `body` with stretches of this rank's images, the same number of times on every rank.
   private func forEachChunk(_ body: (Range<Int>) throws -> Void) throws {
     let own = rows.partition.range(of: comm.rank)
-    let chunk = rows.chunk(neighbours: passes.members)
+    let chunk = rows.chunk(neighbours: source.rule.members)
     for offset in stride(from: 0, to: rows.partition.range(of: 0).count, by: chunk) {
       let start = min(own.lowerBound + offset, own.upperBound)
       try body(start..<min(start + chunk, own.upperBound))
@@ -148,22 +149,23 @@ struct NeighbourFeatureExtraction {
     let own = rows.partition.range(of: comm.rank)
     let count = min(count, table.count)
     let images = (0..<count).map { $0 * table.count / count }.filter { own.contains($0) }
-    let weights = NeighbourWeights(passes)
-    let posterior = passes.posterior
+    let weights = source.weights
+    let posterior = source.posterior
     let means = try classes.means(of: images, table, members: table.neighboursPerImage) {
       weights.weight(ofAffinity: table.affinities[$0])
     }
     let layout = basis.layout
-    var result = [Float](repeating: 0, count: images.count * layout.componentCount * 2)
+    let width = layout.componentCount * 2
+    var result = [Float](repeating: 0, count: images.count * width)
     for at in images.indices {
       for (block, k) in posterior.layout.frequencies.enumerated() {
         let vectors = posterior.synthesis[block]
         for (q, component) in layout.components(ofBlock: k).enumerated() {
           for (s, source) in posterior.layout.components(ofBlock: block).enumerated() {
-            for part in 0..<2 {
-              result[at * layout.componentCount * 2 + 2 * component + part] +=
-                Float(vectors[q, s]) * means[at * rows.width + 2 * source + part]
-            }
+            let weight = Float(vectors[q, s])
+            let (target, mean) = (at * width + 2 * component, at * rows.width + 2 * source)
+            result[target] += weight * means[mean]
+            result[target + 1] += weight * means[mean + 1]
           }
         }
       }

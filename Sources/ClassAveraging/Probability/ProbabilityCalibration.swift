@@ -6,8 +6,8 @@ import ImageModel
 /// search finds among simulated images.
 struct ProbabilityCalibration {
   let basis: FourierBesselBasis
-  /// Those that made the table of the simulated images.
-  let passes: ClassPasses
+  /// The simulated images, and what makes a class.
+  let source: ImageClasses
   /// The simulated images without noise, of this rank's slice in the order in which they were made; Fourier-Bessel
   /// coefficients.
   let clean: SteerableCoefficients
@@ -20,27 +20,27 @@ struct ProbabilityCalibration {
   static let trueCorrelation = 0.9
 
   /// - Parameters:
-  ///   - table: the neighbours of the simulated images, on every rank; in the order of `passes`.
+  ///   - table: the neighbours of the simulated images, on every rank; in the order of `source`.
   ///   - neighbours: those of each image that count, the best.
   /// - Throws: `LAPACKError`, `MPIError`.
   func fit(_ table: NeighbourTable, neighbours: Int) throws -> FittedProbability {
-    let partition = passes.rows.partition
-    let own = partition.range(of: passes.comm.rank)
+    let partition = source.rows.partition
+    let own = partition.range(of: source.context.comm.rank)
     let correlation = CleanCorrelation(basis, unseen: unseen)
-    let rows = try DistributedRows(clean, partition: partition, on: passes.comm)
+    let rows = try DistributedRows(clean, partition: partition, on: source.context.comm)
     let k = table.neighboursPerImage
     let best = min(neighbours, k)
     let count = min(max(1, Self.sample / best), partition.total)
     let images = (0..<count).map { $0 * partition.total / count }.filter { own.contains($0) }
     let asked = Set(images)
-    let features = try NeighbourFeatureExtraction(basis: basis, passes: passes).features(
+    let features = try NeighbourFeatureExtraction(basis: basis, source: source).features(
       of: table, best: best, isAskedFor: asked.contains)
     let entries: [Int] = images.flatMap { image in
       (image * k..<image * k + best).filter { table.indices[$0] >= 0 }
     }
     /// Where the clean image of a position in the table is.
-    func made(_ position: Int32) -> Int32 { passes.order?.images[Int(position)] ?? position }
-    let fetched = try passes.observer.communicating {
+    func made(_ position: Int32) -> Int32 { source.images.order?.images[Int(position)] ?? position }
+    let fetched = try source.context.observer.communicating {
       try rows.fetch(
         Set((images.map { Int32($0) } + entries.map { table.indices[$0] }).map(made)).sorted())
     }
@@ -48,7 +48,7 @@ struct ProbabilityCalibration {
     fetched.withRows { rows in
       isTrue.withUnsafeMutableBufferPointer { isTrue in
         nonisolated(unsafe) let isTrue = isTrue
-        parallelFor(entries.count, threads: passes.threads, state: { 0 }) { _, at in
+        parallelFor(entries.count, threads: source.context.threads, state: { 0 }) { _, at in
           let entry = entries[at]
           let likeness = correlation.best(
             rows[made(Int32(entry / k))], rows[made(table.indices[entry])],
@@ -62,8 +62,11 @@ struct ProbabilityCalibration {
         features.pairs[(entry / k - own.lowerBound) * best + entry % k]!)
       return [x.x, x.y, x.z]
     }
-    let (all, truth) = try passes.observer.communicating {
-      (try passes.comm.allgatherRagged(known), try passes.comm.allgatherRagged(isTrue))
+    let (all, truth) = try source.context.observer.communicating {
+      (
+        try source.context.comm.allgatherRagged(known),
+        try source.context.comm.allgatherRagged(isTrue)
+      )
     }
     return try FittedProbability(
       truth.indices.map { SIMD3(all[3 * $0], all[3 * $0 + 1], all[3 * $0 + 2]) },

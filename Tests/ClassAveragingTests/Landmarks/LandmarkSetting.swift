@@ -27,11 +27,12 @@ struct LandmarkSetting {
       threads: threads, comm: comm, observer: observer)
   }
 
-  func passes(_ scoring: SuspectScoring, neighbours: Int, limit: Int) -> ClassPasses {
-    ClassPasses(
-      posterior: posterior, rows: scoring.rows, groups: scoring.groups, members: neighbours,
-      neighbours: neighbours, limit: limit, isAutomatic: false, threads: scoring.threads,
-      comm: scoring.comm, observer: scoring.observer)
+  func classes(_ scoring: SuspectScoring, members: Int) -> ImageClasses {
+    ImageClasses(
+      images: ImageSet(posterior: posterior, rows: scoring.rows, groups: scoring.groups),
+      rule: ClassRule(members: members),
+      context: RunContext(
+        comm: scoring.comm, threads: scoring.threads, observer: scoring.observer))
   }
 
   /// The neighbours found with the classes of `landmarks` images, each compared with all others.
@@ -45,11 +46,10 @@ struct LandmarkSetting {
     observer: any StageObserver = SilentObserver()
   ) throws -> NeighbourTable {
     let scoring = try scoring(threads: threads, on: comm, observer: observer)
-    var passes = passes(scoring, neighbours: neighbours, limit: limit)
-    passes.checkpoints = checkpoints
     var search = LandmarkSearch(
-      posterior: posterior, statistics: scoring.rows, scoring: scoring, passes: passes,
-      candidates: candidates)
+      source: classes(scoring, members: neighbours), scoring: scoring,
+      limits: PassLimits(neighbours: neighbours, most: limit, areAutomatic: false),
+      checkpoints: checkpoints, candidates: candidates)
     if let blocks { (search.chunk, search.batch) = blocks }
     let found = try search.run {
       let images = LandmarkClasses.draw(landmarks, of: statistics.count, seed: 5)
@@ -65,12 +65,12 @@ struct LandmarkSetting {
         neighboursPerImage: neighbours
       )
       return try LandmarkClasses(
-        of: images, self.passes(ofSample, neighbours: neighbours, limit: 1), table: table)
+        of: images, classes(ofSample, members: neighbours), table: table, neighbours: neighbours)
     }
-    let order = try #require(found.passes.order)
+    let order = try #require(found.classes.images.order)
     if rounds == 0 { return order.inFileOrder(found.table) }
     var sharing = SharedLandmarks(
-      passes: found.passes, seed: 3, landmarks: shared, rounds: rounds)
+      source: found.classes, checkpoints: checkpoints, seed: 3, landmarks: shared, rounds: rounds)
     if let blocks { (sharing.chunk, sharing.batch) = blocks }
     return order.inFileOrder(try sharing.run(found.table).table)
   }

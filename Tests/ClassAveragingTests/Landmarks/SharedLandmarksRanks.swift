@@ -17,9 +17,10 @@ struct SharedLandmarksRanks {
     // One group and one weight for all: then the statistic of a class is the sum of its members'.
     let groups = [Int32](repeating: 0, count: count)
     let rows = try distributed(setting.statistics, layout: setting.posterior.layout, on: world)
-    let passes = ClassPasses(
-      posterior: setting.posterior, rows: rows, groups: groups, members: size, neighbours: size,
-      limit: 2, isAutomatic: false, threads: 2, comm: world, observer: SilentObserver())
+    let source = ImageClasses(
+      images: ImageSet(posterior: setting.posterior, rows: rows, groups: groups),
+      rule: ClassRule(members: size),
+      context: RunContext(comm: world, threads: 2, observer: SilentObserver()))
     let landmarks = LandmarkClasses.draw(11, of: count, seed: 1)
     let own = Partition(of: landmarks.count, among: world.size).range(of: world.rank)
     let angles = randomNumbers(count, seed: 9)
@@ -33,7 +34,7 @@ struct SharedLandmarksRanks {
             isReflected: image % 3 == 1)
         }
       })
-    let work = LandmarkWork(passes: passes, rows: rows)
+    let work = LandmarkWork(source: source, rows: rows)
     let classes = try work.classes(of: members, images: landmarks, correlation: 0.9)
     let images = members.lists.map { $0.map(\.image) + [0] }
     let found = try work.scores(of: images, with: classes, landmarks: own, without: members)

@@ -40,10 +40,10 @@ struct SliceLandmarksRanks {
     let rows = try DistributedRows(
       posterior.sufficientStatistics(of: images.statistics, groups: groups[own]),
       partition: partition, on: comm)
-    let passes = ClassPasses(
-      posterior: posterior, rows: rows, groups: groups, members: members, neighbours: members,
-      limit: 2, isAutomatic: false, threads: threads, comm: comm, observer: SilentObserver(),
-      followsSharedLandmarks: true)
+    let source = ImageClasses(
+      images: ImageSet(posterior: posterior, rows: rows, groups: groups),
+      rule: ClassRule(members: members, evidence: .coAssignment),
+      context: RunContext(comm: comm, threads: threads, observer: SilentObserver()))
     var table = NeighbourTable(count: count, neighboursPerImage: members)
     for image in 0..<count {
       for entry in 0..<members {
@@ -57,9 +57,9 @@ struct SliceLandmarksRanks {
     }
     return Setting(
       slices: SliceLandmarks(
-        passes: passes, volume: particle.simulated, radial: particle.radial, count: 400,
-        seed: 99, slicesPerImage: 20),
-      classes: try SharedNeighbours(passes: passes).proposal(
+        source: source, checkpoints: nil, volume: particle.simulated, radial: particle.radial,
+        count: 400, seed: 99, slicesPerImage: 20),
+      classes: try SharedNeighbours(source: source).proposal(
         sharing: one, softening: 1, landmarks: 1, count: members),
       table: table)
   }
@@ -80,7 +80,7 @@ struct SliceLandmarksRanks {
     let comm = try testWorld().split(colour: testWorld().rank, key: 0)
     let slices = try setting(threads: 2, on: comm).slices
     let best = try LandmarkComparison(
-      classes: slices.landmarks(), posterior: slices.passes.posterior, rows: slices.passes.rows,
+      classes: slices.landmarks(), posterior: slices.source.posterior, rows: slices.source.rows,
       groups: groups, capacity: 3, threads: 2, comm: comm, observer: SilentObserver()
     ).run()
     let cosines = best.images.map { image in
@@ -114,20 +114,20 @@ struct SliceLandmarksRanks {
   @Test("Landmarks of two kinds have to agree")
   func kindsAgree() throws {
     let world = try testWorld()
-    let passes = try setting(threads: 2, on: world).slices.passes
-    let own = passes.rows.partition.range(of: world.rank)
+    let source = try setting(threads: 2, on: world).slices.source
+    let own = source.rows.partition.range(of: world.rank)
     func kind(_ landmarks: Int, _ landmark: (Int) -> Int) throws -> CandidateProposal {
       var best = BestLandmarks(images: own, capacity: 1)
       for image in own {
         best.landmarks[image - own.lowerBound] = Int32(landmark(image))
         best.scores[image - own.lowerBound] = 0
       }
-      return try SharedNeighbours(passes: passes).proposal(
+      return try SharedNeighbours(source: source).proposal(
         sharing: best, softening: 1, landmarks: landmarks, count: members)
     }
     // Images i and j share one kind where they are equal modulo 20, the other modulo 30, both modulo 60.
     let kinds = [try kind(20) { $0 % 20 }, try kind(30) { $0 % 30 }]
-    let found = try SharedNeighbours(passes: passes).aligned(
+    let found = try SharedNeighbours(source: source).aligned(
       kinds, setting(threads: 1, on: world).table, parts: nil)
     let (both, first, second): (Double, Double, Double) = (
       log(20.1) + log(30.1), log(20.1) + log(0.1), log(0.1) + log(30.1)

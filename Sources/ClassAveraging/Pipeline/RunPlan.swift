@@ -1,0 +1,75 @@
+import ImageModel
+
+/// What a run does, and with which numbers: its options once they have met the images. The same on every rank, and on
+/// any number of ranks.
+struct RunPlan {
+  /// How neighbours are found: not `auto`.
+  let kind: SuspectSearch
+  let search: any NeighbourSearch
+  /// Where their probabilities come from.
+  let probabilities: ProbabilitySource
+
+  /// - Throws: `OptionError` where the options do not go with what `auto` has become.
+  init(_ options: AverageOptions, images: Int, layout: AngularLayout) throws {
+    kind = Self.kind(options, images: images, layout: layout)
+    try options.validateProbabilities(of: kind)
+    search = kind.search(options)
+    probabilities = options.probabilitySource(of: kind)
+  }
+
+  /// What `auto` means for this many images: all pairs, while the time predicted for one pass fits the budget.
+  static func kind(_ options: AverageOptions, images: Int, layout: AngularLayout) -> SuspectSearch {
+    if options.search != .auto { return options.search }
+    if options.affinity == nil { return .rir }
+    return SearchCost.automaticSearch(
+      images: images, layout: layout, coreHours: options.searchBudget)
+  }
+}
+
+extension SuspectSearch {
+  /// The search that a run's options ask for by this name.
+  func search(_ options: AverageOptions) -> any NeighbourSearch {
+    let affinity = options.affinity ?? .mahalanobis
+    switch self {
+    case .allPairs, .auto:
+      return AllPairsNeighbours(
+        affinity: affinity, limits: options.passLimits(of: affinity),
+        coAssignment: options.coAssignment(after: affinity))
+    case .landmarks:
+      return LandmarkNeighbours(
+        affinity: affinity, limits: options.passLimits(of: affinity),
+        sample: AllPairsNeighbours(affinity: .bayes, limits: options.passLimits(of: .bayes)),
+        landmarks: options.landmarks, candidates: options.candidateCount, seed: options.seed,
+        coAssignment: options.coAssignment(after: affinity))
+    case .rir:
+      return InvariantNeighbours(
+        affinity: options.affinity, neighbours: options.neighbours,
+        candidates: options.suspectCount, bispectrum: options.bispectrum,
+        features: options.features)
+    case .vdm:
+      let graph = options.graphOptions
+      return DiffusionNeighbours(
+        graph: graph.search.search(graph), affinity: affinity, neighbours: options.neighbours,
+        options: options.vdm)
+    }
+  }
+}
+
+extension AverageOptions {
+  /// More passes than these are not made where they stop by themselves.
+  private static let mostPasses = 6
+
+  /// The passes in force after a search by an affinity.
+  func passLimits(of affinity: Affinity) -> PassLimits {
+    PassLimits(
+      neighbours: neighbours, most: passes ?? (affinity.comparesClasses ? Self.mostPasses : 1),
+      areAutomatic: passes == nil)
+  }
+
+  /// What follows the passes; nil for nothing.
+  func coAssignment(after affinity: Affinity) -> CoAssignment? {
+    let rounds = rounds ?? (passLimits(of: affinity).most > 1 ? CoAssignment.rounds : 0)
+    return rounds == 0
+      ? nil : CoAssignment(rounds: rounds, landmarks: landmarks, slices: slices, seed: seed)
+  }
+}

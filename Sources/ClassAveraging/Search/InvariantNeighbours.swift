@@ -1,0 +1,57 @@
+import Execution
+import ImageModel
+import LinearAlgebra
+
+/// Candidates by rotationally invariant features (method E.7), ranked by an affinity or in their own order.
+struct InvariantNeighbours: NeighbourSearch {
+  /// What ranks the candidates; nil for their own order.
+  let affinity: Affinity?
+  /// K, neighbours of each image.
+  let neighbours: Int
+  /// S, candidates of each image.
+  let candidates: Int
+  let bispectrum: Bispectrum.Options
+  let features: InvariantFeatures.Options
+
+  func neighbours(of images: SearchedImages) throws -> FoundNeighbours {
+    let context = images.stoppable
+    // The order of their own takes the rotations from an affinity nonetheless.
+    let scoring = try images.scoring(
+      by: affinity ?? .mahalanobis, observer: images.context.observer)
+    let found = try suspects(images, context)
+    context.observer.stageBegan("affinity", items: found.suspects.count / 2)
+    let table =
+      affinity == nil
+      ? try scoring.aligned(found, neighboursPerImage: neighbours)
+      : try scoring.neighbours(
+        of: images.partition.range(of: context.comm.rank).map { Int32($0) },
+        suspects: found.suspects, neighboursPerImage: neighbours)
+    context.observer.stageEnded()
+    return FoundNeighbours(table: table)
+  }
+
+  /// S suspects of each of this rank's images.
+  private func suspects(_ images: SearchedImages, _ context: RunContext) throws -> RingSearch {
+    let (comm, observer) = (context.comm, context.observer)
+    setBLASThreads(context.threads)
+    defer { setBLASThreads(1) }
+    observer.stageBegan("invariants", items: 1000)
+    let means = images.posterior.denoised(images.statistics, groups: images.ownGroups)
+    let terms = Bispectrum(
+      layout: means.layout, weights: images.posterior.eigenvalues.flatMap { $0 },
+      options: bispectrum)
+    try comm.agree {
+      if terms.terms.isEmpty { throw images.posterior.noSignal(", too few for the invariants") }
+    }
+    let invariants = try InvariantFeatures(
+      of: means, bispectrum: terms, options: features, over: comm,
+      progress: { observer.stageAdvanced(to: Int($0 * 1000)) })
+    observer.stageEnded()
+    observer.stageBegan("suspects", items: 1000)
+    let found = try RingSearch(
+      invariants, partition: images.partition, suspectCount: min(candidates, images.count - 1),
+      over: comm, progress: { observer.stageAdvanced(to: Int($0 * 1000)) })
+    observer.stageEnded()
+    return found
+  }
+}
