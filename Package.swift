@@ -11,7 +11,6 @@ let cpu = Context.environment["KINDRED_CPU"] ?? "native"
 let numerical: [SwiftSetting] = [
   .unsafeFlags(["-Xcc", "-march=\(cpu)"]),
   .unsafeFlags(["-O"], .when(configuration: .debug)),
-  .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
 /// A library in C, found by pkg-config.

@@ -4,7 +4,7 @@ extension AngularLayout {
   /// Hands out e^{ik angle} as (cos, sin), with each block and its angular frequency k: what rotates the block's
   /// components by `angle` radians. Powers of e^{i angle} by multiplication, for a cosine and a sine of each
   /// block took 4 % of a run; the k-th errs by some k roundings.
-  @inline(__always)
+  @inlinable @inline(__always)
   package func forEachPhase(
     of angle: Double, _ body: (_ block: Int, _ k: Int, _ phase: SIMD2<Double>) -> Void
   ) {

@@ -20,13 +20,15 @@ public struct AngularLayout: Sendable, Equatable {
   }
 
   /// The number of components over all blocks.
-  public var componentCount: Int { offsets.last! }
+  @inlinable public var componentCount: Int { offsets[offsets.count - 1] }
 
   /// The number of blocks.
-  public var blockCount: Int { frequencies.count }
+  @inlinable public var blockCount: Int { frequencies.count }
 
   /// The components of a block.
-  public func components(ofBlock block: Int) -> Range<Int> { offsets[block]..<offsets[block + 1] }
+  @inlinable public func components(ofBlock block: Int) -> Range<Int> {
+    offsets[block]..<offsets[block + 1]
+  }
 
   /// The angular frequency of every component.
   public var frequencyOfComponent: [Int] {

@@ -102,13 +102,14 @@ package struct FetchedRows {
   }
 
   package struct Rows {
-    fileprivate let node: UnsafePointer<Float>
-    fileprivate let received: UnsafeBufferPointer<Float>
-    fileprivate let places: UnsafeBufferPointer<Int32>
+    // Not private, for the subscript is compiled into its callers.
+    @usableFromInline let node: UnsafePointer<Float>
+    @usableFromInline let received: UnsafeBufferPointer<Float>
+    @usableFromInline let places: UnsafeBufferPointer<Int32>
     package let width: Int
 
     /// The row of an image that was asked for: component by component, (re, im).
-    package subscript(image: Int32) -> UnsafePointer<Float> {
+    @inlinable package subscript(image: Int32) -> UnsafePointer<Float> {
       let place = Int(places[Int(image)])
       if place >= 0 { return node + place * width }
       precondition(place < -1, "the row of image \(image) was not asked for")
