@@ -110,7 +110,11 @@ let package = Package(
     tests("Report", alsoOn: ["MPI", "ParticleIO"]),
     tests("Planning", alsoOn: ["Report", "ParticleIO"]),
     .testTarget(
-      name: "CommandTests", dependencies: ["kindred", "ParticleIO", "TestSupport"],
+      name: "CommandTests",
+      dependencies: [
+        "kindred", "MPI", "ParticleIO", "TestSupport",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
       swiftSettings: numerical),
   ],
   swiftLanguageModes: [.v6]

@@ -115,68 +115,71 @@ struct AverageCommand: ParsableCommand {
 
   func run() throws {
     StopRequest.catchSignals()
-    Universe.run { comm in
-      let clock = StageClock(comm)
-      let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
-      InjectedFault.happenIfAsked(by: stop, in: clock, on: comm)
-      try comm.agree {
-        if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
-      }
-      if try checkpoint.isDone(output: output, overwrite: overwrite, on: comm) {
-        let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
-        let options = try comm.agree { try self.options(for: set) }
-        try checkpoint.tellDone(output: output, of: set, options: options, on: comm)
-        return
-      }
-      let folder = try comm.agree {
-        // Files beside checkpoints are of a run that was killed while it gave them their names, or are to be
-        // replaced by the run that goes on.
-        let goesOn = checkpoint.resume && Checkpoints.exist(in: output)
-        return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite || goesOn) : nil
-      }
-      try clock.watch(output, on: comm)
-      defer { clock.watchdog?.stop() }
-      clock.stageBegan("input", items: 0)
+    Universe.run(run(on:))
+  }
+
+  /// The run itself. Collective.
+  func run(on comm: Communicator) throws {
+    let clock = StageClock(comm)
+    let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
+    InjectedFault.happenIfAsked(by: stop, in: clock, on: comm)
+    try comm.agree {
+      if comm.isRoot { try checkpoint.validate(output: output, overwrite: overwrite) }
+    }
+    if try checkpoint.isDone(output: output, overwrite: overwrite, on: comm) {
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try self.options(for: set) }
-      var record = try RunRecord.begin(
-        threads: model.threads, options: recordedOptions, on: comm)
-      let checkpoints = try checkpoint.checkpoints(
-        output: output, of: set, options: options, stop: stop, on: comm)
-      record.identity = options.identity(of: checkpoints.input, images: set.particles.count)
-      let pipeline = AveragePipeline(
-        options: options, on: comm, observer: clock, checkpoints: checkpoints)
-      try InjectedFault.throwIfAsked(at: .model, on: comm)
-      let found = try pipeline.findNeighbours(set)
-      try InjectedFault.throwIfAsked(at: .averages, on: comm)
-      record.enter(found.model)
-      record.search = found.search.rawValue
-      record.passes = found.passes.map {
-        .init(pass: $0.pass, correlation: $0.correlation, weight: $0.weight, kept: $0.kept)
-      }
-
-      let count = min(averages ?? set.particles.count, set.particles.count)
-      let kept = found.model.survey.originalIndex.prefix { $0 < count }.count
-      clock.stageBegan("lists", items: 0)
-      try comm.agree {
-        try folder?.write(
-          found.table, originalIndex: found.model.survey.originalIndex,
-          count: set.particles.count)
-      }
-      let stack =
-        count > 0
-        ? try RunFolder.stack(
-          folder, "averages", of: found.model.survey, from: set, count: count, on: comm) : nil
-      let synthesis = try pipeline.average(found, count: kept, into: stack)
-      let cost = try checkpoints.cost()
-      record.checkpoints = .init(files: cost.files, bytes: cost.bytes, seconds: cost.seconds)
-      try record.finish(
-        folder, found.model, synthesis, clock: clock, on: comm,
-        summary: neighbours == .auto
-          ? "\(kept) averages of \(String(format: "%.1f", found.table.meanLength)) neighbours on average in \(output)"
-          : "\(kept) averages of \(neighbours) neighbours in \(output)")
-      try checkpoints.removeAll()
+      try checkpoint.tellDone(output: output, of: set, options: options, on: comm)
+      return
     }
+    let folder = try comm.agree {
+      // Files beside checkpoints are of a run that was killed while it gave them their names, or are to be
+      // replaced by the run that goes on.
+      let goesOn = checkpoint.resume && Checkpoints.exist(in: output)
+      return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite || goesOn) : nil
+    }
+    try clock.watch(output, on: comm)
+    defer { clock.watchdog?.stop() }
+    clock.stageBegan("input", items: 0)
+    let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
+    let options = try comm.agree { try self.options(for: set) }
+    var record = try RunRecord.begin(
+      threads: model.threads, options: recordedOptions, on: comm)
+    let checkpoints = try checkpoint.checkpoints(
+      output: output, of: set, options: options, stop: stop, on: comm)
+    record.identity = options.identity(of: checkpoints.input, images: set.particles.count)
+    let pipeline = AveragePipeline(
+      options: options, on: comm, observer: clock, checkpoints: checkpoints)
+    try InjectedFault.throwIfAsked(at: .model, on: comm)
+    let found = try pipeline.findNeighbours(set)
+    try InjectedFault.throwIfAsked(at: .averages, on: comm)
+    record.enter(found.model)
+    record.search = found.search.rawValue
+    record.passes = found.passes.map {
+      .init(pass: $0.pass, correlation: $0.correlation, weight: $0.weight, kept: $0.kept)
+    }
+
+    let count = min(averages ?? set.particles.count, set.particles.count)
+    let kept = found.model.survey.originalIndex.prefix { $0 < count }.count
+    clock.stageBegan("lists", items: 0)
+    try comm.agree {
+      try folder?.write(
+        found.table, originalIndex: found.model.survey.originalIndex,
+        count: set.particles.count)
+    }
+    let stack =
+      count > 0
+      ? try RunFolder.stack(
+        folder, "averages", of: found.model.survey, from: set, count: count, on: comm) : nil
+    let synthesis = try pipeline.average(found, count: kept, into: stack)
+    let cost = try checkpoints.cost()
+    record.checkpoints = .init(files: cost.files, bytes: cost.bytes, seconds: cost.seconds)
+    try record.finish(
+      folder, found.model, synthesis, clock: clock, on: comm,
+      summary: neighbours == .auto
+        ? "\(kept) averages of \(String(format: "%.1f", found.table.meanLength)) neighbours on average in \(output)"
+        : "\(kept) averages of \(neighbours) neighbours in \(output)")
+    try checkpoints.removeAll()
   }
 
   private func options(for set: ParticleSet) throws -> AverageOptions {

@@ -26,7 +26,7 @@ struct Kindred: ParsableCommand {
 }
 
 /// A command line that is not understood: what is wrong, and how to use the command.
-private struct UsageError: Error, CustomStringConvertible {
+struct UsageError: Error, CustomStringConvertible {
   let text: String
   var description: String {
     text.hasPrefix("Error: ") ? String(text.dropFirst("Error: ".count)) : text

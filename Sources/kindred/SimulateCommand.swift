@@ -59,25 +59,26 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "Replace a simulation that is in the output folder.")
   var overwrite = false
 
-  func run() throws {
-    Universe.run { comm in
-      // Inside MPI, so that one rank reports a mistake for all.
-      var parameters = try comm.agree(parameters)
-      let density = try comm.agree(density)
-      if pixelSize == nil, let size = (density as? MRCDensityMap)?.pixelSize {
-        parameters.pixelSize = size
-      }
-      let clock = StageClock(comm)
-      let summary = try Simulation.run(
-        parameters, map: density, folder: SimulationFolder(path: output), overwrite: overwrite,
-        on: comm, observer: clock)
-      let table = try clock.finish(comm)
-      if comm.isRoot {
-        print(table.text, terminator: "")
-        print(
-          "\(images) images of \(summary.boxSize) x \(summary.boxSize) pixels,",
-          "\(parameters.pixelSize) A a pixel, SNR \(snr), in \(output)")
-      }
+  func run() throws { Universe.run(run(on:)) }
+
+  /// The simulation itself. Collective.
+  func run(on comm: Communicator) throws {
+    // Inside MPI, so that one rank reports a mistake for all.
+    var parameters = try comm.agree(parameters)
+    let density = try comm.agree(density)
+    if pixelSize == nil, let size = (density as? MRCDensityMap)?.pixelSize {
+      parameters.pixelSize = size
+    }
+    let clock = StageClock(comm)
+    let summary = try Simulation.run(
+      parameters, map: density, folder: SimulationFolder(path: output), overwrite: overwrite,
+      on: comm, observer: clock)
+    let table = try clock.finish(comm)
+    if comm.isRoot {
+      print(table.text, terminator: "")
+      print(
+        "\(images) images of \(summary.boxSize) x \(summary.boxSize) pixels,",
+        "\(parameters.pixelSize) A a pixel, SNR \(snr), in \(output)")
     }
   }
 

@@ -69,12 +69,8 @@ enum DamagedSet {
   static let firstLine = 30
 
   private static let original = Result {
-    let folder = try TemporaryFolder()
-    let run = try Command.run([
-      "simulate", "--output", folder.file("set"), "--images", String(images), "--box", String(box),
-      "--pixel-size", "10", "--snr", "5",
-    ])
-    if run.status != 0 { throw SmallSet.Failure(text: run.text) }
+    let folder = try SmallSet.make(
+      ["--box", String(box), "--pixel-size", "10", "--snr", "5"], images: images)
     return try ["set/particles.star", "set/particles.mrcs"].map { ($0, try folder.data($0)) }
   }
 
@@ -92,11 +88,19 @@ enum DamagedSet {
     _ folder: TemporaryFolder, _ options: [String] = [], ranks: Int?,
     environment: [String: String] = [:]
   ) throws -> Command {
-    let defaults = [("--neighbours", "3"), ("--suspects", "6")]
-      .filter { !options.contains($0.0) }.flatMap { [$0.0, $0.1] }
-    return try Command.run(
-      ["average", folder.file("set/particles.star"), "--output", folder.file("run")] + defaults
-        + options, ranks: ranks, environment: environment)
+    try Command.run(arguments(folder, options), ranks: ranks, environment: environment)
+  }
+
+  /// The command line of `average` on the set in a folder, into `run`.
+  static func arguments(_ folder: TemporaryFolder, _ options: [String]) -> [String] {
+    ["average", folder.file("set/particles.star"), "--output", folder.file("run")]
+      + self.options(options)
+  }
+
+  /// Options with few neighbours, where they do not say how many.
+  static func options(_ options: [String]) -> [String] {
+    [("--neighbours", "3"), ("--suspects", "6")]
+      .filter { !options.contains($0.0) }.flatMap { [$0.0, $0.1] } + options
   }
 }
 

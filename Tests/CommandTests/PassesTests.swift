@@ -43,21 +43,6 @@ extension CommandTests {
       #expect(passes.count == 5 || correlations.last! >= 0.97)
     }
 
-    @Test(arguments: [
-      (["--search", "rir", "--passes", "2"], "--passes is 2"),
-      (["--affinity", "mahalanobis", "--passes", "3"], "--passes is 3"),
-      (["--passes", "0"], "at least 1"),
-      (["--search", "all-pairs", "--affinity", "none"], "--affinity none"),
-      (["--search", "landmarks", "--affinity", "none"], "--affinity none"),
-      (["--search", "landmarks", "--landmarks", "3"], "--landmarks is 3"),
-    ])
-    func contradictionsAreRefused(options: [String], message: String) throws {
-      let folder = try SmallSet.make(images: 40)
-      let run = try average(folder, to: "run", options)
-      #expect(run.status != 0 && run.errors.count == 1)
-      #expect(run.errors.first?.contains(message) == true, "\(run.text)")
-    }
-
     @Test func autoTakesLandmarksWhereAllPairsTakeTooLong() throws {
       let folder = try SmallSet.make(images: 40)
       #expect(try average(folder, to: "run", ["--search-budget", "0"]).status == 0)

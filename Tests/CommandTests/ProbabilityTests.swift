@@ -96,24 +96,5 @@ extension CommandTests {
         #expect(!folder.names(in: run).contains("probability.npy"))
       }
     }
-
-    @Test(arguments: [
-      (["--neighbours", "auto", "--search", "rir"], "--neighbours auto"),
-      (["--neighbours", "auto", "--affinity", "mahalanobis"], "--neighbours auto"),
-      (["--neighbours", "auto", "--search", "vdm"], "--neighbours auto"),
-      (["--neighbours", "auto", "--probabilities", "none"], "--probabilities is none"),
-      (["--probabilities", "simulation", "--search", "rir"], "--probabilities is simulation"),
-      (["--probabilities", "formula", "--search-budget", "0"], "--probabilities formula"),
-      (["--neighbours", "auto", "--confidence", "1.5"], "--confidence is 1.5"),
-      (["--neighbours", "auto", "--confidence", "nan"], "--confidence is nan"),
-      (["--confidence", "0.5"], "--confidence 0.5 goes with --neighbours auto"),
-    ])
-    func contradictionsAreRefused(options: [String], message: String) throws {
-      let folder = try SmallSet.make(images: 40)
-      let run = try Command.run(
-        ["average", folder.file("set/particles.star"), "--output", folder.file("run")] + options)
-      #expect(run.status != 0 && run.errors.count == 1)
-      #expect(run.errors.first?.contains(message) == true, "\(run.text)")
-    }
   }
 }

@@ -4,12 +4,19 @@ import Testing
 
 extension CommandTests {
   /// Faults of random kinds at random moments, one run after the other, by all pairs and by landmarks in turn:
-  /// six, or as many as `KINDRED_RANDOM_FAULTS` says, which tells what happened as well.
-  @Suite struct RandomFaultTests {
+  /// six, or as many as `KINDRED_RANDOM_FAULTS` says, which tells what happened as well. `KINDRED_FAULT_SEED` makes the
+  /// choices of an earlier run again; the machine decides what a fault then meets.
+  @Suite(.tags(.long)) struct RandomFaultTests {
     private enum Kind: CaseIterable { case kill, interrupt, fullDisk }
 
     @Test(.timeLimit(.minutes(60))) func everyRunGoesOn() throws {
-      let asked = ProcessInfo.processInfo.environment["KINDRED_RANDOM_FAULTS"].flatMap(Int.init)
+      let environment = ProcessInfo.processInfo.environment
+      let asked = environment["KINDRED_RANDOM_FAULTS"].flatMap(Int.init)
+      let seed = try environment["KINDRED_FAULT_SEED"].map {
+        try #require(UInt64($0), "KINDRED_FAULT_SEED is \($0); a whole number is needed")
+      }
+      var generator = SeededNumbers(seed: seed ?? .random(in: 0..<1_000_000_000))
+      print("random faults: KINDRED_FAULT_SEED=\(generator.seed)")
       // Enough images for several blocks of work in each stage.
       var searches = [
         try DisturbedRuns("all pairs", SmallSet.make(), []),
@@ -18,7 +25,6 @@ extension CommandTests {
           ["--search", "landmarks", "--landmarks", "300", "--suspects", "200"]),
       ]
       var (faults, turn) = (0, 0)
-      var generator = SystemRandomNumberGenerator()
       while faults < asked ?? 6 {
         let kind = Kind.allCases.randomElement(using: &generator)!
         if try searches[turn % 2].disturb(kind, using: &generator) { faults += 1 }
@@ -58,7 +64,7 @@ extension CommandTests {
         -> Bool
       {
         let ranks = Int.random(in: 1...3, using: &generator)
-        let delay = Double.random(in: 0...seconds, using: &generator)
+        let delay = seconds * Double.random(in: 0...1, using: &generator)
         let rank = Int.random(in: 0..<ranks, using: &generator)
         let write = Int.random(in: 1...60, using: &generator)
         var environment: [String: String] = [:]

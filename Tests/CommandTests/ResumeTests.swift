@@ -4,23 +4,31 @@ import Testing
 
 extension CommandTests {
   /// Runs that end early, in any way, and go on give what one run gives.
-  @Suite struct ResumeTests {
+  @Suite(.tags(.long)) struct ResumeTests {
     private static let tables = ["neighbours", "affinity", "rotation", "reflected"]
     private static let stopped: Int32 = 75
     /// A stop in the first pass: each rank compares its images among themselves first, whatever its share of the
     /// rest, so that both have saved a part of it.
     private static let inThePass = "0:USR1:1:all pairs"
 
-    /// A run of three passes with few averages.
+    /// Three passes with few averages.
+    private static let options = [
+      "--neighbours", "5", "--averages", "3", "--passes", "3", "--checkpoint-minutes", "0",
+    ]
+
     private func run(
       _ folder: TemporaryFolder, _ output: String, _ options: [String] = [], ranks: Int,
       fault: String? = nil
     ) throws -> Command {
       try Command.run(
-        [
-          "average", folder.file("set/particles.star"), "--output", folder.file(output),
-          "--neighbours", "5", "--averages", "3", "--passes", "3", "--checkpoint-minutes", "0",
-        ] + options, ranks: ranks, environment: fault.map { ["KINDRED_FAULT": $0] } ?? [:])
+        ["average", folder.file("set/particles.star"), "--output", folder.file(output)]
+          + Self.options + options, ranks: ranks,
+        environment: fault.map { ["KINDRED_FAULT": $0] } ?? [:])
+    }
+
+    /// A run that is not stopped, to compare with.
+    private func runWhole(_ folder: TemporaryFolder, _ options: [String] = []) throws {
+      try Command.averageOnce(folder, to: "whole", Self.options + options, ranks: 2)
     }
 
     private func expectSame(
@@ -38,7 +46,7 @@ extension CommandTests {
     /// The run is stopped at its Nth question whether to stop, again and again, each time on other ranks.
     @Test(arguments: ["USR1", "KILL"]) func anyNumberOfRanks(signal: String) throws {
       let folder = try SmallSet.make()
-      #expect(try run(folder, "whole", ranks: 2).status == 0)
+      try runWhole(folder)
       var messages = ""
       var isDone = false
       for (at, ranks) in [1, 3, 2, 2, 3, 1, 2, 3, 1, 2].enumerated() where !isDone {
@@ -67,7 +75,7 @@ extension CommandTests {
     /// SIGTERM may come too late for anything but the last checkpoint; nothing may be the worse for it.
     @Test func terminated() throws {
       let folder = try SmallSet.make()
-      #expect(try run(folder, "whole", ranks: 1).status == 0)
+      try runWhole(folder)
       let part = try run(folder, "parts", ranks: 2, fault: "1:TERM:12")
       #expect(part.status != 0)
       #expect(folder.names(in: "parts") == ["checkpoints"])
@@ -127,7 +135,7 @@ extension CommandTests {
       tables: [String] = Self.tables
     ) throws -> String {
       let folder = try SmallSet.make()
-      #expect(try run(folder, "whole", options, ranks: 2).status == 0)
+      try runWhole(folder, options)
       var messages = ""
       for (at, place) in places.enumerated() {
         let ranks = [2, 1, 3][at % 3]
@@ -147,7 +155,7 @@ extension CommandTests {
     @Test func otherSearches() throws {
       let search = ["--search", "rir", "--passes", "1"]
       let folder = try SmallSet.make()
-      #expect(try run(folder, "whole", search, ranks: 2).status == 0)
+      try runWhole(folder, search)
       let part = try run(folder, "parts", search, ranks: 2, fault: "1:USR1:11")
       #expect(part.status == Self.stopped, "\(part.text)")
       let rest = try run(folder, "parts", search + ["--resume"], ranks: 2)
@@ -158,7 +166,7 @@ extension CommandTests {
     /// The neighbours outlive a run that fails among its averages.
     @Test func afterTheNeighbours() throws {
       let folder = try SmallSet.make()
-      #expect(try run(folder, "whole", ranks: 2).status == 0)
+      try runWhole(folder)
       #expect(try run(folder, "parts", ranks: 2, fault: "0:averages").status != 0)
       #expect(folder.names(in: "parts") == ["checkpoints"])
       let rest = try run(folder, "parts", ["--resume"], ranks: 3)
@@ -171,7 +179,7 @@ extension CommandTests {
     /// Damaged, shortened and foreign checkpoints are named, and the run is right without them.
     @Test func damagedCheckpoints() throws {
       let folder = try SmallSet.make()
-      #expect(try run(folder, "whole", ranks: 2).status == 0)
+      try runWhole(folder)
       let left = try run(folder, "left", ranks: 2, fault: Self.inThePass)
       #expect(left.status == Self.stopped, "\(left.text)")
       let names = folder.names(in: "left/checkpoints")
@@ -201,7 +209,7 @@ extension CommandTests {
       #expect(try run(folder, "parts", ranks: 2, fault: Self.inThePass).status == Self.stopped)
       // An option of the search leaves the model as it was.
       let options = ["--affinity", "mahalanobis", "--passes", "1"]
-      #expect(try run(folder, "whole", options, ranks: 2).status == 0)
+      try runWhole(folder, options)
       let rest = try run(folder, "parts", options + ["--resume"], ranks: 2)
       #expect(rest.messages.contains("resuming with the model"), "\(rest.text)")
       #expect(

@@ -44,7 +44,7 @@ struct RunOutput {
   }
 }
 
-/// A small simulated set, made once: easy enough that neighbours are good, in little time.
+/// A small simulated set: easy enough that neighbours are good, in little time.
 enum SmallSet {
   static let images = 300
   static let box = 33
@@ -52,12 +52,13 @@ enum SmallSet {
   /// Its folder holds the set in `set`.
   static func make(_ options: [String] = [], images: Int = images) throws -> TemporaryFolder {
     let folder = try TemporaryFolder()
-    let run = try Command.run(
-      [
-        "simulate", "--output", folder.file("set"), "--images", String(images), "--box",
-        String(box), "--pixel-size", "5.64",
-      ] + (options.isEmpty ? ["--snr", "1/5"] : options))
-    if run.status != 0 { throw Failure(text: run.text) }
+    let arguments =
+      ["--images", String(images), "--box", String(box), "--pixel-size", "5.64"]
+      + (options.isEmpty ? ["--snr", "1/5"] : options)
+    try MadeOnce.copy(["simulate"] + arguments, to: folder.file("set")) { made in
+      let run = try Command.run(["simulate", "--output", made] + arguments)
+      if run.status != 0 { throw Failure(text: run.text) }
+    }
     return folder
   }
 

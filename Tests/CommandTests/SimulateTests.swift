@@ -36,32 +36,21 @@ extension CommandTests {
       }
     }
 
+    /// `RefusalRanks` tries more of them.
     @Test(
       "A mistake is one message, a failure of all ranks, and no file",
       arguments: [
-        (["--snr", "0"], "signal-to-noise ratio"), (["--images", "0"], "0 images"),
-        (["--box", "7"], "box of 7 pixels"), (["--images", "2"], "3 ranks for 2 images"),
-        (["--map", "missing.mrc"], "missing.mrc"), (["--map", "flat.mrc"], "16 x 16 x 8"),
-        (["--map", "nan.mrc"], "voxel (3, 2, 9)"), (["--map", "empty.mrc"], "variance"),
-        (["--defocus", "1"], "--defocus"), (["--pixel-size=-1"], "pixel size"),
-        (["--defocus-groups", "0"], "0 defocus groups"),
+        SimulationMistake(["--snr", "0"], "signal-to-noise ratio"),
+        SimulationMistake(["--images", "2"], "3 ranks for 2 images"),
+        SimulationMistake(["--map", "nan.mrc"], "voxel (3, 2, 9)"),
       ])
-    func badInput(options: [String], message: String) throws {
-      let directory = try TemporaryFolder()
-      let folder = directory.path
-      var cube = [Float](repeating: 0, count: 16 * 16 * 16)
-      try writeMap(cube, sections: 16, "\(folder)/empty.mrc")
-      try writeMap(Array(cube.prefix(16 * 16 * 8)), sections: 8, "\(folder)/flat.mrc")
-      cube[9 * 256 + 2 * 16 + 3] = .nan
-      try writeMap(cube, sections: 16, "\(folder)/nan.mrc")
-      let values = options.map { $0.hasSuffix(".mrc") ? "\(folder)/\($0)" : $0 }
-      let few = options[0] == "--images" ? [] : ["--images", "20"]
-      let run = try Command.run(
-        ["simulate", "--output", "\(folder)/out"] + few + values, ranks: 3)
+    func badInput(mistake: SimulationMistake) throws {
+      let folder = try SimulationMistake.maps()
+      let run = try Command.run(mistake.arguments(folder), ranks: 3)
       #expect(run.seconds < 20)
       #expect(run.status != 0)
-      #expect(run.errors.count == 1 && run.errors[0].contains(message), "\(run.text)")
-      #expect(directory.names(in: "out") == [])
+      #expect(run.errors.count == 1 && run.errors[0].contains(mistake.message), "\(run.text)")
+      #expect(folder.names(in: "out") == [])
     }
 
     @Test("A folder that holds a simulation is refused, and kept")
@@ -74,16 +63,6 @@ extension CommandTests {
         ["simulate", "--output", folder, "--images", "3", "--box", "8"], ranks: 1)
       #expect(run.status != 0 && run.text.contains("\(path): is there already"), "\(run.text)")
       #expect(try String(contentsOfFile: path, encoding: .utf8) == "kept")
-    }
-
-    /// The MRC header's fields that a reader needs, then the values.
-    private func writeMap(_ values: [Float], sections: Int, _ path: String) throws {
-      var header = [Int32](repeating: 0, count: 256)
-      header.replaceSubrange(0..<4, with: [16, 16, Int32(sections), 2])
-      header[52] = Int32(bitPattern: 0x2050_414D)
-      header[53] = 0x4444
-      let data = header.withUnsafeBytes { Data($0) } + values.withUnsafeBytes { Data($0) }
-      try data.write(to: URL(fileURLWithPath: path))
     }
 
     @Test(

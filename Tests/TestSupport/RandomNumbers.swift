@@ -11,7 +11,7 @@ public func randomNumbers(_ count: Int, seed: UInt64) -> [Double] {
 
 /// Reproducible standard normal numbers, the same on every rank (Box and Muller's transform).
 public func randomNormals(_ count: Int, seed: UInt64) -> [Double] {
-  var generator = SplitMix(state: seed &* 0x2545_F491_4F6C_DD1D)
+  var generator = SeededNumbers(seed: seed &* 0x2545_F491_4F6C_DD1D)
   var result: [Double] = []
   result.reserveCapacity(count + 1)
   while result.count < count {
@@ -23,15 +23,7 @@ public func randomNormals(_ count: Int, seed: UInt64) -> [Double] {
   return Array(result.prefix(count))
 }
 
-private struct SplitMix {
-  var state: UInt64
-
+extension SeededNumbers {
   /// In 0 < u <= 1.
-  mutating func uniform() -> Double {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var z = state
-    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-    return Double((z ^ (z >> 31)) >> 11 &+ 1) * 0x1p-53
-  }
+  fileprivate mutating func uniform() -> Double { Double(next() >> 11 &+ 1) * 0x1p-53 }
 }

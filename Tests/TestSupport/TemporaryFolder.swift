@@ -3,15 +3,20 @@ import Foundation
 /// A folder of its own for one test, removed when the test lets go of it.
 public final class TemporaryFolder {
   public let path: String
+  private let isOwn: Bool
 
   public init() throws {
+    isOwn = true
     path =
       FileManager.default.temporaryDirectory.appending(path: "kindred-tests-\(UUID().uuidString)")
       .path
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  /// The folder of another rank, which removes it.
+  public init(ofAnother path: String) { (self.path, isOwn) = (path, false) }
+
+  deinit { if isOwn { try? FileManager.default.removeItem(atPath: path) } }
 
   public func file(_ name: String) -> String { path + "/" + name }
 
