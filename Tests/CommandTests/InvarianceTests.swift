@@ -31,17 +31,29 @@ extension CommandTests {
         let sameReflections = zip(first.reflected, other.reflected).count { $0 == $1 }
         #expect(sameReflections * 1000 >= 999 * 403 * k)
 
+        let entries = first.neighbours.indices.filter {
+          first.neighbours[$0] == other.neighbours[$0] && first.reflected[$0] == other.reflected[$0]
+        }
+        let sameRotations = entries.count {
+          abs(remainder(first.rotation[$0] - other.rotation[$0], 360)) < 0.01
+        }
+        #expect(sameRotations * 1000 >= 999 * 403 * k, "\(sameRotations) rotations")
+
         let others = try RunOutput.stack(folder.file("\(ranks)/averages.mrcs")).pixels
+        var compared = 0
         for image in 0..<403 {
           let entries = image * k..<image * k + k
           guard first.neighbours[entries] == other.neighbours[entries],
             first.reflected[entries] == other.reflected[entries],
             first.rotation[entries] == other.rotation[entries]
           else { continue }
+          compared += 1
           let range = image * pixels..<(image + 1) * pixels
           let isSame = averages[range] == others[range]
           #expect(isSame, "average \(image) on \(ranks) ranks")
         }
+        // All but those that neighbours, reflections and rotations may change, four each.
+        #expect(compared >= 403 - 12, "\(compared) averages on \(ranks) ranks")
       }
     }
 

@@ -98,17 +98,22 @@ struct SharedWritingRanks {
   }
 
   /// All ranks learn that the last cannot open the first one's file, here for being somewhere else; nothing is left
-  /// behind, and no rank waits.
+  /// behind, and no rank waits. A rank that is alone is somewhere else as well.
   @Test func aFolderThatOneRankDoesNotSee() throws {
     let world = try testWorld()
-    guard world.size > 1 else { return }
     let (folder, path) = try sharedFolder(world)
+    let elsewhere = try TemporaryFolder()
     let manager = FileManager.default
     let before = manager.currentDirectoryPath
     defer { #expect(manager.changeCurrentDirectoryPath(before)) }
-    #expect(manager.changeCurrentDirectoryPath(world.rank == world.size - 1 ? "/" : path))
-    #expect(throws: ReportedError.self) { _ = try writer("shared.mrcs", on: world) }
-    if let folder { #expect(try folder.names == []) }
+    if world.isRoot {
+      try manager.createDirectory(atPath: path + "/in", withIntermediateDirectories: true)
+    }
+    let isElsewhere = world.rank == world.size - 1
+    #expect(manager.changeCurrentDirectoryPath(isElsewhere ? elsewhere.path : path))
+    #expect(throws: ReportedError.self) { _ = try writer("in/shared.mrcs", on: world) }
+    #expect(try elsewhere.names == [])
+    if let folder { #expect(try folder.names == ["in"] && folder.names(in: "in") == []) }
     try world.barrier()
   }
 }
