@@ -11,6 +11,8 @@ extension CommandTests {
     /// rest, so that both have saved a part of it.
     private static let inThePass = "0:USR1:1:all pairs"
 
+    /// Where one stop is enough to try; it takes more blocks of work to be stopped again and again.
+    private static let fewImages = 120
     /// Three passes with few averages.
     private static let options = [
       "--neighbours", "5", "--averages", "3", "--passes", "3", "--checkpoint-minutes", "0",
@@ -85,7 +87,7 @@ extension CommandTests {
     }
 
     @Test func theTimeIsUp() throws {
-      let folder = try SmallSet.make()
+      let folder = try SmallSet.make(images: Self.fewImages)
       let part = try run(folder, "parts", ["--max-hours", "0"], ranks: 2)
       #expect(part.status == Self.stopped, "\(part.text)")
       #expect(part.messages.contains("stopped (--max-hours 0"), "\(part.text)")
@@ -154,7 +156,7 @@ extension CommandTests {
     /// Searches that leave no checkpoint within stages end at once, and start again from the model.
     @Test func otherSearches() throws {
       let search = ["--search", "rir", "--passes", "1"]
-      let folder = try SmallSet.make()
+      let folder = try SmallSet.make(images: Self.fewImages)
       try runWhole(folder, search)
       let part = try run(folder, "parts", search, ranks: 2, fault: "1:USR1:11")
       #expect(part.status == Self.stopped, "\(part.text)")
@@ -165,7 +167,7 @@ extension CommandTests {
 
     /// The neighbours outlive a run that fails among its averages.
     @Test func afterTheNeighbours() throws {
-      let folder = try SmallSet.make()
+      let folder = try SmallSet.make(images: Self.fewImages)
       try runWhole(folder)
       #expect(try run(folder, "parts", ranks: 2, fault: "0:averages").status != 0)
       #expect(folder.names(in: "parts") == ["checkpoints"])
@@ -178,7 +180,7 @@ extension CommandTests {
 
     /// Damaged, shortened and foreign checkpoints are named, and the run is right without them.
     @Test func damagedCheckpoints() throws {
-      let folder = try SmallSet.make()
+      let folder = try SmallSet.make(images: Self.fewImages)
       try runWhole(folder)
       let left = try run(folder, "left", ranks: 2, fault: Self.inThePass)
       #expect(left.status == Self.stopped, "\(left.text)")
@@ -205,7 +207,7 @@ extension CommandTests {
     }
 
     @Test func foreignCheckpoints() throws {
-      let folder = try SmallSet.make()
+      let folder = try SmallSet.make(images: Self.fewImages)
       #expect(try run(folder, "parts", ranks: 2, fault: Self.inThePass).status == Self.stopped)
       // An option of the search leaves the model as it was.
       let options = ["--affinity", "mahalanobis", "--passes", "1"]
@@ -226,7 +228,7 @@ extension CommandTests {
 
     /// A run that is complete is left as it is, to the last byte and time, and the exit status is 0.
     @Test func completeRuns() throws {
-      let folder = try SmallSet.make()
+      let folder = try SmallSet.make(images: Self.fewImages)
       #expect(try run(folder, "whole", ranks: 2).status == 0)
       func state() -> [String] {
         folder.names(in: "whole").map {
@@ -267,7 +269,7 @@ extension CommandTests {
 
     /// Nobody's work is lost by a missing word.
     @Test func withoutResume() throws {
-      let folder = try SmallSet.make()
+      let folder = try SmallSet.make(images: Self.fewImages)
       let nothing = try run(folder, "parts", ["--resume"], ranks: 1, fault: Self.inThePass)
       #expect(nothing.messages.contains("starting from the beginning"), "\(nothing.text)")
       let refused = try run(folder, "parts", ranks: 1)
