@@ -19,7 +19,8 @@ extension CommandTests {
           [ -z "$stop" ] || exit 75
           sleep 0.1
           count=$((count + 1))
-          echo "$count" >"$folder/count-$rank"
+          # Whole, whenever the rank is killed.
+          echo "$count" >"$folder/new-$rank" && mv "$folder/new-$rank" "$folder/count-$rank"
         done
         trap - USR1
         exec '\(Command.kindred)' "$@"
