@@ -11,10 +11,10 @@ public final class Exchange<T: MPIDatatype> {
   ///   - destination: the rank that `values` go to.
   ///   - count: how many come from rank `source`, exactly.
   ///   - source: the rank that values come from.
-  ///   - tag: tells these messages from others.
+  ///   - tag: what these messages are about.
   ///   - comm: the ranks that `destination` and `source` number.
   public init(
-    _ values: [T], to destination: Int, count: Int, from source: Int, tag: Int,
+    _ values: [T], to destination: Int, count: Int, from source: Int, tag: MessageTag,
     on comm: Communicator
   ) throws(MPIError) {
     outgoing = .allocate(capacity: values.count)

@@ -33,13 +33,13 @@ public struct Request: ~Copyable {
 extension Communicator {
   /// Starts sending `values` to `destination`; the buffer must live and stay unchanged until `wait`.
   public func startSend<T: MPIDatatype>(
-    _ values: UnsafeBufferPointer<T>, to destination: Int, tag: Int = 0
+    _ values: UnsafeBufferPointer<T>, to destination: Int, tag: MessageTag
   ) throws(MPIError) -> Request {
     var request: MPI_Request? = kindred_request_null()
     try traffic.check(
       traffic.now(),
       MPI_Isend(
-        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag),
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(destination), tag.rawValue,
         raw, &request),
       "MPI_Isend", bytes: values.count * MemoryLayout<T>.stride)
     return Request(request, traffic: traffic)
@@ -48,39 +48,39 @@ extension Communicator {
   /// Starts receiving exactly `values.count` elements from `source` into a buffer that must live
   /// until `wait`.
   public func startReceive<T: MPIDatatype>(
-    _ values: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
+    _ values: UnsafeMutableBufferPointer<T>, from source: Int, tag: MessageTag
   ) throws(MPIError) -> Request {
     var request: MPI_Request? = kindred_request_null()
     try traffic.check(
       traffic.now(),
       MPI_Irecv(
-        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), tag.rawValue, raw,
         &request),
       "MPI_Irecv")
     return Request(request, traffic: traffic)
   }
 
   /// Sends `values` to `destination` and returns when the buffer may be used again.
-  public func send<T: MPIDatatype>(_ values: [T], to destination: Int, tag: Int = 0)
+  public func send<T: MPIDatatype>(_ values: [T], to destination: Int, tag: MessageTag)
     throws(MPIError)
   {
     try traffic.check(
       traffic.now(),
       MPI_Send(
-        values, count32(values.count), T.mpiDatatype, Int32(destination), Int32(tag), raw),
+        values, count32(values.count), T.mpiDatatype, Int32(destination), tag.rawValue, raw),
       "MPI_Send", bytes: values.count * MemoryLayout<T>.stride)
   }
 
   /// Fills `values` with a message of at most its length from `source`; returns how many came.
   @discardableResult
   public func receive<T: MPIDatatype>(
-    into values: UnsafeMutableBufferPointer<T>, from source: Int, tag: Int = 0
+    into values: UnsafeMutableBufferPointer<T>, from source: Int, tag: MessageTag
   ) throws(MPIError) -> Int {
     var status = MPI_Status()
     try traffic.check(
       traffic.now(),
       MPI_Recv(
-        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), Int32(tag), raw,
+        values.baseAddress, count32(values.count), T.mpiDatatype, Int32(source), tag.rawValue, raw,
         &status),
       "MPI_Recv")
     var count: Int32 = 0

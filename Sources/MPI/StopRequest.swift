@@ -103,7 +103,7 @@ public final class StopRequest {
 }
 
 extension Communicator {
-  private var noticeTag: Int32 { 7 }
+  private var noticeTag: Int32 { MessageTag.stopNotice.rawValue }
 
   /// Sends an empty message that nobody has to receive.
   fileprivate func notify(_ rank: Int) throws(MPIError) {

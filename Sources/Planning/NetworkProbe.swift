@@ -34,9 +34,9 @@ struct NetworkProbe {
       let start = Communicator.wallTime()
       for _ in 0..<rounds {
         let receiving = try comm.startReceive(
-          incoming, from: (comm.rank + comm.size - 1) % comm.size)
+          incoming, from: (comm.rank + comm.size - 1) % comm.size, tag: .probe)
         let sending = try comm.startSend(
-          UnsafeBufferPointer(outgoing), to: (comm.rank + 1) % comm.size)
+          UnsafeBufferPointer(outgoing), to: (comm.rank + 1) % comm.size, tag: .probe)
         try receiving.wait()
         try sending.wait()
       }

@@ -121,8 +121,8 @@ public enum Simulation {
           if rank > 0 {
             (particles, clean) = try observer.communicating {
               (
-                try receive(range.count * pixels, from: rank, on: comm),
-                try receive(range.count * pixels, from: rank, on: comm)
+                try receive(range.count * pixels, from: rank, tag: .particles, on: comm),
+                try receive(range.count * pixels, from: rank, tag: .cleanImages, on: comm)
               )
             }
           }
@@ -139,8 +139,8 @@ public enum Simulation {
           }
         } else if rank == comm.rank {
           try observer.communicating {
-            try comm.send(particles, to: 0)
-            try comm.send(clean, to: 0)
+            try comm.send(particles, to: 0, tag: .particles)
+            try comm.send(clean, to: 0, tag: .cleanImages)
           }
         }
       }
@@ -152,10 +152,13 @@ public enum Simulation {
 
   private static let pieceBytes = 4 << 20
 
-  private static func receive(_ count: Int, from rank: Int, on comm: Communicator) throws -> [Float]
-  {
+  private static func receive(
+    _ count: Int, from rank: Int, tag: MessageTag, on comm: Communicator
+  ) throws -> [Float] {
     var values = [Float](repeating: 0, count: count)
-    try values.withUnsafeMutableBufferPointer { _ = try comm.receive(into: $0, from: rank) }
+    try values.withUnsafeMutableBufferPointer {
+      _ = try comm.receive(into: $0, from: rank, tag: tag)
+    }
     return values
   }
 }

@@ -93,8 +93,8 @@ struct CollectivesRanks {
     for i in 0..<count { outgoing[i] = Float(world.rank * 1000 + i % 997) }
     for step in 1...world.size {
       incoming.update(repeating: -1)
-      let arrival = try world.startReceive(incoming, from: previous, tag: step)
-      var departure = try world.startSend(UnsafeBufferPointer(outgoing), to: next, tag: step)
+      let arrival = try world.startReceive(incoming, from: previous, tag: .probe)
+      var departure = try world.startSend(UnsafeBufferPointer(outgoing), to: next, tag: .probe)
       _ = try departure.test()
       try arrival.wait()
       try departure.wait()
@@ -111,11 +111,11 @@ struct CollectivesRanks {
     // A rank that is alone sends to itself.
     let message = [Int32](4...9)
     try message.withUnsafeBufferPointer { message in
-      var departure = world.rank == last ? try world.startSend(message, to: 0, tag: 5) : nil
+      var departure = world.rank == last ? try world.startSend(message, to: 0, tag: .probe) : nil
       if world.isRoot {
         var buffer = [Int32](repeating: -1, count: 10)
         let count = try buffer.withUnsafeMutableBufferPointer {
-          try world.receive(into: $0, from: last, tag: 5)
+          try world.receive(into: $0, from: last, tag: .probe)
         }
         #expect(count == 6)
         #expect(buffer == [4, 5, 6, 7, 8, 9, -1, -1, -1, -1])

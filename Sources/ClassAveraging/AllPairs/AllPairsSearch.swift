@@ -69,9 +69,10 @@ struct AllPairsSearch {
       let incoming = PairBlock(
         width: own.width, laneGroupCount: isLast ? 0 : laneGroups[next].count)
       if !isLast {
-        receiving = try comm.startReceive(incoming.message, from: (rank + size - 1) % size, tag: 1)
+        receiving = try comm.startReceive(
+          incoming.message, from: (rank + size - 1) % size, tag: .coefficients)
         sending = try comm.startSend(
-          UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: 1)
+          UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: .coefficients)
       }
       let owner = (rank - step + size) % size
       let heir = (rank + step) % size
@@ -91,7 +92,8 @@ struct AllPairsSearch {
         try step == 0
         ? nil
         : Exchange(
-          ownSide.thresholds, to: heir, count: visitor.count, from: owner, tag: 3, on: comm)
+          ownSide.thresholds, to: heir, count: visitor.count, from: owner, tag: .thresholds,
+          on: comm)
       var comparison = MeetingComparison(
         meeting, ownSide,
         step == 0
@@ -170,7 +172,8 @@ struct AllPairsSearch {
     let bounds = [Int64(done.lowerBound), Int64(done.upperBound)]
     let received = try wait(
       for: Exchange(
-        bounds + lists.packed, to: owner, count: 2 + rows * capacity, from: other, tag: 2, on: comm
+        bounds + lists.packed, to: owner, count: 2 + rows * capacity, from: other, tag: .candidates,
+        on: comm
       ), shared)
     return (
       BestCandidates(packed: Array(received[2...]), rows: rows, capacity: capacity),

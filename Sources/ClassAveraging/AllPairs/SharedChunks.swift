@@ -20,9 +20,6 @@ final class SharedChunks {
   /// The answer under way.
   private let word: UnsafeMutableBufferPointer<Int64>
 
-  private static let questionTag = 4
-  private static let answerTag = 5
-
   /// Both ranks begin; the other one asks for its first chunk already.
   /// - Parameter count: of the chunks; the keeper's counts.
   init(count: Int, with partner: Int, on comm: Communicator) throws {
@@ -83,13 +80,13 @@ final class SharedChunks {
   private func listen() throws {
     question = try comm.startReceive(
       UnsafeMutableBufferPointer<Int64>(start: nil, count: 0), from: partner,
-      tag: Self.questionTag)
+      tag: .chunkQuestion)
   }
 
   private func ask() throws {
-    answer = try comm.startReceive(word, from: partner, tag: Self.answerTag)
+    answer = try comm.startReceive(word, from: partner, tag: .chunkAnswer)
     question = try comm.startSend(
-      UnsafeBufferPointer<Int64>(start: nil, count: 0), to: partner, tag: Self.questionTag)
+      UnsafeBufferPointer<Int64>(start: nil, count: 0), to: partner, tag: .chunkQuestion)
   }
 
   /// The keeper answers a question that has come.
@@ -98,7 +95,7 @@ final class SharedChunks {
     try answer.take()?.wait()
     let chunk = left.popLast()
     word[0] = Int64(chunk ?? -1)
-    answer = try comm.startSend(UnsafeBufferPointer(word), to: partner, tag: Self.answerTag)
+    answer = try comm.startSend(UnsafeBufferPointer(word), to: partner, tag: .chunkAnswer)
     if chunk == nil {
       isOver = true
       question = nil

@@ -36,9 +36,10 @@ struct DiffusionSearch: OrderedSuspects {
         comparison.compare(with: present.baseAddress!, indices: indices)
       } else {
         // Slices differ in length by one: whole buffers travel.
-        var arrival: Request? = try comm.startReceive(next, from: (rank + size - 1) % size, tag: 4)
+        var arrival: Request? = try comm.startReceive(
+          next, from: (rank + size - 1) % size, tag: .diffusionVectors)
         var departure: Request? = try comm.startSend(
-          UnsafeBufferPointer(present), to: (rank + 1) % size, tag: 4)
+          UnsafeBufferPointer(present), to: (rank + 1) % size, tag: .diffusionVectors)
         comparison.compare(with: present.baseAddress!, indices: indices)
         try observer.communicating {
           try arrival.take()?.wait()

@@ -63,9 +63,9 @@ public struct RingSearch: OrderedSuspects, Sendable {
         try comparison.compare(with: present, indices: indices) { report($0) }
       } else {
         var arrival = try communicator.startReceive(
-          next, from: (communicator.rank + ranks - 1) % ranks)
+          next, from: (communicator.rank + ranks - 1) % ranks, tag: .features)
         var departure = try communicator.startSend(
-          UnsafeBufferPointer(present), to: (communicator.rank + 1) % ranks)
+          UnsafeBufferPointer(present), to: (communicator.rank + 1) % ranks, tag: .features)
         try comparison.compare(with: present, indices: indices) {
           // MPI moves the messages only when it is called.
           _ = try arrival.test()

@@ -16,12 +16,12 @@ final class RankTokens {
 
   func send() throws {
     sent += 1
-    try comm.send([Int64(0)], to: 1 - comm.rank)
+    try comm.send([Int64(0)], to: 1 - comm.rank, tag: .probe)
   }
 
   /// Takes the next one, unless it takes too long.
   func receive(seconds: Double) throws {
-    if pending == nil { pending = try comm.startReceive(word, from: 1 - comm.rank) }
+    if pending == nil { pending = try comm.startReceive(word, from: 1 - comm.rank, tag: .probe) }
     let start = Communicator.wallTime()
     while Communicator.wallTime() - start < seconds {
       if try pending?.test() == true {

@@ -65,12 +65,14 @@ struct SharedChunksRanks {
       if pair.rank == 0 {
         var own: [Int] = []
         while let chunk = try shared.next() { own.append(chunk) }
-        try pair.send([Int64(0)], to: 1, tag: 9)
+        try pair.send([Int64(0)], to: 1, tag: .probe)
         try shared.finish()
         return own
       }
       var token: [Int64] = [0]
-      try token.withUnsafeMutableBufferPointer { _ = try pair.receive(into: $0, from: 0, tag: 9) }
+      try token.withUnsafeMutableBufferPointer {
+        _ = try pair.receive(into: $0, from: 0, tag: .probe)
+      }
       return try takeAll(shared)
     }
     expectAll(found)
