@@ -1,8 +1,13 @@
 import COpenBLAS
 
-/// Sets the number of threads that OpenBLAS may use in this process. One OpenBLAS serves BLAS, LAPACK
-/// and ScaLAPACK.
-public func setBLASThreads(_ count: Int) { openblas_set_num_threads(Int32(count)) }
+/// Runs `body` while OpenBLAS may use `count` threads in this process; after it, as many as before. One OpenBLAS
+/// serves BLAS, LAPACK and ScaLAPACK. Not for several threads at once: the number is the process's.
+public func withBLASThreads<Result>(_ count: Int, _ body: () throws -> Result) rethrows -> Result {
+  let before = openblas_get_num_threads()
+  openblas_set_num_threads(Int32(count))
+  defer { openblas_set_num_threads(before) }
+  return try body()
+}
 
 extension Matrix {
   /// The matrix product.

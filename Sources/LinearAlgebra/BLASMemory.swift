@@ -1,3 +1,4 @@
+import COpenBLAS
 import Glibc
 
 /// Too little memory for OpenBLAS to work in.
@@ -21,7 +22,7 @@ public struct BLASMemoryError: Error, CustomStringConvertible, Sendable {
 private let blasBufferBytes = 32 << 22
 
 /// Has OpenBLAS take the memory that it works in, for so many threads: one that finds too little later tries
-/// again for ever. It uses one thread then.
+/// again for ever. From then on it uses one thread, but within `withBLASThreads`.
 /// - Throws: `BLASMemoryError` where there is too little.
 public func reserveBLASMemory(threads: Int) throws {
   let bytes = threads * blasBufferBytes
@@ -30,9 +31,8 @@ public func reserveBLASMemory(threads: Int) throws {
     nil, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
   if place == MAP_FAILED { throw BLASMemoryError(threads: threads) }
   munmap(place, bytes)
-  setBLASThreads(threads)
+  openblas_set_num_threads(1)
   // Large enough for all threads.
   let matrix = Matrix(rows: 256, columns: 256, storage: .init(repeating: 0, count: 1 << 16))
-  _ = matrix * matrix
-  setBLASThreads(1)
+  _ = withBLASThreads(threads) { matrix * matrix }
 }

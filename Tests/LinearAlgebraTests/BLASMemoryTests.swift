@@ -1,8 +1,9 @@
+import COpenBLAS
 import Testing
 
 @testable import LinearAlgebra
 
-@Suite struct BLASMemoryTests {
+@Suite(.serialized) struct BLASMemoryTests {
   /// 128 TiB are more than a process has addresses for.
   @Test func tooMuchIsRefused() throws {
     let error = #expect(throws: BLASMemoryError.self) {
@@ -14,5 +15,18 @@ import Testing
     let product =
       Matrix(rows: 1, columns: 1, storage: [3]) * Matrix(rows: 1, columns: 1, storage: [4])
     #expect(product.storage == [12])
+  }
+  /// Within and after, also after an error.
+  @Test func threadsAreWhatTheyWere() throws {
+    struct Failure: Error {}
+    try reserveBLASMemory(threads: 3)
+    #expect(openblas_get_num_threads() == 1)
+    let inside = withBLASThreads(3) {
+      [openblas_get_num_threads(), withBLASThreads(2) { openblas_get_num_threads() }]
+        + [openblas_get_num_threads()]
+    }
+    #expect(inside == [3, 2, 3])
+    #expect(throws: Failure.self) { try withBLASThreads(2) { throw Failure() } }
+    #expect(openblas_get_num_threads() == 1)
   }
 }

@@ -54,7 +54,10 @@ public struct SearchBenchmark {
 
   /// Measures. Collective; the same result on every rank.
   public func run(on comm: Communicator) throws -> Result {
-    setBLASThreads(1)
+    try withBLASThreads(1) { try measure(on: comm) }
+  }
+
+  private func measure(on comm: Communicator) throws -> Result {
     let layout = Self.layout(components: components)
     let information = Self.information(layout, groups: defocusGroups)
     let model = try PairModel(layout: layout, information: information, affinity: .bayes)
@@ -143,8 +146,6 @@ public struct SearchBenchmark {
     let order = 1024
     let a = [Float](repeating: 0.5, count: order * order)
     var c = a
-    setBLASThreads(threads)
-    defer { setBLASThreads(1) }
     func product() {
       a.withUnsafeBufferPointer { a in
         c.withUnsafeMutableBufferPointer { c in
@@ -154,13 +155,15 @@ public struct SearchBenchmark {
         }
       }
     }
-    product()
-    try comm.barrier()
-    let times = (0..<20).map { _ in
-      let start = Communicator.wallTime()
+    let times = try withBLASThreads(threads) {
       product()
-      return Communicator.wallTime() - start
-    }.sorted()
+      try comm.barrier()
+      return (0..<20).map { _ in
+        let start = Communicator.wallTime()
+        product()
+        return Communicator.wallTime() - start
+      }.sorted()
+    }
     let rate = 2 * Double(order * order * order) / times[times.count / 2] / Double(threads)
     let rates = try comm.allgatherRagged([rate]).sorted()
     return rates[rates.count / 2]

@@ -131,24 +131,24 @@ public struct VectorDiffusionMap {
     _ table: NeighbourTable, options: Options, neighboursPerImage: Int, scoring: SuspectScoring
   ) throws -> NeighbourTable {
     let (comm, observer, partition) = (scoring.comm, scoring.observer, scoring.rows.partition)
-    setBLASThreads(scoring.threads)
-    defer { setBLASThreads(1) }
-    observer.stageBegan("diffusion map", items: 0)
-    let graph = try ConnectionGraph(
-      table, neighboursPerImage: options.neighbours, partition: partition,
-      threads: scoring.threads, on: comm)
-    let map = try VectorDiffusionMap(
-      graph, partition: partition, options: options, on: comm,
-      progress: { observer.stageAdvanced(to: $0) })
-    observer.stageEnded()
-    observer.stageBegan("diffusion search", items: partition.parts)
-    let found = try DiffusionSearch(
-      map, graph: graph, partition: partition, suspectCount: neighboursPerImage, on: comm,
-      observer: observer)
-    observer.stageEnded()
-    observer.stageBegan("alignment", items: 0)
-    let nearest = try scoring.aligned(found, neighboursPerImage: neighboursPerImage)
-    observer.stageEnded()
-    return nearest
+    return try withBLASThreads(scoring.threads) {
+      observer.stageBegan("diffusion map", items: 0)
+      let graph = try ConnectionGraph(
+        table, neighboursPerImage: options.neighbours, partition: partition,
+        threads: scoring.threads, on: comm)
+      let map = try VectorDiffusionMap(
+        graph, partition: partition, options: options, on: comm,
+        progress: { observer.stageAdvanced(to: $0) })
+      observer.stageEnded()
+      observer.stageBegan("diffusion search", items: partition.parts)
+      let found = try DiffusionSearch(
+        map, graph: graph, partition: partition, suspectCount: neighboursPerImage, on: comm,
+        observer: observer)
+      observer.stageEnded()
+      observer.stageBegan("alignment", items: 0)
+      let nearest = try scoring.aligned(found, neighboursPerImage: neighboursPerImage)
+      observer.stageEnded()
+      return nearest
+    }
   }
 }

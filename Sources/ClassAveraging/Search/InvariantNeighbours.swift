@@ -18,7 +18,7 @@ struct InvariantNeighbours: NeighbourSearch {
     // The order of their own takes the rotations from an affinity nonetheless.
     let scoring = try images.scoring(
       by: affinity ?? .mahalanobis, observer: images.context.observer)
-    let found = try suspects(images, context)
+    let found = try withBLASThreads(context.threads) { try suspects(images, context) }
     context.observer.stageBegan("affinity", items: found.suspects.count / 2)
     let table =
       affinity == nil
@@ -33,8 +33,6 @@ struct InvariantNeighbours: NeighbourSearch {
   /// S suspects of each of this rank's images.
   private func suspects(_ images: SearchedImages, _ context: RunContext) throws -> RingSearch {
     let (comm, observer) = (context.comm, context.observer)
-    setBLASThreads(context.threads)
-    defer { setBLASThreads(1) }
     observer.stageBegan("invariants", items: 1000)
     let means = images.posterior.denoised(images.statistics, groups: images.ownGroups)
     let terms = Bispectrum(
