@@ -38,7 +38,7 @@ struct PairAlignments {
         try forEachImage(range.lowerBound + part.lowerBound..<range.lowerBound + part.upperBound) {
           image, pixels in
           spectra.analyse(pixels, into: shared + (image - range.lowerBound) * spectra.count)
-          observer.stageAdvanced(
+          try observer.stageAdvanced(
             to: done + (image - range.lowerBound - part.lowerBound) * node.size)
         }
       }
@@ -62,7 +62,7 @@ struct PairAlignments {
             alignments[slot] = spectra.align(
               spectrum, shared + other * spectra.count, isReflected: rows.reflected[slot] != 0)
           }
-          observer.stageAdvanced(to: done + row)
+          try observer.stageAdvanced(to: done + row)
         }
       }
       try observer.communicating { try memory.fence() }
@@ -73,7 +73,7 @@ struct PairAlignments {
 
   /// Reads the images of `range` some at a time and hands over each.
   private func forEachImage(
-    _ range: Range<Int>, _ body: (Int, UnsafeBufferPointer<Float>) -> Void
+    _ range: Range<Int>, _ body: (Int, UnsafeBufferPointer<Float>) throws -> Void
   ) throws {
     let size = clean.width * clean.height
     let batch = min(range.count, 64)
@@ -85,7 +85,7 @@ struct PairAlignments {
       try clean.read(sections: sections, into: pixels)
       for image in sections {
         let offset = (image - start) * size
-        body(image, UnsafeBufferPointer(rebasing: pixels[offset..<offset + size]))
+        try body(image, UnsafeBufferPointer(rebasing: pixels[offset..<offset + size]))
       }
     }
   }

@@ -11,7 +11,7 @@ package final class PrefixedObserver: StageObserver {
   package func stageBegan(_ name: String, items: Int) {
     observer.stageBegan("\(prefix) \(name)", items: items)
   }
-  package func stageAdvanced(to done: Int) { observer.stageAdvanced(to: done) }
+  package func stageAdvanced(to done: Int) throws { try observer.stageAdvanced(to: done) }
   package func communicating<R>(_ body: () throws -> R) rethrows -> R {
     try observer.communicating(body)
   }

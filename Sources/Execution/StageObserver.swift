@@ -8,7 +8,8 @@ public protocol StageObserver: AnyObject {
   /// A stage of `items` pieces of work on this rank begins; 0 where they cannot be counted.
   func stageBegan(_ name: String, items: Int)
   /// `done` of the stage's items are done on this rank. Cheap enough for every item.
-  func stageAdvanced(to done: Int)
+  /// - Throws: what ends the stage here, such as an `Interruption`; whoever calls this passes it on.
+  func stageAdvanced(to done: Int) throws
   /// Runs `body`, a stretch of communication with other ranks or of waiting for them, and counts its
   /// time as such.
   func communicating<R>(_ body: () throws -> R) rethrows -> R
@@ -27,7 +28,7 @@ public final class SilentObserver: StageObserver {
 }
 
 /// Passes on what it is told, and ends the run where it was asked to stop: for stages that leave nothing to go
-/// on from, and open no files.
+/// on from.
 package final class StoppingObserver: StageObserver {
   private let observer: any StageObserver
   private let stop: StopRequest
@@ -38,9 +39,10 @@ package final class StoppingObserver: StageObserver {
   }
 
   package func stageBegan(_ name: String, items: Int) { observer.stageBegan(name, items: items) }
-  package func stageAdvanced(to done: Int) {
-    stop.endIfAsked()
-    observer.stageAdvanced(to: done)
+  /// - Throws: `Interruption`, on this rank alone, which ends the job (`Universe.run`).
+  package func stageAdvanced(to done: Int) throws {
+    try stop.throwIfAsked()
+    try observer.stageAdvanced(to: done)
   }
   package func communicating<R>(_ body: () throws -> R) rethrows -> R {
     try observer.communicating(body)

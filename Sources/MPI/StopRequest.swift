@@ -88,15 +88,10 @@ public final class StopRequest {
     if try agree() { throw Interruption(description: text, isAgreed: true) }
   }
 
-  /// Ends this rank and with it the run, for work that leaves nothing to go on from.
+  /// Ends this rank and with it the run (`Universe.run`), for work that leaves nothing to go on from.
   /// - Throws: `Interruption`.
   public func throwIfAsked() throws {
     if try poll() { throw Interruption(description: text, isAgreed: false) }
-  }
-
-  /// The same where nothing can be thrown: ends the process here if the run was asked to stop.
-  public func endIfAsked() {
-    do { try throwIfAsked() } catch { Universe.end(error) }
   }
 
   private var text: String { "stopped (\(reason ?? "")); --resume continues the run" }

@@ -70,11 +70,9 @@ public enum Universe {
       exit(failureStatus)
     }
   }
-}
 
-extension Universe {
   /// Ends this process, and with it the job, by an error, as `run` says.
-  static func end(_ error: any Error) -> Never {
+  private static func end(_ error: any Error) -> Never {
     let world = try? world()
     let (rank, size) = (world?.rank ?? 0, world?.size ?? 1)
     var isAgreed = false
@@ -114,10 +112,12 @@ public func writeToStandardError(_ text: String) {
 extension Communicator {
   /// Runs `body`, which may fail on any rank, and lets every rank know: one message, from the lowest
   /// rank that failed, and a `ReportedError` on all. Collective; `body` must not wait for other
-  /// ranks after a point where it can throw.
+  /// ranks after a point where it can throw. An `Interruption` passes at once: it ends all ranks anyway.
   public func agree<Result>(_ body: () throws -> Result) throws -> Result {
     var outcome: Swift.Result<Result, any Error>
-    do { outcome = .success(try body()) } catch { outcome = .failure(error) }
+    do { outcome = .success(try body()) } catch let end as Interruption { throw end } catch {
+      outcome = .failure(error)
+    }
     let mine: Int
     if case .failure = outcome { mine = rank } else { mine = size }
     let first = try allreduce(mine, .minimum)

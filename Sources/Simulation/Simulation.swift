@@ -75,7 +75,7 @@ public enum Simulation {
     for image in Partition(of: parameters.images, among: comm.size).range(of: comm.rank) {
       let (sum, squares) = renderer.moments(image, spectrum)
       moments += [sum, squares]
-      observer.stageAdvanced(to: moments.count / 2)
+      try observer.stageAdvanced(to: moments.count / 2)
     }
     let all = try observer.communicating { try comm.gatherRagged(moments) }
     let scale = try comm.agree { () throws -> Double in
@@ -145,7 +145,7 @@ public enum Simulation {
         }
       }
       try comm.agree { if let failure { throw failure } }
-      observer.stageAdvanced(
+      try observer.stageAdvanced(
         to: piece(of: comm.rank).upperBound - partition.range(of: comm.rank).lowerBound)
     }
   }

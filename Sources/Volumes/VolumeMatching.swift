@@ -80,7 +80,7 @@ struct VolumeMatching {
           placed, orientations, threads: threads, queue: queue, comm: comm, observer: observer
         ).solution(energies: energies, imageEnergy: energy)
         round += 1
-        observer.stageAdvanced(to: round)
+        try observer.stageAdvanced(to: round)
       }
       volume = try shared(coefficients, degree: degree)
     }

@@ -74,6 +74,13 @@ struct AllPairsSearch {
         sending = try comm.startSend(
           UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: .coefficients)
       }
+      // After an error they may be under way still: their memory stays MPI's.
+      let (sent, arriving) = (visitor, incoming)
+      defer {
+        if receiving != nil || sending != nil {
+          for block in [sent, arriving] { _ = Unmanaged.passRetained(block) }
+        }
+      }
       let owner = (rank - step + size) % size
       let heir = (rank + step) % size
       let meeting = PairMeeting(own: places[rank], visitor: places[owner], known: known)
@@ -106,7 +113,7 @@ struct AllPairsSearch {
         isLeftOut: checkpoint?.isStopping ?? false,
         advance: {
           pairs += $0
-          observer.stageAdvanced(to: pairs)
+          try observer.stageAdvanced(to: pairs)
         },
         poll: {
           _ = try receiving?.test()

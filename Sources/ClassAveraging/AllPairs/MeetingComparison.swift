@@ -49,7 +49,7 @@ struct MeetingComparison {
   ///     was found by each thread; whether to go on.
   /// - Returns: what each thread found, and the places that are done.
   mutating func run(
-    isLeftOut: Bool, advance: (Int) -> Void, poll: () throws -> Void,
+    isLeftOut: Bool, advance: (Int) throws -> Void, poll: () throws -> Void,
     between: (Range<Int>, [TileLists]) throws -> Bool
   ) throws -> (found: [TileLists], done: Range<Int>) {
     let rowCount = first.block.count
@@ -74,7 +74,7 @@ struct MeetingComparison {
           compare(round, piece, of: cut.piecesPerRound, found)
           try poll()
         }
-        advance(round.reduce(0) { $0 + pairs(of: $1) })
+        try advance(round.reduce(0) { $0 + pairs(of: $1) })
         done =
           isFromFirst
           ? 0..<round.last!.rows.upperBound : round.first!.rows.lowerBound..<rowCount

@@ -47,7 +47,7 @@ struct DiffusionSearch: OrderedSuspects {
         }
         swap(&present, &next)
       }
-      observer.stageAdvanced(to: step + 1)
+      try observer.stageAdvanced(to: step + 1)
     }
     comparison.best.sort()
     var suspects = comparison.best.indices

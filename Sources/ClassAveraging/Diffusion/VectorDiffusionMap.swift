@@ -70,10 +70,10 @@ public struct VectorDiffusionMap {
 
   /// Collective.
   /// - Parameter progress: called after each product of the matrix with a vector with their number.
-  /// - Throws: `PARPACKError` where the eigenvectors do not converge.
+  /// - Throws: `PARPACKError` where the eigenvectors do not converge; what `progress` throws.
   init(
     _ graph: ConnectionGraph, partition: Partition, options: Options, on comm: Communicator,
-    progress: ((Int) -> Void)? = nil
+    progress: ((Int) throws -> Void)? = nil
   ) throws {
     let m = min(options.eigenvectors, 2 * partition.total - 1)
     let frequencies = options.frequencies
@@ -93,7 +93,7 @@ public struct VectorDiffusionMap {
       ) { x, y in
         try connection.multiply(x, into: y)
         products += 1
-        progress?(products)
+        try progress?(products)
       }
       eigenvalues.append(system.values)
       // Relative to one of them, which leaves normalised vectors as they are.
@@ -138,7 +138,7 @@ public struct VectorDiffusionMap {
         threads: scoring.threads, on: comm)
       let map = try VectorDiffusionMap(
         graph, partition: partition, options: options, on: comm,
-        progress: { observer.stageAdvanced(to: $0) })
+        progress: { try observer.stageAdvanced(to: $0) })
       observer.stageEnded()
       observer.stageBegan("diffusion search", items: partition.parts)
       let found = try DiffusionSearch(

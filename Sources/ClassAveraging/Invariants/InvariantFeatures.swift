@@ -62,10 +62,10 @@ public struct InvariantFeatures: Sendable {
   ///   - options: how many components, and how they are found.
   ///   - communicator: the ranks that take part.
   ///   - progress: called now and then with the share of the work done, 0 to 1.
-  /// - Throws: `ScaLAPACKError`, `MPIError`.
+  /// - Throws: `ScaLAPACKError`, `MPIError`, and what `progress` throws.
   public init(
     of coefficients: SteerableCoefficients, bispectrum: Bispectrum, options: Options = Options(),
-    over communicator: Communicator, progress: ((Double) -> Void)? = nil
+    over communicator: Communicator, progress: ((Double) throws -> Void)? = nil
   ) throws {
     let pca = RandomisedPCA(
       sketchSize: options.sketchSize, passCount: options.passCount,

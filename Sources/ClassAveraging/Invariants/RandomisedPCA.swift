@@ -53,10 +53,10 @@ struct RandomisedPCA {
   /// The `componentCounts` leading components of either matrix (fewer if the matrix is smaller).
   /// Collective. `advance` is called often with the share of the work done, 0 to 1.
   ///
-  /// - Throws: `ScaLAPACKError`, `MPIError`.
+  /// - Throws: `ScaLAPACKError`, `MPIError`, and what `progress` throws.
   func components<Matrix: PairedMatrix>(
     of matrix: Matrix, componentCounts: (Int, Int), over communicator: Communicator,
-    progress: ((Double) -> Void)? = nil
+    progress: ((Double) throws -> Void)? = nil
   ) throws -> (first: PrincipalComponents, second: PrincipalComponents) {
     let columns = matrix.columnCount
     let total = try communicator.allreduce(matrix.count)
@@ -79,14 +79,14 @@ struct RandomisedPCA {
     }
     for pass in (0..<passCount).reversed() {
       if pass % 2 == 1 {
-        multiply(matrix, by: right, width: width, into: &left, rows: rows, counter)
+        try multiply(matrix, by: right, width: width, into: &left, rows: rows, counter)
         for part in 0..<2 {
           try orthonormalise(
             &left[part], count: matrix.count, rows: rows, width: width, over: communicator)
         }
       } else {
         for part in 0..<2 { right[part] = [Float](repeating: 0, count: width * columns) }
-        project(matrix, on: left, width: width, into: &right, rows: rows, counter)
+        try project(matrix, on: left, width: width, into: &right, rows: rows, counter)
         for part in 0..<2 {
           try communicator.allreduce(&right[part])
           if pass > 0 {
@@ -105,9 +105,9 @@ struct RandomisedPCA {
   private func multiply<Matrix: PairedMatrix>(
     _ matrix: Matrix, by right: [[Float]], width: Int, into left: inout [[Float]], rows: Int,
     _ counter: PassCounter
-  ) {
+  ) throws {
     for part in 0..<2 { left[part] = [Float](repeating: 0, count: rows * width) }
-    forEachTile(of: matrix, counter) { groups, range, tiles, stride in
+    try forEachTile(of: matrix, counter) { groups, range, tiles, stride in
       for part in 0..<2 {
         right[part].withUnsafeBufferPointer { right in
           left[part].withUnsafeMutableBufferPointer { left in
@@ -126,8 +126,8 @@ struct RandomisedPCA {
   private func project<Matrix: PairedMatrix>(
     _ matrix: Matrix, on left: [[Float]], width: Int, into right: inout [[Float]], rows: Int,
     _ counter: PassCounter
-  ) {
-    forEachTile(of: matrix, counter) { groups, range, tiles, stride in
+  ) throws {
+    try forEachTile(of: matrix, counter) { groups, range, tiles, stride in
       for part in 0..<2 {
         left[part].withUnsafeBufferPointer { left in
           right[part].withUnsafeMutableBufferPointer { right in
@@ -146,7 +146,7 @@ struct RandomisedPCA {
   private func forEachTile<Matrix: PairedMatrix>(
     of matrix: Matrix, _ counter: PassCounter,
     _ body: (Range<Int>, Range<Int>, [UnsafeMutablePointer<Float>], Int) -> Void
-  ) {
+  ) throws {
     // One group more than the tile has: a power of two would map all columns to few cache sets.
     let stride = Self.tileGroups + 1
     let size = stride * Self.tileColumns
@@ -163,9 +163,9 @@ struct RandomisedPCA {
           groups: groups, columns: columns, first: tiles[0], second: tiles[1], stride: stride)
         body(groups, columns, floats, 16 * stride)
       }
-      counter.advance(to: Double(groups.upperBound) / Double(groupCount))
+      try counter.advance(to: Double(groups.upperBound) / Double(groupCount))
     }
-    counter.endPass()
+    try counter.endPass()
   }
 
   /// Replaces this rank's rows of a tall matrix by those of an orthonormal basis of its columns.
@@ -283,18 +283,20 @@ struct RandomisedPCA {
 /// Turns the progress of single passes into that of the whole.
 private final class PassCounter {
   private let passes: Int
-  private let report: ((Double) -> Void)?
+  private let report: ((Double) throws -> Void)?
   private var done = 0
 
-  init(passes: Int, report: ((Double) -> Void)?) {
+  init(passes: Int, report: ((Double) throws -> Void)?) {
     self.passes = passes
     self.report = report
   }
 
-  func advance(to share: Double) { report?((Double(done) + min(share, 1)) / Double(passes)) }
+  func advance(to share: Double) throws {
+    try report?((Double(done) + min(share, 1)) / Double(passes))
+  }
 
-  func endPass() {
+  func endPass() throws {
     done += 1
-    advance(to: 0)
+    try advance(to: 0)
   }
 }

@@ -29,10 +29,10 @@ public struct RingSearch: OrderedSuspects, Sendable {
   ///   - suspectCount: S, less than the number of images.
   ///   - communicator: the ranks that take part.
   ///   - progress: called now and then with the share of the work done, 0 to 1.
-  /// - Throws: `MPIError`.
+  /// - Throws: `MPIError`, and what `progress` throws.
   public init(
     _ features: InvariantFeatures, partition: Partition, suspectCount: Int,
-    over communicator: Communicator, progress: ((Double) -> Void)? = nil
+    over communicator: Communicator, progress: ((Double) throws -> Void)? = nil
   ) throws {
     let own = partition.range(of: communicator.rank)
     precondition(partition.parts == communicator.size, "a part for each rank")
@@ -42,11 +42,8 @@ public struct RingSearch: OrderedSuspects, Sendable {
     let width = features.width
     let size = (longest + Tile.columns - 1) / Tile.columns * Tile.columns * width
     let mine = FeatureBlock.allocate(capacity: size)
-    defer { mine.deallocate() }
     var present = FeatureBlock.allocate(capacity: size)
-    defer { present.deallocate() }
     var next = FeatureBlock.allocate(capacity: size)
-    defer { next.deallocate() }
     for block in [mine, present] {
       block.initialize(repeating: 0)
       _ = block.update(from: features.values)
@@ -58,9 +55,9 @@ public struct RingSearch: OrderedSuspects, Sendable {
     let ranks = communicator.size
     for step in 0..<ranks {
       let indices = partition.range(of: (communicator.rank - step + ranks) % ranks)
-      let report = { (share: Double) in progress?((Double(step) + share) / Double(ranks)) }
+      let report = { (share: Double) in try progress?((Double(step) + share) / Double(ranks)) }
       if step == ranks - 1 {
-        try comparison.compare(with: present, indices: indices) { report($0) }
+        try comparison.compare(with: present, indices: indices) { try report($0) }
       } else {
         var arrival = try communicator.startReceive(
           next, from: (communicator.rank + ranks - 1) % ranks, tag: .features)
@@ -70,13 +67,15 @@ public struct RingSearch: OrderedSuspects, Sendable {
           // MPI moves the messages only when it is called.
           _ = try arrival.test()
           _ = try departure.test()
-          report($0)
+          try report($0)
         }
         try arrival.wait()
         try departure.wait()
         swap(&present, &next)
       }
     }
+    // Not after an error: messages may be under way still, and their memory stays MPI's.
+    for block in [mine, present, next] { block.deallocate() }
     comparison.best.sort()
     count = own.count
     self.suspectCount = suspectCount

@@ -46,7 +46,7 @@ struct LandmarkComparison {
       .sorted { (groups[$0], $0) < (groups[$1], $1) }
     var compared = own.count - order.count
     let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
-    observer.stageAdvanced(to: done + compared * classes.images.count)
+    try observer.stageAdvanced(to: done + compared * classes.images.count)
     let readable = rows.readable
     /// Compares blocks of images, at once; whether to go on.
     func compare(_ parts: some Collection<ArraySlice<Int>>) throws -> Bool {
@@ -56,7 +56,7 @@ struct LandmarkComparison {
       for (block, lists) in zip(blocks, lists(of: blocks, landmarks, model, pool)) {
         compared += enter(lists, of: block, into: &result)
       }
-      observer.stageAdvanced(to: done + compared * classes.images.count)
+      try observer.stageAdvanced(to: done + compared * classes.images.count)
       return try result.goesOn()
     }
     let shared = rows.isSharedByNode ? Int(Double(order.count) * Self.sharedPart) : 0

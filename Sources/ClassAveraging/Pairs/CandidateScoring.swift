@@ -24,7 +24,7 @@ extension SuspectScoring {
     let before = own.count - missing.count
     let length = max(1, batch / max(1, count))
     let sharing = PairSharing(partition: rows.partition, comm: comm, observer: observer)
-    observer.stageAdvanced(to: before * count)
+    try observer.stageAdvanced(to: before * count)
     // As often on all ranks: those that have less to do serve the others.
     for start in stride(from: 0, to: try comm.allreduce(missing.count, .maximum), by: length) {
       let part = missing[min(start, missing.count)..<min(start + length, missing.count)]
@@ -47,7 +47,7 @@ extension SuspectScoring {
         }
       }
       table.markDone(part)
-      observer.stageAdvanced(to: (before + part.endIndex) * count)
+      try observer.stageAdvanced(to: (before + part.endIndex) * count)
       try table.saveIfDue()
     }
     if isKept, parts != nil { try comm.agree { try table.save() } }

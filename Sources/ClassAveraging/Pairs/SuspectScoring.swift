@@ -40,7 +40,7 @@ struct SuspectScoring {
     for start in stride(from: 0, to: most, by: Self.batch) {
       let part = pairs[min(start, pairs.count)..<min(start + Self.batch, pairs.count)]
       try sharing.offer(score(part), of: part, to: &table)
-      observer.stageAdvanced(to: part.endIndex)
+      try observer.stageAdvanced(to: part.endIndex)
     }
     return try observer.communicating { try table.gathered(on: comm) }
   }

@@ -33,8 +33,8 @@ struct SimulatedImages {
     }
     var clean = [Float](repeating: 0, count: own.count * width)
     var statistics = clean
-    clean.withUnsafeMutableBufferPointer { clean in
-      statistics.withUnsafeMutableBufferPointer { statistics in
+    try clean.withUnsafeMutableBufferPointer { clean in
+      try statistics.withUnsafeMutableBufferPointer { statistics in
         nonisolated(unsafe) let (clean, statistics) = (clean, statistics)
         for start in stride(from: 0, to: own.count, by: Self.chunk * threads) {
           let part = start..<min(start + Self.chunk * threads, own.count)
@@ -66,7 +66,7 @@ struct SimulatedImages {
               }
             }
           }
-          observer.stageAdvanced(to: part.upperBound)
+          try observer.stageAdvanced(to: part.upperBound)
         }
       }
     }

@@ -43,12 +43,12 @@ struct InvariantNeighbours: NeighbourSearch {
     }
     let invariants = try InvariantFeatures(
       of: means, bispectrum: terms, options: features, over: comm,
-      progress: { observer.stageAdvanced(to: Int($0 * 1000)) })
+      progress: { try observer.stageAdvanced(to: Int($0 * 1000)) })
     observer.stageEnded()
     observer.stageBegan("suspects", items: 1000)
     let found = try RingSearch(
       invariants, partition: images.partition, suspectCount: min(candidates, images.count - 1),
-      over: comm, progress: { observer.stageAdvanced(to: Int($0 * 1000)) })
+      over: comm, progress: { try observer.stageAdvanced(to: Int($0 * 1000)) })
     observer.stageEnded()
     return found
   }

@@ -72,7 +72,7 @@ public struct GroupMoments: Sendable {
         }
         products[k].add(product, at: group * p * (p + 1) / 2)
       }
-      observer.stageAdvanced(to: image + 1)
+      try observer.stageAdvanced(to: image + 1)
     }
     let reduced = try observer.communicating {
       (try meanSum.reduced(over: comm), try products.map { try $0.reduced(over: comm) })

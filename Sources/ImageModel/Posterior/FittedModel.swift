@@ -129,7 +129,7 @@ public struct FittedModel {
           worker.analysis.analyze(into: lanes.baseAddress! + (firstGroup + group) * stride)
         }
       }
-      observer.stageAdvanced(to: chunk.upperBound - range.lowerBound)
+      try observer.stageAdvanced(to: chunk.upperBound - range.lowerBound)
     }
     return result
   }

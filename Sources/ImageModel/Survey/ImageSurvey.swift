@@ -66,7 +66,7 @@ public struct ImageSurvey: Sendable {
         }
       }
       profiles += chunk
-      observer.stageAdvanced(to: profiles.count)
+      try observer.stageAdvanced(to: profiles.count)
     }
     try stop?.throwIfAgreed()
     let bad = profiles.enumerated().flatMap { at, profile in

@@ -46,7 +46,7 @@ package struct ImageStream {
         try images.withUnsafeBufferPointer { try sink.write($0, from: own.lowerBound) }
       }
       start = round.end
-      observer.stageAdvanced(to: start)
+      try observer.stageAdvanced(to: start)
     }
     try sink.complete()
   }
