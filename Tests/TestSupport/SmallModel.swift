@@ -123,6 +123,11 @@ package struct RealCoordinates {
     return matrix
   }
 
+  /// The image aligned.
+  package func matrix(_ alignment: Alignment) -> Matrix {
+    self.alignment(Double(alignment.rotation), reflected: alignment.isReflected)
+  }
+
   /// The same block for real and imaginary parts.
   package func matrix(_ blocks: [Matrix]) -> Matrix {
     var matrix = Matrix(rows: dimension, columns: dimension)
