@@ -64,8 +64,10 @@ public final class RunFolder {
       table.indices[$0] < 0 ? -1 : originalIndex[Int(table.indices[$0])]
     }
     try column("affinity.npy", Float.nan) { table.affinities[$0] }
-    try column("rotation.npy", Float(0)) { table.rotations[$0] * 180 / .pi }
-    try column("reflected.npy", UInt8(0)) { table.reflected[$0] }
+    try column("rotation.npy", Float(0)) { table.alignments[$0].rotation * 180 / .pi }
+    try column("reflected.npy", UInt8(0)) {
+      table.alignments[$0].isReflected ? 1 : 0
+    }
     if !table.probabilities.isEmpty {
       try column("probability.npy", Float.nan) { table.probabilities[$0] }
     }

@@ -105,8 +105,7 @@ extension Checkpoints {
       for number in [pass.number, table.count, table.neighboursPerImage] { try writer.add(number) }
       try writer.add(table.indices)
       try writer.add(table.affinities)
-      try writer.add(table.rotations)
-      try writer.add(table.reflected)
+      try table.alignments.write(to: writer)
       try writer.add(table.probabilities)
       try writer.add(table.regressors)
       try writer.add(pass.reports.map(\.pass))
@@ -147,15 +146,14 @@ extension Checkpoints {
     var table = NeighbourTable(count: count, neighboursPerImage: k)
     table.indices = try reader.array()
     table.affinities = try reader.array()
-    table.rotations = try reader.array()
-    table.reflected = try reader.array()
+    table.alignments = try AlignmentColumns(from: &reader)
     table.probabilities = try reader.array()
     table.regressors = try reader.array()
     let passes: [Int] = try reader.array()
     let values: [Double] = try reader.array()
     let positions: [Int32] = try reader.array()
     let order = ViewOrder(positions)
-    guard table.indices.count == count * k, table.reflected.count == count * k,
+    guard table.indices.count == count * k, table.alignments.count == count * k,
       [0, count * k].contains(table.probabilities.count),
       values.count == 3 * passes.count, let order, [0, count].contains(positions.count)
     else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }

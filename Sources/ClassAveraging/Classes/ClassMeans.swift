@@ -43,16 +43,13 @@ struct ClassMeans {
           state, at in
           let image = images[at]
           state.value.clear()
-          func add(_ member: Int32, rotation: Float, reflected: Bool, weight: Double) {
+          func add(_ member: Int32, _ alignment: Alignment, weight: Double) {
             state.value.add(
-              rows[member], group: Int(groups[Int(member)]),
-              rotation: rotation, reflected: reflected, weight: weight)
+              rows[member], group: Int(groups[Int(member)]), alignment, weight: weight)
           }
-          add(Int32(image), rotation: 0, reflected: false, weight: 1)
+          add(Int32(image), .identity, weight: 1)
           for entry in entries(image) where table.indices[entry] >= 0 {
-            add(
-              table.indices[entry], rotation: table.rotations[entry],
-              reflected: table.reflected[entry] == 1, weight: weight(entry))
+            add(table.indices[entry], table.alignments[entry], weight: weight(entry))
           }
           do {
             let mean = try state.value.mean()

@@ -30,20 +30,14 @@ struct ClassPosterior {
     for g in groupWeights.indices { groupWeights[g] = 0 }
   }
 
-  /// Adds an image of group `group` with statistic `b` (component-major, (re, im)), reflected if asked,
-  /// then rotated by `rotation` radians.
+  /// Adds an image of group `group` with statistic `b` (component-major, (re, im)), aligned.
   mutating func add(
-    _ b: UnsafePointer<Float>, group: Int, rotation: Float, reflected: Bool, weight: Double = 1
+    _ b: UnsafePointer<Float>, group: Int, _ alignment: Alignment, weight: Double = 1
   ) {
     groupWeights[group] += weight
-    let mirror: Double = reflected ? -1 : 1
-    layout.forEachPhase(of: Double(rotation)) { block, _, phase in
-      let (c, s) = (weight * phase.x, weight * phase.y)
-      for component in layout.components(ofBlock: block) {
-        let (re, im) = (Double(b[2 * component]), mirror * Double(b[2 * component + 1]))
-        statistic[2 * component] += c * re - s * im
-        statistic[2 * component + 1] += s * re + c * im
-      }
+    alignment.apply(to: b, layout, weight: weight) { (component, re: Double, im: Double) in
+      statistic[2 * component] += re
+      statistic[2 * component + 1] += im
     }
   }
 

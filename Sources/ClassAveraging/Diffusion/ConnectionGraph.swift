@@ -1,5 +1,6 @@
 import Execution
 import Foundation
+import ImageModel
 import LinearAlgebra
 import MPI
 
@@ -21,9 +22,9 @@ struct ConnectionGraph {
   let images: Range<Int>
   /// D of this rank's images.
   let degrees: [Int]
-  /// The neighbours that the table lists for this rank's images, k each, and whether reflected.
+  /// The neighbours that the table lists for this rank's images, k each, and what aligns them.
   let listed: [Int32]
-  let listedReflected: [UInt8]
+  let listedAlignments: AlignmentColumns
 
   /// The edges of this rank's image i are `starts[i]..<starts[i + 1]`.
   fileprivate let starts: [Int]
@@ -55,27 +56,21 @@ struct ConnectionGraph {
     self.images = images
     // Every rank gets its images' entries.
     let counts = (0..<comm.size).map { partition.range(of: $0).count * k }
-    func scatter<T: MPIDatatype>(_ values: [T]) throws -> [T] {
-      let width = table.neighboursPerImage
-      let first =
-        comm.isRoot
-        ? (0..<table.count).flatMap { values[$0 * width..<$0 * width + k] } : []
-      return try comm.scatterRagged(first, counts: counts)
-    }
-    listed = try scatter(table.indices)
-    listedReflected = try scatter(table.reflected)
-    let rotations = try scatter(table.rotations)
+    let first =
+      comm.isRoot ? table.prefix(k) : NeighbourTable(count: 0, neighboursPerImage: k)
+    listed = try comm.scatterRagged(first.indices, counts: counts)
+    listedAlignments = try first.alignments.scattered(counts: counts, on: comm)
 
     // Each entry becomes an edge of its image here, and one of its neighbour at the neighbour's owner.
     var edges: [Edge] = []
-    var away = [[Int32]](repeating: [], count: comm.size)
+    var away = [[UInt32]](repeating: [], count: comm.size)
     edges.reserveCapacity(2 * listed.count)
     for (at, neighbour) in listed.enumerated() where neighbour >= 0 {
       let edge = Edge(
-        image: Int32(images.lowerBound + at / k), neighbour: neighbour, rotation: rotations[at],
-        reflected: listedReflected[at], isReversed: 0)
+        image: Int32(images.lowerBound + at / k), neighbour: neighbour,
+        alignment: listedAlignments[at], isReversed: false)
       edges.append(edge)
-      away[partition.owner(of: Int(neighbour))] += edge.reversed.words
+      edge.reversed.appendWords(to: &away[partition.owner(of: Int(neighbour))])
     }
     let arrived = try comm.alltoallRagged(
       away.flatMap { $0 }, counts: away.map(\.count)
@@ -112,9 +107,9 @@ struct ConnectionGraph {
     places = unique.map { edge in
       let own = Int(edge.neighbour) - images.lowerBound
       let place = placeOf[edge.neighbour] ?? own
-      return Int32(place) << 1 | Int32(edge.reflected)
+      return Int32(place) << 1 | (edge.alignment.isReflected ? 1 : 0)
     }
-    angles = unique.map(\.rotation)
+    angles = unique.map(\.alignment.rotation)
   }
 
   /// D^{-1/2} (A + B conj) D^{-1/2} of the elements e^{i k alpha}: the connection of quantities that turn k
@@ -174,42 +169,37 @@ struct ConnectionGraph {
 private struct Edge {
   var image: Int32
   var neighbour: Int32
-  /// Radians, as in `NeighbourTable`.
-  var rotation: Float
-  var reflected: UInt8
-  /// 1 if it was listed for the neighbour.
-  var isReversed: UInt8
+  /// What aligns the neighbour to the image.
+  var alignment: Alignment
+  /// Whether it was listed for the neighbour.
+  var isReversed: Bool
 
   /// The same alignment seen from the neighbour.
   var reversed: Edge {
-    let back = PairScore(affinity: 0, rotation: rotation, reflected: reflected).inverse
-    return Edge(
-      image: neighbour, neighbour: image, rotation: back.rotation, reflected: reflected,
-      isReversed: 1 - isReversed)
+    Edge(
+      image: neighbour, neighbour: image, alignment: alignment.inverse, isReversed: !isReversed)
   }
 
   /// By image, then neighbour, the alignment listed for the smaller index first.
   var order: (Int32, Int32, Int) {
-    (image, neighbour, (image < neighbour) == (isReversed == 1) ? 1 : 0)
+    (image, neighbour, (image < neighbour) == isReversed ? 1 : 0)
   }
 
-  static let wordCount = 4
+  static let wordCount = 3 + Alignment.packedWords
 
-  var words: [Int32] {
-    [
-      image, neighbour, Int32(bitPattern: rotation.bitPattern),
-      Int32(reflected) << 1 | Int32(isReversed),
-    ]
+  func appendWords(to words: inout [UInt32]) {
+    words += [UInt32(image), UInt32(neighbour)]
+    words.append((isReversed ? 1 : 0) << 1 | alignment.packedBit)
+    alignment.appendWords(to: &words)
   }
 }
 
 extension Edge {
-  init(words: ArraySlice<Int32>) {
+  init(words: ArraySlice<UInt32>) {
     let start = words.startIndex
-    image = words[start]
-    neighbour = words[start + 1]
-    rotation = Float(bitPattern: UInt32(bitPattern: words[start + 2]))
-    reflected = UInt8(words[start + 3] >> 1)
-    isReversed = UInt8(words[start + 3] & 1)
+    image = Int32(words[start])
+    neighbour = Int32(words[start + 1])
+    isReversed = words[start + 2] >> 1 == 1
+    alignment = Alignment(packedBit: words[start + 2], words: words[(start + 3)...])
   }
 }

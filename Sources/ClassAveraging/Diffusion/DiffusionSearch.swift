@@ -58,7 +58,8 @@ struct DiffusionSearch: OrderedSuspects {
     where !map.coordinates[image * width..<(image + 1) * width].contains(where: { $0 != 0 }) {
       for entry in 0..<suspectCount {
         suspects[image * suspectCount + entry] = graph.listed[image * k + entry]
-        reflected[image * suspectCount + entry] = graph.listedReflected[image * k + entry]
+        reflected[image * suspectCount + entry] =
+          graph.listedAlignments[image * k + entry].isReflected ? 1 : 0
         scores[image * suspectCount + entry] = 0
       }
     }

@@ -12,8 +12,7 @@ extension Checkpoints {
     let lengths = try comm.gatherRagged(members.lists.map { Int32($0.count) })
     let images = try comm.gatherRagged(all.map(\.image))
     let weights = try comm.gatherRagged(all.map(\.weight))
-    let rotations = try comm.gatherRagged(all.map(\.rotation))
-    let reflected = try comm.gatherRagged(all.map { UInt8($0.isReflected ? 1 : 0) })
+    let alignments = try AlignmentColumns(all.lazy.map(\.alignment)).gathered(on: comm)
     try comm.agree {
       if comm.isRoot {
         try write("\(Self.sharedName)\(round)", identity(after: table)) { writer in
@@ -21,8 +20,7 @@ extension Checkpoints {
           try writer.add(lengths)
           try writer.add(images)
           try writer.add(weights)
-          try writer.add(rotations)
-          try writer.add(reflected)
+          try alignments.write(to: writer)
         }
         removeEarlier(Self.sharedName, than: round)
       }
@@ -124,11 +122,10 @@ extension Checkpoints {
     let lengths: [Int32] = try reader.array()
     let members: [Int32] = try reader.array()
     let weights: [Double] = try reader.array()
-    let rotations: [Float] = try reader.array()
-    let reflected: [UInt8] = try reader.array()
+    let alignments = try AlignmentColumns(from: &reader)
     let total = lengths.reduce(0) { $0 + Int($1) }
     guard lengths.count == landmarks, lengths.allSatisfy({ $0 >= 0 }),
-      [members.count, weights.count, rotations.count, reflected.count].allSatisfy({ $0 == total }),
+      [members.count, weights.count, alignments.count].allSatisfy({ $0 == total }),
       members.allSatisfy({ 0 <= $0 && $0 < images })
     else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }
     var next = 0
@@ -136,8 +133,7 @@ extension Checkpoints {
       defer { next += Int(length) }
       return (next..<next + Int(length)).map {
         LandmarkMembers.Member(
-          image: members[$0], weight: weights[$0], rotation: rotations[$0],
-          isReflected: reflected[$0] == 1)
+          image: members[$0], weight: weights[$0], alignment: alignments[$0])
       }
     }
     return (lists, round)

@@ -9,9 +9,8 @@ struct LandmarkMembers {
     let image: Int32
     /// How much its statistic counts in the class.
     var weight: Double
-    /// Radians: rotating the image (reflected first where `isReflected`) by this angle aligns it to the landmark.
-    var rotation: Float = 0
-    var isReflected = false
+    /// What aligns the image to the landmark.
+    var alignment = Alignment.identity
   }
 
   /// The landmarks, numbers among all.
@@ -58,8 +57,8 @@ struct LandmarkWork {
         state.value.clear()
         for member in members.lists[at] {
           state.value.add(
-            rows[member.image], group: Int(groups[Int(member.image)]), rotation: member.rotation,
-            reflected: member.isReflected, weight: member.weight)
+            rows[member.image], group: Int(groups[Int(member.image)]), member.alignment,
+            weight: member.weight)
         }
         var mean = try state.value.mean()
         source.restate(&mean, row: 0, under: common)
@@ -174,7 +173,7 @@ private final class LandmarkAlignment {
     with statistics: UnsafePointer<Float>, width: Int,
     without members: [[Int32: LandmarkMembers.Member]]
   ) -> [[PairScore]] {
-    let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
+    let none = PairScore(affinity: 0, alignment: .identity)
     var result = images.map { [PairScore](repeating: none, count: $0.count) }
     let items = zip(result.indices, images).flatMap { landmark, images in
       images.enumerated().map {
@@ -218,14 +217,10 @@ private final class LandmarkAlignment {
       lanes.setLane(lane, to: statistic, count: 2 * model.layout.componentCount)
       guard let member else { return }
       let target = UnsafeMutableRawPointer(lanes).assumingMemoryBound(to: Float.self) + lane
-      let mirror: Float = member.isReflected ? -1 : 1
-      model.layout.forEachPhase(of: Double(member.rotation)) { block, _, phase in
-        let (c, s) = (Float(member.weight * phase.x), Float(member.weight * phase.y))
-        for i in model.layout.components(ofBlock: block) {
-          let (re, im) = (b[2 * i], mirror * b[2 * i + 1])
-          target[32 * i] -= c * re - s * im
-          target[32 * i + 16] -= s * re + c * im
-        }
+      member.alignment.apply(to: b, model.layout, weight: member.weight) {
+        (component, re: Float, im: Float) in
+        target[32 * component] -= re
+        target[32 * component + 16] -= im
       }
     }
   }

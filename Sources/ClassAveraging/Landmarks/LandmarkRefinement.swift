@@ -31,7 +31,7 @@ struct LandmarkRefinement {
           + zip(images[at], scores[at]).map { image, score in
             .init(
               image: image, weight: weights.weight(ofAffinity: score.affinity),
-              rotation: score.rotation, isReflected: score.reflected == 1)
+              alignment: score.alignment)
           }
       })
     return try work.classes(

@@ -102,7 +102,7 @@ struct SharedLandmarks {
           + (image * k..<(image + 1) * k).filter { table.indices[$0] >= 0 }.map {
             .init(
               image: table.indices[$0], weight: weights.weight(ofAffinity: table.affinities[$0]),
-              rotation: table.rotations[$0], isReflected: table.reflected[$0] == 1)
+              alignment: table.alignments[$0])
           }
       })
   }
@@ -153,9 +153,7 @@ struct SharedLandmarks {
       lists: images.indices.map { at in
         let all = alignments[at].merging(zip(new[at], scores[at])) { known, _ in known }
         return images[at].map { image in
-          .init(
-            image: image, weight: 1, rotation: all[image]!.rotation,
-            isReflected: all[image]!.reflected == 1)
+          .init(image: image, weight: 1, alignment: all[image]!.alignment)
         }
       })
   }

@@ -1,3 +1,4 @@
+import ImageModel
 import MPI
 
 /// The neighbours of every image, best first: what a run is about.
@@ -10,11 +11,8 @@ public struct NeighbourTable: Sendable {
   public var indices: [Int32]
   /// The affinity that ordered them, n x K.
   public var affinities: [Float]
-  /// Radians, n x K: rotating the neighbour (reflected first where `reflected`) by this angle from
-  /// columns towards rows aligns it to the image.
-  public var rotations: [Float]
-  /// 1 where the neighbour is reflected, n x K.
-  public var reflected: [UInt8]
+  /// What aligns the neighbour to the image, n x K.
+  public var alignments: AlignmentColumns
   /// The probability that the neighbour is a true one, n x K; empty where the search has no calibration.
   public var probabilities: [Float] = []
   /// What the probabilities were computed from, n x K x regressors; empty unless asked for.
@@ -27,8 +25,7 @@ public struct NeighbourTable: Sendable {
     let length = count * neighboursPerImage
     indices = .init(repeating: -1, count: length)
     affinities = .init(repeating: -.infinity, count: length)
-    rotations = .init(repeating: 0, count: length)
-    reflected = .init(repeating: 0, count: length)
+    alignments = .init(repeating: .identity, count: length)
   }
 
   /// Puts a candidate into its place in the image's list, if it is among the best K; ties go to the
@@ -46,29 +43,29 @@ public struct NeighbourTable: Sendable {
     while at > start && isBehind(at - 1) {
       indices[at] = indices[at - 1]
       affinities[at] = affinities[at - 1]
-      rotations[at] = rotations[at - 1]
-      reflected[at] = reflected[at - 1]
+      alignments[at] = alignments[at - 1]
       at -= 1
     }
     indices[at] = candidate
     affinities[at] = score.affinity
-    rotations[at] = score.rotation
-    reflected[at] = score.reflected
+    alignments[at] = score.alignment
   }
 
   /// The first `length` neighbours of every image.
   func prefix(_ length: Int) -> NeighbourTable {
     if length >= neighboursPerImage { return self }
-    func cut<T>(_ column: [T], width: Int = 1) -> [T] {
+    func cut<Column: TableColumn>(_ column: Column, width: Int = 1) -> Column {
       let k = width * neighboursPerImage
-      return (0..<count).flatMap { column[$0 * k..<$0 * k + width * length] }
+      var result = Column()
+      result.reserveCapacity(count * width * length)
+      for image in 0..<count { result += column[image * k..<image * k + width * length] }
+      return result
     }
     var result = NeighbourTable(count: 0, neighboursPerImage: length)
     result.count = count
     result.indices = cut(indices)
     result.affinities = cut(affinities)
-    result.rotations = cut(rotations)
-    result.reflected = cut(reflected)
+    result.alignments = cut(alignments)
     if !probabilities.isEmpty { result.probabilities = cut(probabilities) }
     if !regressors.isEmpty {
       result.regressors = cut(regressors, width: regressors.count / indices.count)
@@ -89,17 +86,21 @@ public struct NeighbourTable: Sendable {
         indices[$0] >= 0 && Double(probabilities[$0]) >= confidence
       }
     }
-    func closed<T>(_ column: [T], _ missing: T, width: Int = 1) -> [T] {
-      kept.flatMap { entries in
-        entries.flatMap { column[$0 * width..<($0 + 1) * width] }
-          + [T](repeating: missing, count: (neighboursPerImage - entries.count) * width)
+    func closed<Column: TableColumn>(
+      _ column: Column, _ missing: Column.Element, width: Int = 1
+    ) -> Column {
+      var result = Column()
+      result.reserveCapacity(column.count)
+      for entries in kept {
+        for entry in entries { result += column[entry * width..<(entry + 1) * width] }
+        result += repeatElement(missing, count: (neighboursPerImage - entries.count) * width)
       }
+      return result
     }
     var result = self
     result.indices = closed(indices, -1)
     result.affinities = closed(affinities, .nan)
-    result.rotations = closed(rotations, 0)
-    result.reflected = closed(reflected, 0)
+    result.alignments = closed(alignments, .identity)
     result.probabilities = closed(probabilities, .nan)
     if !regressors.isEmpty {
       result.regressors = closed(regressors, .nan, width: regressors.count / indices.count)
@@ -114,8 +115,7 @@ public struct NeighbourTable: Sendable {
     whole.count = try comm.allreduce(count)
     whole.indices = try comm.allgatherRagged(indices)
     whole.affinities = try comm.allgatherRagged(affinities)
-    whole.rotations = try comm.allgatherRagged(rotations)
-    whole.reflected = try comm.allgatherRagged(reflected)
+    whole.alignments = try alignments.allgathered(on: comm)
     return whole
   }
 
@@ -126,8 +126,7 @@ public struct NeighbourTable: Sendable {
     table.count = count
     table.indices = try comm.broadcast(indices)
     table.affinities = try comm.broadcast(affinities)
-    table.rotations = try comm.broadcast(rotations)
-    table.reflected = try comm.broadcast(reflected)
+    table.alignments = try alignments.broadcast(on: comm)
     table.probabilities = try comm.broadcast(probabilities)
     table.regressors = try comm.broadcast(regressors)
     return table

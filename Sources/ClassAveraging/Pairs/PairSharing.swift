@@ -1,4 +1,5 @@
 import Execution
+import ImageModel
 import MPI
 
 /// How pairs of images find the ranks that score them, and their scores the ranks that own the images.
@@ -37,7 +38,7 @@ struct PairSharing {
   /// parts differ by one pair at most. Collective.
   func share(_ proposed: [Int64]) throws -> [Int64] {
     let homes = try homes(proposed)
-    var own = try send(proposed, width: 1) { (Int(homes[Int($0 >> 32)]), nil) }
+    var own = try send(proposed, width: 1) { (Int(homes[Int(proposed[$0] >> 32)]), nil) }
     own.sort()
     var kept = 0
     for at in own.indices where at == 0 || own[at] != own[kept - 1] {
@@ -78,36 +79,31 @@ struct PairSharing {
   func deliver(
     _ scores: [PairScore], of pairs: ArraySlice<Int64>, take: (Int32, Int32, PairScore) -> Void
   ) throws {
-    // Two words a score: the pair, with the reflection in its lowest bit; affinity and rotation.
-    var records: [Int64] = []
-    records.reserveCapacity(2 * scores.count)
+    // The words of a score: the first image; the second, doubled, with the alignment's bit as the lowest;
+    // the affinity; the alignment's own words.
+    let width = 3 + Alignment.packedWords
+    var records: [UInt32] = []
+    records.reserveCapacity(width * scores.count)
     for (pair, score) in zip(pairs, scores) {
       let (first, second) = Self.unpack(pair)
-      records.append(Int64(first) << 32 | Int64(second) << 1 | Int64(score.reflected))
-      records.append(Int64(score.affinity.bitPattern) << 32 | Int64(score.rotation.bitPattern))
+      records.append(UInt32(first))
+      records.append(UInt32(second) << 1 | score.alignment.packedBit)
+      records.append(score.affinity.bitPattern)
+      score.alignment.appendWords(to: &records)
     }
     // Ascending on one rank after the other, hence so where they arrive.
-    let received = try send(records, width: 2) { word in
-      let (first, second, _) = Self.images(word)
-      let owner = partition.owner(of: Int(first))
-      let other = partition.owner(of: Int(second))
+    let received = try send(records, width: width) { at in
+      let owner = partition.owner(of: Int(records[at]))
+      let other = partition.owner(of: Int(records[at + 1] >> 1))
       return (owner, other == owner ? nil : other)
     }
-    for at in stride(from: 0, to: received.count, by: 2) {
-      let (first, second, reflected) = Self.images(received[at])
+    for at in stride(from: 0, to: received.count, by: width) {
       take(
-        first, second,
+        Int32(received[at]), Int32(received[at + 1] >> 1),
         PairScore(
-          affinity: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1] >> 32)),
-          rotation: Float(bitPattern: UInt32(truncatingIfNeeded: received[at + 1])),
-          reflected: reflected))
+          affinity: Float(bitPattern: received[at + 2]),
+          alignment: Alignment(packedBit: received[at + 1], words: received[(at + 3)...])))
     }
-  }
-
-  /// The two images of a record's first word, and whether the second is reflected.
-  private static func images(_ word: Int64) -> (Int32, Int32, reflected: UInt8) {
-    let low = UInt32(truncatingIfNeeded: word)
-    return (Int32(word >> 32), Int32(low >> 1), UInt8(low & 1))
   }
 
   /// The home of the pairs of each first image: of the proposals of all ranks, each home has as many. The same
@@ -126,13 +122,13 @@ struct PairSharing {
 
   /// Sends items of `width` words to one rank or two each; returns what came, one sender's after the other's.
   /// Collective.
-  /// - Parameter targets: the ranks that an item goes to, by its first word.
-  private func send(_ words: [Int64], width: Int, to targets: (Int64) -> (Int, Int?)) throws
-    -> [Int64]
-  {
+  /// - Parameter targets: the ranks that an item goes to, by where it stands among the words.
+  private func send<Word: MPIDatatype & FixedWidthInteger>(
+    _ words: [Word], width: Int, to targets: (Int) -> (Int, Int?)
+  ) throws -> [Word] {
     var counts = [Int](repeating: 0, count: comm.size)
     for item in stride(from: 0, to: words.count, by: width) {
-      let (one, other) = targets(words[item])
+      let (one, other) = targets(item)
       counts[one] += width
       if let other { counts[other] += width }
     }
@@ -141,13 +137,13 @@ struct PairSharing {
       defer { length += count }
       return length
     }
-    var outgoing = [Int64](repeating: 0, count: length)
+    var outgoing = [Word](repeating: 0, count: length)
     func put(_ item: Int, for rank: Int) {
       for at in 0..<width { outgoing[places[rank] + at] = words[item + at] }
       places[rank] += width
     }
     for item in stride(from: 0, to: words.count, by: width) {
-      let (one, other) = targets(words[item])
+      let (one, other) = targets(item)
       put(item, for: one)
       if let other { put(item, for: other) }
     }

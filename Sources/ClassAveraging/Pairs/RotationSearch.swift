@@ -2,17 +2,6 @@ import Foundation
 import Fourier
 import ImageModel
 
-/// The best alignment of a pair.
-public struct PairScore: BitwiseCopyable, Sendable {
-  /// The affinity at the best rotation, of the image as it is or reflected.
-  public var affinity: Float
-  /// Radians: rotating the second image (reflected first where `reflected` is 1) by this angle, from
-  /// columns towards rows, aligns it to the first.
-  public var rotation: Float
-  /// 1 where the second image is reflected.
-  public var reflected: UInt8
-}
-
 /// The maximum over rotations of sum over k of Re c_k e^{ik theta}, for 16 pairs side by side, of both
 /// the image as it is (c_k) and reflected (c'_k): one inverse FFT, whose real part is the one and whose
 /// imaginary part the other, then a parabola, then Newton's method on the sum itself. One instance a
@@ -184,7 +173,8 @@ final class RotationSearch {
       if abs(step) < 1e-3 * limit { break }
     }
     return PairScore(
-      affinity: Float(here.value) + offset, rotation: Float(remainder(angle, 2 * .pi)),
-      reflected: start.isReflected ? 1 : 0)
+      affinity: Float(here.value) + offset,
+      alignment: Alignment(
+        rotation: Float(remainder(angle, 2 * .pi)), isReflected: start.isReflected))
   }
 }

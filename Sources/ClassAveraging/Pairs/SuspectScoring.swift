@@ -77,8 +77,7 @@ struct SuspectScoring {
               table.indices[image * k + entry] = second
               table.affinities[image * k + entry] =
                 found.scores[image * found.suspectCount + entry]
-              table.rotations[image * k + entry] = score.rotation
-              table.reflected[image * k + entry] = score.reflected
+              table.alignments[image * k + entry] = score.alignment
             }
           }
         }
@@ -124,7 +123,7 @@ struct SuspectScoring {
         }
       }
     }
-    let none = PairScore(affinity: 0, rotation: 0, reflected: 0)
+    let none = PairScore(affinity: 0, alignment: .identity)
     var scores = [PairScore](repeating: none, count: pairs.count)
     let chunk = 4096
     scores.withUnsafeMutableBufferPointer { scores in
@@ -182,13 +181,4 @@ protocol OrderedSuspects {
   var reflected: [UInt8] { get }
   /// The scores that ordered them, count x S.
   var scores: [Float] { get }
-}
-
-extension PairScore {
-  /// The same alignment seen from the other image: a rotation back; a reflection followed by a rotation
-  /// is its own inverse.
-  var inverse: PairScore {
-    PairScore(
-      affinity: affinity, rotation: reflected == 1 ? rotation : -rotation, reflected: reflected)
-  }
 }

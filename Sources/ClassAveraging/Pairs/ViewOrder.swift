@@ -34,9 +34,9 @@ struct ViewOrder: Sendable {
   /// A table of positions as one of images.
   func inFileOrder(_ table: NeighbourTable) -> NeighbourTable {
     var result = table
-    func moved<T>(_ column: [T]) -> [T] {
+    func moved<Column: TableColumn>(_ column: Column) -> Column {
       let width = column.count / max(1, positions.count)
-      var values: [T] = []
+      var values = Column()
       values.reserveCapacity(column.count)
       for position in positions {
         values += column[Int(position) * width..<(Int(position) + 1) * width]
@@ -45,8 +45,7 @@ struct ViewOrder: Sendable {
     }
     result.indices = moved(table.indices.map { $0 < 0 ? $0 : images[Int($0)] })
     result.affinities = moved(table.affinities)
-    result.rotations = moved(table.rotations)
-    result.reflected = moved(table.reflected)
+    result.alignments = moved(table.alignments)
     result.probabilities = moved(table.probabilities)
     result.regressors = moved(table.regressors)
     return result

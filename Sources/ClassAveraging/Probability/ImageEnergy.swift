@@ -86,18 +86,17 @@ struct ImageEnergy {
 
   /// The energy of an image less the mean image; coordinates component-major, (re, im).
   func fluctuation(_ a: UnsafePointer<Float>) -> Double {
-    covariation(a, a, rotation: 0, reflected: false)
+    covariation(a, a, .identity)
   }
 
   /// The energy of an image; coordinates component-major, (re, im).
-  func total(_ a: UnsafePointer<Float>) -> Double { product(a, a, rotation: 0, reflected: false) }
+  func total(_ a: UnsafePointer<Float>) -> Double { product(a, a, .identity) }
 
-  /// The inner product of the first image with the second, reflected if asked, then rotated by `rotation`
-  /// radians.
+  /// The inner product of the first image with the second, aligned.
   func product(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ alignment: Alignment
   ) -> Double {
-    var sum = meanEnergy + covariation(a, b, rotation: rotation, reflected: reflected)
+    var sum = meanEnergy + covariation(a, b, alignment)
     for (i, product) in meanProducts.enumerated() {
       sum += product * Double(a[2 * i] + b[2 * i])
     }
@@ -105,10 +104,10 @@ struct ImageEnergy {
   }
 
   private func covariation(
-    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, rotation: Float, reflected: Bool
+    _ a: UnsafePointer<Float>, _ b: UnsafePointer<Float>, _ alignment: Alignment
   ) -> Double {
     var sum = 0.0
-    layout.forEachPhase(of: Double(rotation)) { block, _, phase in
+    layout.forEachPhase(of: Double(alignment.rotation)) { block, _, phase in
       let components = layout.components(ofBlock: block)
       let gram = gram[block]
       // z = a^H G b, with b as it is or conjugate.
@@ -119,7 +118,7 @@ struct ImageEnergy {
           re += gram[i, j] * Double(b[2 * second])
           im += gram[i, j] * Double(b[2 * second + 1])
         }
-        if reflected { im = -im }
+        if alignment.isReflected { im = -im }
         let (x, y) = (Double(a[2 * first]), Double(a[2 * first + 1]))
         real += x * re + y * im
         imaginary += x * im - y * re

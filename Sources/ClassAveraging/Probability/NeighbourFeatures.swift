@@ -117,8 +117,7 @@ struct NeighbourFeatureExtraction {
               let entry = image * k + neighbour
               guard let j = place[table.indices[entry]] else { continue }
               let product = energy.product(
-                rows[Int32(image)], rows[table.indices[entry]],
-                rotation: table.rotations[entry], reflected: table.reflected[entry] == 1)
+                rows[Int32(image)], rows[table.indices[entry]], table.alignments[entry])
               let norm =
                 ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
               let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()

@@ -52,7 +52,7 @@ struct ProbabilityCalibration {
           let entry = entries[at]
           let likeness = correlation.best(
             rows[made(Int32(entry / k))], rows[made(table.indices[entry])],
-            reflected: table.reflected[entry] == 1)
+            reflected: table.alignments[entry].isReflected)
           isTrue[at] = likeness > Self.trueCorrelation ? 1 : 0
         }
       }

@@ -198,7 +198,7 @@ struct AllPairsDenseRanks {
       let error = Double(table.affinities[entry]) - max(pair.direct, pair.mirror)
       largestError = max(largestError, -error, error - pair.size * step * step / 8)
       if abs(pair.direct - pair.mirror) > pair.size * step * step / 8 + 1e-3,
-        (pair.mirror > pair.direct) != (table.reflected[entry] == 1)
+        (pair.mirror > pair.direct) != table.alignments[entry].isReflected
       {
         wrongReflections += 1
       }

@@ -66,7 +66,7 @@ struct AllPairsSearchRanks {
         let isFirst = (groups[image], image) < (groups[other], other)
         let (a, b) = isFirst ? (image, other) : (other, image)
         let pair = score(model, statistics[a], Int(groups[a]), statistics[b], Int(groups[b]))
-        return (pair.affinity, other, pair.reflected)
+        return (pair.affinity, other, pair.alignment.isReflected ? 1 : 0)
       }
       let best = exact.map(\.0).sorted(by: >).prefix(capacity)
       for entry in 0..<capacity {

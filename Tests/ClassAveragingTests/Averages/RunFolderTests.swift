@@ -19,8 +19,8 @@ import Testing
     var table = NeighbourTable(count: 3, neighboursPerImage: 2)
     table.indices = [1, 2, 2, -1, 0, 1]
     table.affinities = [5, 4, 3, -.infinity, 2, 1]
-    table.rotations = [.pi, -.pi / 2, 0, 0, .pi / 4, .pi / 180]
-    table.reflected = [0, 1, 1, 0, 0, 1]
+    table.alignments = .init(
+      [.pi, -.pi / 2, 0, 0, .pi / 4, .pi / 180], reflected: [0, 1, 1, 0, 0, 1])
     return table
   }
   private static let ofTable = [

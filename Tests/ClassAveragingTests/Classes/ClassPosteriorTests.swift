@@ -17,13 +17,14 @@ struct ClassPosteriorTests {
     let angles = randomNumbers(7, seed: 8).map { Float($0 * 3) }
     var members = ClassPosterior(posterior)
     // What was there before does not stay.
-    members.add(images[3], group: 1, rotation: 2, reflected: true)
+    members.add(images[3], group: 1, Alignment(rotation: 2, isReflected: true))
     members.clear()
     var precision = Matrix.identity(real.dimension)
     var sum = [Double](repeating: 0, count: real.dimension)
     for (i, b) in images.enumerated() {
-      members.add(b, group: i % 3, rotation: angles[i], reflected: i % 4 == 1)
-      let turn = real.alignment(Double(angles[i]), reflected: i % 4 == 1)
+      let alignment = Alignment(rotation: angles[i], isReflected: i % 4 == 1)
+      members.add(b, group: i % 3, alignment)
+      let turn = real.matrix(alignment)
       precision += turn * real.matrix(posterior.information[i % 3]) * turn.transposed
       sum = zip(sum, turn.times(real.vector(b))).map(+)
     }
@@ -39,12 +40,12 @@ struct ClassPosteriorTests {
     let real = RealCoordinates(posterior.layout)
     let b = try relatedStatistics(posterior, count: 3, distinct: 3, seed: 6)[2]
     var members = ClassPosterior(posterior)
-    members.add(b, group: 2, rotation: 0, reflected: false)
+    members.add(b, group: 2, .identity)
     for (angle, reflected) in [(0.4, false), (-2.0, true), (1.3, true), (3.0, false)] {
       // The copy is what the alignment's inverse makes of the image.
       let turn = real.alignment(angle, reflected: reflected)
       let copy = real.pairs(turn.transposed.times(real.vector(b)))
-      members.add(copy, group: 2, rotation: Float(angle), reflected: reflected)
+      members.add(copy, group: 2, Alignment(rotation: Float(angle), isReflected: reflected))
     }
     let information = real.matrix(posterior.information[2])
     let exact = try Cholesky(5 * information + .identity(real.dimension)).solve(

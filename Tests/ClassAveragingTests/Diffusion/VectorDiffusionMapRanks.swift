@@ -1,5 +1,6 @@
 import COpenBLAS
 import Foundation
+import ImageModel
 import MPI
 import TestSupport
 import Testing
@@ -19,8 +20,8 @@ struct VectorDiffusionMapRanks {
       var other = Int((numbers[3 * entry] + 1) / 2 * Double(images)) % images
       while taken.contains(other) { other = (other + 1) % images }
       table.indices[entry] = Int32(other)
-      table.rotations[entry] = Float(3.14 * numbers[3 * entry + 1])
-      table.reflected[entry] = numbers[3 * entry + 2] < 0 ? 1 : 0
+      table.alignments[entry] = Alignment(
+        rotation: Float(3.14 * numbers[3 * entry + 1]), isReflected: numbers[3 * entry + 2] < 0)
     }
     return table
   }
@@ -64,14 +65,14 @@ struct VectorDiffusionMapRanks {
           let other = Int(table.indices[entry])
           if (image < other) != own { continue }
           edges.insert([min(image, other), max(image, other)])
-          let angle = Double(frequency) * Double(table.rotations[entry])
+          let angle = Double(frequency) * Double(table.alignments[entry].rotation)
           // (row, column): the row's node is the column's, turned by the angle.
           let links = [
             (image, other + n, angle), (image + n, other, -angle),
             (image, other, angle), (image + n, other + n, -angle),
           ]
           for (at, (row, column, turn)) in links.enumerated() {
-            let isPresent = (at < 2) == (table.reflected[entry] == 1)
+            let isPresent = (at < 2) == table.alignments[entry].isReflected
             let value = isPresent ? SIMD2(cos(turn), sin(turn)) : .zero
             matrix[column * 2 * n + row] = value
             matrix[row * 2 * n + column] = SIMD2(value.x, -value.y)
@@ -182,8 +183,8 @@ struct VectorDiffusionMapRanks {
         // R(a) R(-b), or R(a) S R(-b) = R(a + b) S.
         let angle = differs ? angles[image] + angles[other] : angles[image] - angles[other]
         table.indices[image * k + entry] = Int32(other)
-        table.rotations[image * k + entry] = Float(angle)
-        table.reflected[image * k + entry] = differs ? 1 : 0
+        table.alignments[image * k + entry] = Alignment(
+          rotation: Float(angle), isReflected: differs)
       }
     }
     return table
@@ -201,17 +202,18 @@ struct VectorDiffusionMapRanks {
         table.indices[entry] = Int32(other)
         let angles = randomNumbers(n, seed: 31).map { .pi * $0 }
         let differs = isReflected(image) != isReflected(other)
-        table.rotations[entry] = Float(
-          differs ? angles[image] + angles[other] : angles[image] - angles[other])
-        table.reflected[entry] = differs ? 1 : 0
+        table.alignments[entry] = Alignment(
+          rotation: Float(
+            differs ? angles[image] + angles[other] : angles[image] - angles[other]),
+          isReflected: differs)
       }
     }
     for image in n - 4..<n {
       let others = (n - 4..<n).filter { $0 != image }
       for (entry, other) in others.enumerated() {
         table.indices[image * k + entry] = Int32(other)
-        table.rotations[image * k + entry] = Float(image * 2 + entry)
-        table.reflected[image * k + entry] = entry == 1 ? 1 : 0
+        table.alignments[image * k + entry] = Alignment(
+          rotation: Float(image * 2 + entry), isReflected: entry == 1)
       }
     }
     let (_, found) = try search(table, k: k, eigenvectors: 2, time: 1, count: k, on: world)
@@ -220,7 +222,7 @@ struct VectorDiffusionMapRanks {
       let entries = at * k..<(at + 1) * k
       if image >= n - 4 {
         #expect(found.suspects[entries] == table.indices[image * k..<(image + 1) * k])
-        #expect(found.reflected[entries] == table.reflected[image * k..<(image + 1) * k])
+        #expect(found.reflected[entries] == [0, 1, 0])
         #expect(found.scores[entries] == [0, 0, 0])
       } else {
         #expect(found.suspects[entries].allSatisfy { $0 < 32 })

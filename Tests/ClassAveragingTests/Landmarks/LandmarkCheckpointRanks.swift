@@ -88,7 +88,7 @@ struct LandmarkCheckpointRanks {
   private func expectSame(_ table: NeighbourTable?, _ whole: NeighbourTable) throws {
     let table = try #require(table)
     #expect(table.indices == whole.indices && table.affinities == whole.affinities)
-    #expect(table.rotations == whole.rotations && table.reflected == whole.reflected)
+    #expect(table.alignments == whole.alignments)
   }
 
   /// Runs on the first `ranks` of a world, to which the others belong as well.

@@ -56,7 +56,7 @@ struct LandmarkSearchRanks {
     let lonely = try setting.search(
       landmarks: 30, candidates: 20, neighbours: 6, limit: 3, on: alone)
     #expect(together.indices == lonely.indices && together.affinities == lonely.affinities)
-    #expect(together.rotations == lonely.rotations && together.reflected == lonely.reflected)
+    #expect(together.alignments == lonely.alignments)
   }
 
   @Test("A landmark proposes its best images, wherever they are")

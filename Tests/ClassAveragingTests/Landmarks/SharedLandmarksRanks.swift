@@ -1,4 +1,5 @@
 import Foundation
+import ImageModel
 import LinearAlgebra
 import MPI
 import TestSupport
@@ -30,8 +31,9 @@ struct SharedLandmarksRanks {
         (0..<size).map {
           let image = (Int(landmarks[landmark]) + $0 * 6) % count
           return .init(
-            image: Int32(image), weight: 0.5, rotation: Float(3 * angles[image]),
-            isReflected: image % 3 == 1)
+            image: Int32(image), weight: 0.5,
+            alignment: Alignment(
+              rotation: Float(3 * angles[image]), isReflected: image % 3 == 1))
         }
       })
     let work = LandmarkWork(source: source, rows: rows)
@@ -45,7 +47,7 @@ struct SharedLandmarksRanks {
       for (place, image) in images[at].enumerated() {
         var sum = [Double](repeating: 0, count: real.dimension)
         for member in list where member.image != image {
-          let turn = real.alignment(Double(member.rotation), reflected: member.isReflected)
+          let turn = real.matrix(member.alignment)
           let turned = turn.times(real.vector(setting.statistics[Int(member.image)]))
           for i in sum.indices { sum[i] += member.weight * turned[i] }
         }
@@ -53,7 +55,8 @@ struct SharedLandmarksRanks {
           model, real.pairs(sum), model.groupCount - 1, setting.statistics[Int(image)], 0)
         let difference = (found[at][place].affinity - expected.affinity).magnitude
         #expect(difference < 1e-3 * (1 + expected.affinity.magnitude))
-        #expect(found[at][place].reflected == expected.reflected)
+        #expect(
+          found[at][place].alignment.isReflected == expected.alignment.isReflected)
       }
     }
   }
@@ -83,7 +86,7 @@ struct SharedLandmarksRanks {
     let members = range.map { landmark in (0..<count).filter { isMember($0, landmark) } }
     let found = try best.replacing(
       zip(range, members).map { landmark, images in
-        images.map { PairScore(affinity: own($0, landmark), rotation: 0, reflected: 0) }
+        images.map { PairScore(affinity: own($0, landmark), alignment: .identity) }
       },
       of: LandmarkMembers(
         landmarks: range,
@@ -177,6 +180,6 @@ struct SharedLandmarksRanks {
     let alone = try table(
       rounds: 3, threads: 1, on: world.split(colour: world.rank, key: 0))
     #expect(together.indices == alone.indices && together.affinities == alone.affinities)
-    #expect(together.rotations == alone.rotations && together.reflected == alone.reflected)
+    #expect(together.alignments == alone.alignments)
   }
 }

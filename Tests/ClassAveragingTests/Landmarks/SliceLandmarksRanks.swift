@@ -108,7 +108,7 @@ struct SliceLandmarksRanks {
     #expect(median(cosines) > 0.95, "\(median(cosines))")
     let alone = try table(threads: 1, on: world.split(colour: world.rank, key: 0))
     #expect(together.indices == alone.indices && together.affinities == alone.affinities)
-    #expect(together.rotations == alone.rotations && together.reflected == alone.reflected)
+    #expect(together.alignments == alone.alignments)
   }
 
   @Test("Landmarks of two kinds have to agree")

@@ -1,3 +1,4 @@
+import ImageModel
 import Testing
 
 @testable import ClassAveraging
@@ -14,13 +15,14 @@ import Testing
           table.offer(
             Int32(candidate),
             PairScore(
-              affinity: affinities[candidate], rotation: Float(candidate) / 10,
-              reflected: UInt8(candidate % 2)), to: 1)
+              affinity: affinities[candidate],
+              alignment: Alignment(
+                rotation: Float(candidate) / 10, isReflected: candidate % 2 == 1)), to: 1)
         }
         #expect(table.indices == [-1, -1, -1, -1, -1, 1, 2, 5, 4, 7])
         #expect(table.affinities[5...] == [5, 5, 5, 4, 4])
-        #expect(table.rotations[5...] == [0.1, 0.2, 0.5, 0.4, 0.7])
-        #expect(table.reflected[5...] == [1, 0, 1, 0, 1])
+        #expect(table.alignments[5...].map(\.rotation) == [0.1, 0.2, 0.5, 0.4, 0.7])
+        #expect(table.alignments[5...].map(\.isReflected) == [true, false, true, false, true])
       }
     }
   }
@@ -31,8 +33,7 @@ import Testing
     var table = NeighbourTable(count: 2, neighboursPerImage: 3)
     table.indices = [1, 2, 3, 5, 4, -1]
     table.affinities = [30, 20, 10, 7, 6, .nan]
-    table.rotations = [0.1, 0.2, 0.3, 0.4, 0.5, 0]
-    table.reflected = [1, 0, 1, 0, 1, 0]
+    table.alignments = .init([0.1, 0.2, 0.3, 0.4, 0.5, 0], reflected: [1, 0, 1, 0, 1, 0])
     table.probabilities = probabilities
     table.regressors = (0..<12).map { Float($0) }
     let cut = table.confident(0.5)
@@ -44,11 +45,45 @@ import Testing
         }
     }
     #expect(same(cut.affinities, [30, 10, .nan, 6, .nan, .nan]))
-    #expect(cut.rotations == [0.1, 0.3, 0, 0.5, 0, 0])
-    #expect(cut.reflected == [1, 1, 0, 1, 0, 0])
+    #expect(
+      cut.alignments == .init([0.1, 0.3, 0, 0.5, 0, 0], reflected: [1, 1, 0, 1, 0, 0]))
     #expect(same(cut.probabilities, [0.9, 0.6, .nan, 0.7, .nan, .nan]))
     #expect(
       same(
         cut.regressors, [0, 1, 4, 5, .nan, .nan, 8, 9] + [Float](repeating: .nan, count: 4)))
+  }
+
+  /// The first of each list, all columns.
+  @Test func prefixes() {
+    var table = NeighbourTable(count: 2, neighboursPerImage: 3)
+    table.indices = [1, 2, 3, 5, 4, -1]
+    table.alignments = .init([0.1, 0.2, 0.3, 0.4, 0.5, 0], reflected: [1, 0, 1, 0, 1, 0])
+    table.regressors = (0..<12).map { Float($0) }
+    let first = table.prefix(2)
+    #expect(first.count == 2 && first.indices == [1, 2, 5, 4])
+    #expect(first.alignments == .init([0.1, 0.2, 0.4, 0.5], reflected: [1, 0, 0, 1]))
+    #expect(first.regressors == [0, 1, 2, 3, 6, 7, 8, 9])
+  }
+
+  /// The words of checkpoints: three an entry, the reflection in the lowest bit of the index.
+  @Test func savedWords() {
+    var table = NeighbourTable(count: 2, neighboursPerImage: 2)
+    table.indices = [7, -1, 1 << 30, 0]
+    table.affinities = [1.5, -.infinity, -2, 0.25]
+    table.alignments = .init([-.pi, 0, 0.5, .pi], reflected: [1, 0, 0, 1])
+    var words: [UInt32] = []
+    for row in 0..<2 { table.appendWords(ofRow: row, to: &words) }
+    #expect(
+      words == [
+        15, Float(1.5).bitPattern, (-Float.pi).bitPattern,
+        .max, (-Float.infinity).bitPattern, 0,
+        1 << 31, Float(-2).bitPattern, Float(0.5).bitPattern,
+        1, Float(0.25).bitPattern, Float.pi.bitPattern,
+      ])
+    #expect(words.count == 2 * table.wordsPerRow)
+    var copy = NeighbourTable(count: 2, neighboursPerImage: 2)
+    for row in 0..<2 { copy.setWords(words[row * 6..<row * 6 + 6], ofRow: row) }
+    #expect(copy.indices == table.indices && copy.affinities == table.affinities)
+    #expect(copy.alignments == table.alignments)
   }
 }

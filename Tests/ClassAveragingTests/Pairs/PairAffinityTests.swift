@@ -90,22 +90,23 @@ struct PairAffinityTests {
     let model = try PairModel(posterior, affinity: affinity, correlation: correlation)
     let dense = DenseAffinity(posterior, affinity, correlation: correlation)
     let images = try relatedStatistics(posterior, count: 12, distinct: 4, seed: 9)
-    var flags: Set<UInt8> = []
+    var flags: Set<Bool> = []
     for (i, j) in [(0, 4), (0, 3), (1, 5), (2, 6), (3, 8), (4, 7), (5, 11), (7, 8), (9, 10)] {
       let (g, h) = (i % 3, j % 3)
       let found = score(model, images[i], g, images[j], h)
       let there = try dense.value(
-        images[i], g, images[j], h, angle: Double(found.rotation), reflected: found.reflected == 1)
+        images[i], g, images[j], h, angle: Double(found.alignment.rotation),
+        reflected: found.alignment.isReflected)
       let tolerance = 1e-5 * (20 + abs(there))
       #expect(abs(Double(found.affinity) - there) < tolerance, "\(i), \(j)")
       // The distance to the peak, by differences.
       let (left, right) = try (
         dense.value(
-          images[i], g, images[j], h, angle: Double(found.rotation) - 1e-3,
-          reflected: found.reflected == 1),
+          images[i], g, images[j], h, angle: Double(found.alignment.rotation) - 1e-3,
+          reflected: found.alignment.isReflected),
         dense.value(
-          images[i], g, images[j], h, angle: Double(found.rotation) + 1e-3,
-          reflected: found.reflected == 1)
+          images[i], g, images[j], h, angle: Double(found.alignment.rotation) + 1e-3,
+          reflected: found.alignment.isReflected)
       )
       let distance = (right - left) / 2 * 1e-3 / (left - 2 * there + right)
       #expect(abs(distance) < 1e-4, "\(i), \(j)")
@@ -119,16 +120,16 @@ struct PairAffinityTests {
         }
       }
       #expect(best < there + 1e-4, "\(i), \(j): \(there), on the grid \(best)")
-      flags.insert(found.reflected)
+      flags.insert(found.alignment.isReflected)
 
       // Seen from the other image.
       let back = score(model, images[j], h, images[i], g)
-      let inverse = found.inverse
+      let inverse = found.inverse.alignment
       #expect(abs(back.affinity - found.affinity) < Float(tolerance))
-      #expect(back.reflected == inverse.reflected)
-      #expect(abs(remainder(back.rotation - inverse.rotation, 2 * .pi)) < 2e-3)
+      #expect(back.alignment.isReflected == inverse.isReflected)
+      #expect(abs(remainder(back.alignment.rotation - inverse.rotation, 2 * .pi)) < 2e-3)
     }
-    #expect(flags == [0, 1])
+    #expect(flags == [false, true])
   }
 
   @Test("Sixteen pairs at once give what each gives alone")
@@ -152,7 +153,7 @@ struct PairAffinityTests {
         model.constants[h] + model.selfTerms(of: images[0], group: 0)[h]
         + model.selfTerms(of: images[other], group: h)[0]
       #expect(abs(found.affinity - Float(other) - (alone.affinity - offset)) < 1e-4)
-      #expect(found.rotation == alone.rotation && found.reflected == alone.reflected)
+      #expect(found.alignment == alone.alignment)
       order.append(lane)
     }
     #expect(order == Array(0..<16) && !scorer.isFull)
@@ -169,7 +170,7 @@ struct PairAffinityTests {
     let l = real.matrix(posterior.covariance[0])
     for (i, j) in [(0, 2), (1, 4), (3, 5)] {
       let found = score(model, images[i], i % 3, images[j], j % 3)
-      let turn = real.alignment(Double(found.rotation), reflected: found.reflected == 1)
+      let turn = real.matrix(found.alignment)
       let d = zip(
         l.times(real.vector(images[i])), turn.times(l.times(real.vector(images[j])))
       ).map(-)
@@ -224,8 +225,8 @@ struct PairAffinityTests {
     let own = statistic(turned: 0, reflected: false)
     for (angle, reflected) in [(0.7, false), (-2.9, false), (0.7, true), (2.2, true)] {
       let found = score(model, own, 0, statistic(turned: angle, reflected: reflected), 0)
-      #expect(found.reflected == (reflected ? 1 : 0))
-      #expect(abs(remainder(Double(found.rotation) + angle, 2 * .pi)) < 1e-3)
+      #expect(found.alignment.isReflected == reflected)
+      #expect(abs(remainder(Double(found.alignment.rotation) + angle, 2 * .pi)) < 1e-3)
     }
   }
 }

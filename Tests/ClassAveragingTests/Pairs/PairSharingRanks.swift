@@ -1,3 +1,4 @@
+import ImageModel
 import MPI
 import TestSupport
 import Testing
@@ -68,8 +69,9 @@ struct PairSharingRanks {
     }
     func score(_ first: Int, _ second: Int) -> PairScore {
       PairScore(
-        affinity: Float(first * second) - 900.25, rotation: Float(first - 2 * second) / 32,
-        reflected: UInt8((first + second) / 2 % 2))
+        affinity: Float(first * second) - 900.25,
+        alignment: Alignment(
+          rotation: Float(first - 2 * second) / 32, isReflected: (first + second) / 2 % 2 == 1))
     }
     let own = sharing.partition.range(of: world.rank)
     var table = NeighbourTable(count: own.count, neighboursPerImage: 4)
@@ -89,10 +91,11 @@ struct PairSharingRanks {
       for (entry, other) in zip(entries, others) {
         let pair = score(min(image, other), max(image, other))
         #expect(table.affinities[entry] == pair.affinity)
-        #expect(table.reflected[entry] == pair.reflected)
+        let (found, scored) = (table.alignments[entry], pair.alignment)
+        #expect(found.isReflected == scored.isReflected)
         // Seen from the second image, a rotation without reflection goes back.
-        let isBack = other < image && pair.reflected == 0
-        #expect(table.rotations[entry] == (isBack ? -pair.rotation : pair.rotation))
+        let isBack = other < image && !scored.isReflected
+        #expect(found.rotation == (isBack ? -scored.rotation : scored.rotation))
       }
     }
   }

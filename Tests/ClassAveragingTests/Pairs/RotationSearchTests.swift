@@ -98,14 +98,15 @@ import Testing
           affinity > expected - 1e-5 && affinity < expected + spectra.gain(lane: lane),
           "lane \(lane): \(affinity - expected) of \(expected)")
         // What is reported is where that is.
-        if let fixed { #expect((score.reflected == 1) == fixed) }
-        let there = spectra.sum(Int(score.reflected), lane: lane, at: Double(score.rotation))
+        if let fixed { #expect(score.alignment.isReflected == fixed) }
+        let there = spectra.sum(
+          score.alignment.isReflected ? 1 : 0, lane: lane, at: Double(score.alignment.rotation))
         #expect(abs(there - affinity) < 1e-5)
-        #expect(abs(score.rotation) <= Float.pi)
+        #expect(abs(score.alignment.rotation) <= Float.pi)
       }
     }
     // Both reflections win somewhere.
-    #expect(Set(free.map(\.reflected)) == [0, 1])
+    #expect(Set(free.map(\.alignment.isReflected)) == [false, true])
   }
 
   /// c_k = a_k e^{-ik angle} with positive a_k: all terms are largest at the angle.
@@ -121,8 +122,8 @@ import Testing
       }
     }
     for (lane, score) in spectra.search.best(of: 16, offsets: .zero).enumerated() {
-      #expect(Int(score.reflected) == part)
-      #expect(abs(Double(score.rotation) - angles[lane]) < 1e-4)
+      #expect(score.alignment.isReflected == (part == 1))
+      #expect(abs(Double(score.alignment.rotation) - angles[lane]) < 1e-4)
       #expect(abs(score.affinity - (1 + 1.0 / 2 + 1.0 / 3 + 1.0 / 5 + 1.0 / 8)) < 1e-5)
     }
   }
@@ -145,8 +146,7 @@ import Testing
     }
     let three = search.best(of: 3, offsets: .zero)
     #expect(three.count == 3)
-    #expect(three[2].affinity == all[2].affinity && three[2].rotation == all[2].rotation)
-    #expect(three[2].reflected == all[2].reflected)
+    #expect(three[2].affinity == all[2].affinity && three[2].alignment == all[2].alignment)
     #expect(three[1].affinity != all[1].affinity)
   }
 }

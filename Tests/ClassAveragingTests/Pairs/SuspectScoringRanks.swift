@@ -78,17 +78,18 @@ struct SuspectScoringRanks {
       let (i, j) = (entry / k, Int(table.indices[entry]))
       let there = try dense.value(
         setting.statistics[i], i % 3, setting.statistics[j], j % 3,
-        angle: Double(table.rotations[entry]), reflected: table.reflected[entry] == 1)
+        angle: Double(table.alignments[entry].rotation),
+        reflected: table.alignments[entry].isReflected)
       #expect(abs(there - Double(table.affinities[entry])) < 1e-3, "\(i), \(j)")
     }
-    #expect(Set(table.reflected) == [0, 1])
+    #expect(Set(table.alignments.map(\.isReflected)) == [false, true])
 
     let alone = try world.split(colour: world.rank, key: 0)
     let lonely = try setting.scoring(affinity, threads: 1, on: alone).neighbours(
       of: (0..<Int32(images)).map { $0 }, suspects: (0..<images).flatMap(suspects),
       neighboursPerImage: k)
     #expect(lonely.indices == table.indices && lonely.affinities == table.affinities)
-    #expect(lonely.rotations == table.rotations && lonely.reflected == table.reflected)
+    #expect(lonely.alignments == table.alignments)
   }
 
   @Test("Equal affinities are ordered by index")
@@ -179,7 +180,7 @@ struct SuspectScoringRanks {
       search(on: world), neighboursPerImage: k
     )
     #expect(together.indices == lonely.indices && together.affinities == lonely.affinities)
-    #expect(together.rotations == lonely.rotations && together.reflected == lonely.reflected)
+    #expect(together.alignments == lonely.alignments)
 
     let dense = DenseAffinity(setting.posterior, .mahalanobis)
     for image in 0..<images {
@@ -187,7 +188,7 @@ struct SuspectScoringRanks {
         let (at, from) = (image * k + entry, image * suspectCount + entry)
         #expect(lonely.indices[at] == found.suspects[from])
         #expect(lonely.affinities[at] == found.scores[from])
-        #expect(lonely.reflected[at] == found.reflected[from])
+        #expect(lonely.alignments[at].isReflected == (found.reflected[from] == 1))
         if image % 5 > 0 { continue }
         let other = Int(lonely.indices[at])
         func affinity(_ angle: Double) throws -> Double {
@@ -195,7 +196,7 @@ struct SuspectScoringRanks {
             setting.statistics[image], image % 3, setting.statistics[other], other % 3,
             angle: angle, reflected: found.reflected[from] == 1)
         }
-        let best = try affinity(Double(lonely.rotations[at]))
+        let best = try affinity(Double(lonely.alignments[at].rotation))
         for step in 0..<120 { #expect(try affinity(Double(step) * .pi / 60) < best + 1e-4) }
       }
     }

@@ -33,15 +33,14 @@ import Testing
     // Positions 0, 1 and 2: images 2, 0 and 1.
     table.indices = [1, 2, 0, -1, 0, 1]
     table.affinities = [0, 1, 2, 3, 4, 5]
-    table.rotations = [10, 11, 12, 13, 14, 15]
-    table.reflected = [1, 0, 0, 0, 1, 1]
+    table.alignments = .init([10, 11, 12, 13, 14, 15], reflected: [1, 0, 0, 0, 1, 1])
     table.probabilities = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
     table.regressors = (0..<18).map { Float($0) }
     let result = order.inFileOrder(table)
     #expect(result.indices == [2, -1, 2, 0, 0, 1])
     #expect(result.affinities == [2, 3, 4, 5, 0, 1])
-    #expect(result.rotations == [12, 13, 14, 15, 10, 11])
-    #expect(result.reflected == [0, 0, 1, 1, 1, 0])
+    #expect(
+      result.alignments == .init([12, 13, 14, 15, 10, 11], reflected: [0, 0, 1, 1, 1, 0]))
     #expect(result.probabilities == [0.3, 0.4, 0.5, 0.6, 0.1, 0.2])
     #expect(result.regressors == [6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 0, 1, 2, 3, 4, 5])
     table.probabilities = []

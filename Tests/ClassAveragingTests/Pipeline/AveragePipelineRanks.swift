@@ -100,11 +100,12 @@ struct AveragePipelineRanks {
         if a.kind != b.kind { continue }
         sameKind += 1
         let isReflected = a.isReflected != b.isReflected
-        if (table.reflected[entry] == 1) != isReflected { continue }
+        if table.alignments[entry].isReflected != isReflected { continue }
         flags += 1
         // R(a) R(-b), or R(a) S R(-b) = R(a + b) S.
         let truth = isReflected ? a.angle + b.angle : a.angle - b.angle
-        if abs(remainder(Double(table.rotations[entry]) - truth, 2 * .pi)) < 0.12 { aligned += 1 }
+        let error = remainder(Double(table.alignments[entry].rotation) - truth, 2 * .pi)
+        if abs(error) < 0.12 { aligned += 1 }
       }
     }
     #expect(sameKind > count * k * 97 / 100)
@@ -141,7 +142,7 @@ struct AveragePipelineRanks {
     // The distributed factorisation changes the features' last bits, hence a suspect now and then.
     let equal = lonely.table.indices.indices.filter {
       lonely.table.indices[$0] == together.table.indices[$0]
-        && lonely.table.reflected[$0] == together.table.reflected[$0]
+        && lonely.table.alignments[$0].isReflected == together.table.alignments[$0].isReflected
     }
     #expect(equal.count >= lonely.table.indices.count - 1)
     for entry in equal {

@@ -45,7 +45,8 @@ import Testing
       )
       func dot(_ a: [Double], _ b: [Double]) -> Double { zip(a, b).reduce(0) { $0 + $1.0 * $1.1 } }
       let norm = (dot(first, first) * dot(second, second)).squareRoot()
-      let found = energy.product(a, b, rotation: rotation, reflected: reflected)
+      let found = energy.product(
+        a, b, Alignment(rotation: rotation, isReflected: reflected))
       // The basis is orthonormal on the whole plane, not on the pixels of the disc.
       #expect(abs(found - dot(first, second)) < 0.005 * norm)
     }
@@ -114,7 +115,8 @@ import Testing
       for reflected in [false, true] {
         let products = (0..<2000).map {
           energy.product(
-            one.principal, two.principal, rotation: Float($0) * .pi / 1000, reflected: reflected)
+            one.principal, two.principal,
+            Alignment(rotation: Float($0) * .pi / 1000, isReflected: reflected))
         }
         let expected = products.max()! / norm
         let found = correlation.best(one.coefficients, two.coefficients, reflected: reflected)
@@ -197,12 +199,11 @@ import Testing
     var table = NeighbourTable(count: 2, neighboursPerImage: 3)
     table.indices = [1, 5, 7, 4, -1, -1]
     table.affinities = [9, 8, 7, 3, -.infinity, -.infinity]
-    table.rotations = [0.1, 0.2, 0.3, 0.4, 0, 0]
-    table.reflected = [1, 0, 1, 0, 0, 0]
+    table.alignments = .init([0.1, 0.2, 0.3, 0.4, 0, 0], reflected: [1, 0, 1, 0, 0, 0])
     table.probabilities = [0.7, 0.2, 0.5, 0.4, .nan, .nan]
     let cut = table.confident(0.5)
     #expect(cut.indices == [1, 7, -1, -1, -1, -1])
-    #expect(cut.rotations == [0.1, 0.3, 0, 0, 0, 0] && cut.reflected == [1, 1, 0, 0, 0, 0])
+    #expect(cut.alignments == .init([0.1, 0.3, 0, 0, 0, 0], reflected: [1, 1, 0, 0, 0, 0]))
     #expect(cut.probabilities.prefix(2) == [0.7, 0.5])
     #expect((cut.affinities[2...] + cut.probabilities[2...]).allSatisfy { $0.isNaN })
     #expect(cut.meanLength == 1)
