@@ -4,7 +4,6 @@ import ParticleIO
 import TestSupport
 import Testing
 
-@testable import ClassAveraging
 @testable import Execution
 @testable import ImageModel
 

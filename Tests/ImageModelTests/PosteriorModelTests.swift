@@ -3,7 +3,6 @@ import MPI
 import TestSupport
 import Testing
 
-@testable import ClassAveraging
 @testable import ImageModel
 
 @Suite(.serialized, .timeLimit(.minutes(2)))

@@ -5,7 +5,6 @@ import MPI
 import TestSupport
 import Testing
 
-@testable import ClassAveraging
 @testable import Execution
 @testable import ImageModel
 @testable import Volumes
