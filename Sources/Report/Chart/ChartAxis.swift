@@ -17,6 +17,8 @@ public struct ChartAxis: Sendable {
   public let scale: Scale
   /// The values at both ends.
   public let range: ClosedRange<Double>
+  /// The values that have a mark: at most about a dozen.
+  public let marks: [Double]
   /// Whether marks are written as percent.
   public let isPercent: Bool
 
@@ -34,11 +36,18 @@ public struct ChartAxis: Sendable {
       let low = shown.isEmpty ? 1 : exp2(log2(least).rounded(.down))
       let high = shown.isEmpty ? 2 : exp2(log2(most).rounded(.up))
       range = low...max(high, 2 * low)
+      let octaves = Int(log2(range.upperBound / low).rounded())
+      marks = stride(from: 0, through: octaves, by: max(1, (octaves + 12) / 13)).map {
+        low * exp2(Double($0))
+      }
     case .linear:
       let step = Self.step(for: max(most, 0) - min(least, 0))
       let low = (min(least, 0) / step).rounded(.down) * step
       let high = (max(most, 0) / step).rounded(.up) * step
       range = low...max(high, low + step)
+      // Of the same step, though the range may be longer than the values.
+      let count = Int(((range.upperBound - low) / step).rounded())
+      marks = (0...count).map { low + Double($0) * step }
     }
   }
 
@@ -50,22 +59,6 @@ public struct ChartAxis: Sendable {
     switch scale {
     case .linear: (value - range.lowerBound) / (range.upperBound - range.lowerBound)
     case .binary: log2(value / range.lowerBound) / log2(range.upperBound / range.lowerBound)
-    }
-  }
-
-  /// The values that have a mark: at most about a dozen.
-  public var marks: [Double] {
-    switch scale {
-    case .binary:
-      let octaves = Int(log2(range.upperBound / range.lowerBound).rounded())
-      let step = (octaves + 12) / 13
-      return stride(from: 0, through: octaves, by: max(1, step)).map {
-        range.lowerBound * exp2(Double($0))
-      }
-    case .linear:
-      let step = Self.step(for: range.upperBound - range.lowerBound)
-      let count = Int(((range.upperBound - range.lowerBound) / step).rounded())
-      return (0...max(1, count)).map { range.lowerBound + Double($0) * step }
     }
   }
 
