@@ -57,11 +57,30 @@ public struct FixedPointSum: Sendable {
     values.withUnsafeBufferPointer { add($0, at: start) }
   }
 
+  /// Adds a value to an element.
+  public mutating func add(_ value: Double, at element: Int = 0) {
+    add(1, at: element) { _ in value }
+  }
+
   /// The sums over all ranks, on every rank. Collective.
   public consuming func reduced(over communicator: Communicator) throws(MPIError) -> [Double] {
     try communicator.allreduce(&sums)
     let quantum = 1 / scale
     return sums.map { Double($0) * quantum }
+  }
+
+  /// Several sums, each of its own bound, over all ranks, in one message. Collective.
+  public static func reduced(_ sums: consuming [FixedPointSum], over communicator: Communicator)
+    throws(MPIError) -> [[Double]]
+  {
+    var all = sums.flatMap(\.sums)
+    try communicator.allreduce(&all)
+    var start = 0
+    return sums.map { sum in
+      defer { start += sum.sums.count }
+      let quantum = 1 / sum.scale
+      return all[start..<start + sum.sums.count].map { Double($0) * quantum }
+    }
   }
 
   /// The same in single precision. Collective.

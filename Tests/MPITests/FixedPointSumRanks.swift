@@ -48,6 +48,31 @@ struct FixedPointSumRanks {
     }
   }
 
+  /// Together as one by one, and in one message.
+  @Test func severalSumsOfTheirOwnBounds() throws {
+    let world = try testWorld()
+    let bounds = [1.0, 1e-12, 3e9]
+    let own = Partition(of: 301, among: world.size).range(of: world.rank)
+    let values = (0..<3).map { terms(2 * 301, seed: UInt64(40 + $0)) }
+    var sums = bounds.map { FixedPointSum(count: 2, bound: $0, terms: 301) }
+    for term in own {
+      for (at, bound) in bounds.enumerated() {
+        for element in 0..<2 { sums[at].add(bound * values[at][2 * term + element], at: element) }
+      }
+    }
+    let single = try sums.map { try $0.reduced(over: world) }
+    let before = world.traffic.messages
+    let together = try FixedPointSum.reduced(sums, over: world)
+    #expect(world.traffic.messages == before + 1)
+    #expect(together == single)
+    for (at, bound) in bounds.enumerated() {
+      for element in 0..<2 {
+        let exact = exactSum((0..<301).map { bound * values[at][2 * $0 + element] })
+        #expect(abs(together[at][element] - exact) <= 301 * 0x1p-50 * bound)
+      }
+    }
+  }
+
   @Test func singlePrecisionGivesTheSameSums() throws {
     let world = try testWorld()
     let values = terms(999, seed: 9).map { Float($0) }

@@ -141,12 +141,9 @@ public struct ImageStatistics: Sendable {
     var bounds = [Double](repeating: 0, count: width)
     for row in rows { for i in 0..<width { bounds[i] = max(bounds[i], abs(row[i])) } }
     try comm.allreduce(&bounds, .maximum)
-    var means: [Double] = []
-    for i in 0..<width {
-      var sum = FixedPointSum(count: 1, bound: bounds[i], terms: count)
-      for row in rows { sum.add([row[i]]) }
-      means.append(try sum.reduced(over: comm)[0] / Double(max(1, count)))
-    }
+    var sums = bounds.map { FixedPointSum(count: 1, bound: $0, terms: count) }
+    for row in rows { for i in 0..<width { sums[i].add(row[i]) } }
+    let means = try FixedPointSum.reduced(sums, over: comm).map { $0[0] / Double(max(1, count)) }
     // Sampling alone scatters the mean by variance / pixels and the standard deviation by
     // variance / (2 pixels).
     let offset = means[2] * pixels
