@@ -167,4 +167,26 @@ struct ImageModelTests {
       }
     }
   }
+
+  @Test("Images of one CTF share its values, those with flipped phases its modulus")
+  func sharedWeights() {
+    let weighting = CTFWeighting(size: 16, pixelSize: 3)
+    let ctf = testCTF(defocus: 9000)
+    var flipped = testOptics
+    flipped.isPhaseFlipped = true
+    func weights(_ optics: OpticsGroup) -> [Float] {
+      var result: [Float] = []
+      weighting.apply(ctf, optics: optics) { result = $1 }
+      return result
+    }
+    func address(_ values: [Float]) -> UnsafePointer<Float>? {
+      values.withUnsafeBufferPointer(\.baseAddress)
+    }
+    let (plain, modulus) = (weights(testOptics), weights(flipped))
+    #expect(plain.contains { $0 < 0 } && modulus == plain.map(abs))
+    // The same memory, not just the same values.
+    let (plainAgain, modulusAgain) = (weights(testOptics), weights(flipped))
+    #expect(address(plainAgain) == address(plain) && address(modulusAgain) == address(modulus))
+    withExtendedLifetime((plain, modulus)) {}
+  }
 }

@@ -11,9 +11,17 @@ import ParticleIO
 public final class CTFWeighting {
   private let fft: PlanarFFT
   private let pixelSize: Double
-  /// The last CTF's values on the half grid: particles of one micrograph or defocus group follow each
+  /// The last CTFs' values on the half grid: particles of one micrograph or defocus group follow each
   /// other or come back soon.
-  private var cache: [CTFParameters: [Float]] = [:]
+  private var cache: [Weights: [Float]] = [:]
+
+  /// What the values follow from.
+  private struct Weights: Hashable {
+    let ctf: CTFParameters
+    /// Whether they are the CTF's modulus.
+    let isModulus: Bool
+  }
+
   private static var cacheLimit: Int { 64 }
 
   /// For images of `size` x `size` pixels of `pixelSize` A.
@@ -48,7 +56,8 @@ public final class CTFWeighting {
 
   /// The CTF on the half grid, row-major, size x (size / 2 + 1).
   private func weights(of ctf: CTFParameters, optics: OpticsGroup) -> [Float] {
-    if let known = cache[ctf], !optics.isPhaseFlipped { return known }
+    let key = Weights(ctf: ctf, isModulus: optics.isPhaseFlipped)
+    if let known = cache[key] { return known }
     if cache.count >= Self.cacheLimit { cache.removeAll(keepingCapacity: true) }
     let function = ContrastTransferFunction(ctf)
     let size = fft.size
@@ -58,10 +67,10 @@ public final class CTFWeighting {
       let ky = Double(row <= (size - 1) / 2 ? row : row - size) * step
       for column in 0..<fft.columns {
         let value = function.value(kx: Double(column) * step, ky: ky)
-        values[row * fft.columns + column] = Float(optics.isPhaseFlipped ? abs(value) : value)
+        values[row * fft.columns + column] = Float(key.isModulus ? abs(value) : value)
       }
     }
-    if !optics.isPhaseFlipped { cache[ctf] = values }
+    cache[key] = values
     return values
   }
 }
