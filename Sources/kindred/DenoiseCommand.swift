@@ -46,7 +46,8 @@ struct DenoiseCommand: ParsableCommand {
       let stack = try RunFolder.stack(
         folder, "denoised", of: fitted.survey, from: set, count: set.particles.count, on: comm)
       let synthesis = ImageSynthesis(fitted.posterior, basis: fitted.basis)
-      try DenoisePipeline(model: fitted, on: comm, observer: clock).stream(synthesis, into: stack)
+      try DenoisePipeline(model: fitted, threads: model.threads, on: comm, observer: clock)
+        .stream(synthesis, into: stack)
       try record.finish(
         folder, fitted, synthesis, clock: clock, on: comm,
         summary: "\(fitted.partition.total) denoised images in \(output)")

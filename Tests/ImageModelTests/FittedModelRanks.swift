@@ -81,6 +81,10 @@ struct FittedModelRanks {
     try DenoisePipeline(model: model, on: world, observer: SilentObserver()).stream(
       synthesis, into: images)
     let denoised = images.all
+    let parallel = CollectedImages(pixels: size * size, on: world)
+    try DenoisePipeline(model: model, threads: 3, on: world, observer: SilentObserver()).stream(
+      synthesis, into: parallel)
+    #expect(parallel.all == denoised)
     #expect(images.order == (world.isRoot ? (0..<Int64(count - 1)).map { $0 } : []))
     if world.isRoot {
       var (error, energy) = (0.0, 0.0)

@@ -62,6 +62,11 @@ struct PosteriorModelTests {
     }
     let b = posterior.sufficientStatistics(of: statistics, groups: groups[...])
     let means = posterior.posteriorMeans(of: b, groups: groups[...])
+    // Two lane groups, the last one partly filled.
+    for threads in [2, 5] {
+      let parallel = posterior.posteriorMeans(of: b, groups: groups[...], threads: threads)
+      #expect(parallel.lanes == means.lanes)
+    }
     let denoised = posterior.denoised(b, groups: groups[...])
     for image in 0..<count {
       for k in layout.frequencies {

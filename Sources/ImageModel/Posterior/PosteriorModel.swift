@@ -1,3 +1,4 @@
+import Execution
 import Foundation
 import LinearAlgebra
 
@@ -127,22 +128,36 @@ public struct PosteriorModel: Sendable {
   }
 
   /// The posterior means alpha = L_g b of images (paper eq. 4 and 10).
-  public func posteriorMeans(of statistics: SteerableCoefficients, groups: ArraySlice<Int32>)
-    -> SteerableCoefficients
-  {
+  /// - Parameters:
+  ///   - statistics: b of each image.
+  ///   - groups: the defocus group of each image.
+  ///   - threads: change nothing in the result.
+  public func posteriorMeans(
+    of statistics: SteerableCoefficients, groups: ArraySlice<Int32>, threads: Int = 1
+  ) -> SteerableCoefficients {
     var result = statistics
-    for image in 0..<statistics.count {
-      let covariance = covariance[Int(groups[groups.startIndex + image])]
-      for block in 0..<layout.blockCount {
-        let components = layout.components(ofBlock: block)
-        for (row, component) in components.enumerated() {
-          var (real, imaginary) = (0.0, 0.0)
-          for (column, other) in components.enumerated() {
-            let z = statistics.value(image: image, component: other)
-            real += covariance[block][row, column] * Double(z.re)
-            imaginary += covariance[block][row, column] * Double(z.im)
+    let (size, width) = (SteerableCoefficients.groupSize, 2 * layout.componentCount)
+    result.lanes.withUnsafeMutableBufferPointer { lanes in
+      nonisolated(unsafe) let lanes = lanes
+      // A thread has whole lane groups: images side by side share vectors.
+      parallelFor(statistics.groupCount, threads: threads, state: { 0 }) { _, group in
+        for lane in 0..<min(size, statistics.count - group * size) {
+          let image = group * size + lane
+          let covariance = covariance[Int(groups[groups.startIndex + image])]
+          for block in 0..<layout.blockCount {
+            let components = layout.components(ofBlock: block)
+            for (row, component) in components.enumerated() {
+              var (real, imaginary) = (0.0, 0.0)
+              for (column, other) in components.enumerated() {
+                let z = statistics.value(image: image, component: other)
+                real += covariance[block][row, column] * Double(z.re)
+                imaginary += covariance[block][row, column] * Double(z.im)
+              }
+              let at = group * width + 2 * component
+              lanes[at][lane] = Float(real)
+              lanes[at + 1][lane] = Float(imaginary)
+            }
           }
-          result.setValue((Float(real), Float(imaginary)), image: image, component: component)
         }
       }
     }
