@@ -189,6 +189,23 @@ public struct CheckpointReader {
     return Int(bytes.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: place, as: Int64.self) })
   }
 
+  /// The next piece as the number of pieces that follow it, each of which takes 8 bytes at least.
+  /// - Throws: `CheckpointDefect` where there cannot be so many.
+  package mutating func count() throws -> Int {
+    let count = try int()
+    guard count >= 0, count <= (end - cursor) / 8 else {
+      throw CheckpointDefect(path: path, "is corrupt: its content ends too early")
+    }
+    return count
+  }
+
+  /// - Throws: `CheckpointDefect` where there is more than has been read.
+  package func expectEnd() throws(CheckpointDefect) {
+    if cursor < end {
+      throw CheckpointDefect(path: path, "is corrupt: its content does not end where it should")
+    }
+  }
+
   /// The next number.
   /// - Throws: `CheckpointDefect` where there is none.
   public mutating func double() throws -> Double {

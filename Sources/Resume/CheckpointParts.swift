@@ -88,8 +88,9 @@ package final class CheckpointParts {
 
   /// Removes earlier parts once `save` has written what they held on every rank. Collective.
   package func replace(_ files: [String], _ save: () throws -> Void) throws {
+    // In 32 bits: whatever a file is called, there is a next number.
     session =
-      1 + (files.compactMap { $0.split(separator: "-").last.flatMap { Int($0) } }.max() ?? 0)
+      1 + Int(files.compactMap { $0.split(separator: "-").last.flatMap { Int32($0) } }.max() ?? 0)
     try checkpoints.comm.agree { try save() }
     if checkpoints.comm.isRoot { checkpoints.remove { files.contains($0) } }
   }

@@ -205,7 +205,9 @@ public final class Checkpoints {
   ) throws -> Result? {
     do {
       var reader = try CheckpointReader(path: file(name), expected: identity)
-      return try body(&reader)
+      let result = try body(&reader)
+      try reader.expectEnd()
+      return result
     } catch let defect as CheckpointDefect {
       lines.append("not used: \(defect)")
       return nil

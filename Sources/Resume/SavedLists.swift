@@ -6,6 +6,8 @@ package protocol WordRows {
   /// The words of a row, which `setWords` makes the same row of again.
   func appendWords(ofRow row: Int, to words: inout [UInt32])
   mutating func setWords(_ words: ArraySlice<UInt32>, ofRow row: Int)
+  /// Whether words of some rows name nothing beyond the first `count` things that these lists are of.
+  func areValid(_ words: [UInt32], of count: Int) -> Bool
 }
 
 /// Lists that each rank makes for its own images, some images at a time, saved as far as they are made.
@@ -30,17 +32,19 @@ package struct SavedLists<Lists: WordRows> {
   /// Takes over what earlier parts hold. Collective.
   /// - Parameters:
   ///   - lists: of this rank's images, empty.
+  ///   - count: how many things there are that lists can name.
   ///   - parts: nil, on all ranks, where nothing is saved.
   /// - Throws: `OutputError`, `MPIError`.
   package init(
-    _ lists: Lists, of partition: Partition, parts: CheckpointParts?, on comm: Communicator
+    _ lists: Lists, naming count: Int, of partition: Partition, parts: CheckpointParts?,
+    on comm: Communicator
   ) throws {
     self.lists = lists
     self.partition = partition
     self.comm = comm
     self.parts = parts
     isDone = .init(repeating: false, count: partition.range(of: comm.rank).count)
-    try restore()
+    try restore(naming: count)
   }
 
   /// Rows that are still to be made, ascending.
@@ -125,17 +129,19 @@ package struct SavedLists<Lists: WordRows> {
   /// Some images, ascending, and their rows.
   private typealias Chunk = (images: [Int32], words: [UInt32])
 
-  private static func chunks(_ reader: inout CheckpointReader, width: Int, images: Int) throws
-    -> [Chunk]
-  {
+  private static func chunks(
+    _ reader: inout CheckpointReader, of lists: Lists, naming count: Int, images: Int
+  ) throws -> [Chunk] {
+    let width = lists.wordsPerRow
     guard try reader.int() == width else {
       throw CheckpointDefect(path: reader.path, "is corrupt: its lists are of another length")
     }
-    return try (0..<max(0, try reader.int())).map { _ in
+    return try (0..<(try reader.count())).map { _ in
       let chunk: Chunk = (try reader.array(), try reader.array())
       guard chunk.words.count == chunk.images.count * width,
         chunk.images.allSatisfy({ 0 <= $0 && $0 < images }),
-        zip(chunk.images, chunk.images.dropFirst()).allSatisfy({ $0 < $1 })
+        zip(chunk.images, chunk.images.dropFirst()).allSatisfy({ $0 < $1 }),
+        lists.areValid(chunk.words, of: count)
       else {
         throw CheckpointDefect(path: reader.path, "is corrupt: its lists do not fit together")
       }
@@ -143,13 +149,13 @@ package struct SavedLists<Lists: WordRows> {
     }
   }
 
-  private mutating func restore() throws {
+  private mutating func restore(naming count: Int) throws {
     guard let parts else { return }
     let files = try parts.earlier()
     if files.isEmpty { return }
-    let (width, total) = (lists.wordsPerRow, partition.total)
+    let (lists, total) = (lists, partition.total)
     try parts.restore(files) {
-      try Self.chunks(&$0, width: width, images: total)
+      try Self.chunks(&$0, of: lists, naming: count, images: total)
     } take: { chunks in
       for number in 0..<(try comm.allreduce(chunks?.count ?? 0, .maximum)) {
         if let chunks, number < chunks.count {

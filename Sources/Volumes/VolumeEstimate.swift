@@ -16,13 +16,15 @@ package struct VolumeEstimate {
 
   /// Matches a volume to class averages. Collective.
   /// - Parameters:
-  ///   - known: the volume found before, in place of a new one.
+  ///   - known: the volume of this degree and with so many radial coordinates that was found before, in place of a
+  ///     new one.
   ///   - classAverages: of some of the run's images, Fourier-Bessel coefficients less the mean image,
   ///     component-major, (re, im), the same on all ranks.
   ///   - observer: of a stage of `MatchingSize.rounds` items.
   /// - Throws: `LAPACKError`, `MPIError`.
   package init(
-    like estimate: MeanAndCovariance, basis: FourierBesselBasis, known: SimulatedVolume? = nil,
+    like estimate: MeanAndCovariance, basis: FourierBesselBasis,
+    known: (_ degree: Int, _ rank: Int) throws -> SimulatedVolume? = { _, _ in nil },
     seed: UInt64, threads: Int, on comm: Communicator, observer: any StageObserver,
     classAverages: () throws -> [Float]
   ) throws {
@@ -32,7 +34,8 @@ package struct VolumeEstimate {
     let matching = VolumeMatching(
       correlation: correlation, radial: radial, seed: seed, threads: threads, comm: comm,
       observer: observer)
-    volume = try known ?? matching.volume(like: classAverages())
+    volume =
+      try known(matching.degree, radial.rank) ?? matching.volume(like: classAverages())
     simulated = try matching.withCovariance(volume)
   }
 }

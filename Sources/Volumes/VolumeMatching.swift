@@ -38,6 +38,11 @@ struct VolumeMatching {
 
   private var highest: Int { correlation.degrees.count - 1 }
 
+  /// Of the volume found.
+  var degree: Int {
+    min(highest, MatchingSize.stages.reduce(0) { max($0, $1.degree) })
+  }
+
   /// The volume whose slices explain images best; nil where they are none, or averages of nothing. Collective.
   /// - Parameter images: Fourier-Bessel coefficients less their mean over all orientations, component-major,
   ///   (re, im), one image after the other, the same on all ranks.
@@ -48,9 +53,7 @@ struct VolumeMatching {
       try NodeQueue(rounds: 2 * MatchingSize.rounds, on: comm)
     }
     let energies = correlation.degrees.enumerated().map { Double(2 * $0 + 1) * $1.trace }
-    let all = AngularRows(
-      images, radial: radial,
-      degree: min(highest, MatchingSize.stages.reduce(0) { max($0, $1.degree) }))
+    let all = AngularRows(images, radial: radial, degree: degree)
     var volume: SimulatedVolume?
     var round = 0
     for stage in MatchingSize.stages {

@@ -42,6 +42,41 @@ import Testing
     #expect(throws: CheckpointDefect.self) { try reader.int() }
   }
 
+  /// Whoever writes a file can give it a right checksum.
+  @Test func countsThatCannotBeAreSeen() throws {
+    let folder = try TemporaryFolder()
+    for count in [-1, 3, Int.min, .max, 1 << 40] {
+      let writer = try CheckpointWriter(path: folder.file("checkpoint"), identity: [:])
+      try writer.add(count)
+      for number in [1.5, .nan] { try writer.add(number) }
+      try writer.finish()
+      func reader() throws -> CheckpointReader {
+        try CheckpointReader(path: folder.file("checkpoint"), expected: [:])
+      }
+      var (first, second, third) = (try reader(), try reader(), try reader())
+      #expect(throws: CheckpointDefect.self) { try first.count() }
+      #expect(throws: CheckpointDefect.self) { try second.array(of: Double.self) }
+      #expect(throws: CheckpointDefect.self) { try third.numbers(3) }
+    }
+  }
+
+  @Test func numbersAreFiniteAndAsManyAsExpected() throws {
+    let folder = try TemporaryFolder()
+    let writer = try CheckpointWriter(path: folder.file("checkpoint"), identity: [:])
+    try writer.add([1.5, 2])
+    try writer.add([1.5, .nan])
+    try writer.add([Float(1), -.infinity])
+    try writer.finish()
+    var reader = try CheckpointReader(path: folder.file("checkpoint"), expected: [:])
+    var other = reader
+    #expect(throws: CheckpointDefect.self) { try other.numbers(3) }
+    #expect(try reader.numbers(2) == [1.5, 2])
+    #expect(throws: CheckpointDefect.self) { try reader.numbers(2) }
+    #expect(throws: CheckpointDefect.self) { try reader.expectEnd() }
+    #expect(throws: CheckpointDefect.self) { try reader.floats(2) }
+    try reader.expectEnd()
+  }
+
   /// CRC-32 of "123456789", as published with the polynomial (ISO 3309).
   @Test func theChecksumIsTheStandardOne() {
     var whole = Checksum()

@@ -98,11 +98,14 @@ final class SearchCheckpoint {
     _ reader: inout CheckpointReader, capacity: Int, images: Int
   ) throws -> [ListRecord] {
     var records: [ListRecord] = []
-    for _ in 0..<(try reader.int()) {
+    for _ in 0..<(try reader.count()) {
       let (lower, upper) = (try reader.int(), try reader.int())
       let claims: [Int] = try reader.array()
       let words: [Int64] = try reader.array()
-      guard 0 <= lower, lower <= upper, upper <= images, words.count == (upper - lower) * capacity
+      guard 0 <= lower, lower <= upper, upper <= images, words.count == (upper - lower) * capacity,
+        claims.count % 4 == 0, claims.allSatisfy({ 0...images ~= $0 }),
+        stride(from: 0, to: claims.count, by: 2).allSatisfy({ claims[$0] <= claims[$0 + 1] }),
+        BestCandidates.areValid(packed: words, of: images)
       else {
         throw CheckpointDefect(path: reader.path, "is corrupt: its lists are of another length")
       }

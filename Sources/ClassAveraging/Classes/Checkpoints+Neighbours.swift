@@ -18,7 +18,7 @@ extension Checkpoints {
   func save(_ pass: Pass) throws {
     try comm.agree {
       if comm.isRoot {
-        try write("\(Self.passName)\(pass.number)", searchIdentity, pass)
+        try write("\(Self.passName)\(pass.number)", pass)
         // Two are kept: should the last be damaged, the one before it serves.
         remove { name in
           if name.hasPrefix(Self.landmarksName) { return true }
@@ -69,9 +69,12 @@ extension Checkpoints {
   }
 
   /// The latest pass that was saved and can be used. Collective.
-  func restoredPass(images: Int) throws -> Pass? {
+  /// - Parameter neighbours: an image has no fewer.
+  func restoredPass(images: Int, neighbours: Int) throws -> Pass? {
     for number in try wholes(Self.passName) {
-      if let pass = try restored("\(Self.passName)\(number)", searchIdentity, images: images) {
+      if let pass = try restored(
+        "\(Self.passName)\(number)", number: number, images: images, neighbours: neighbours)
+      {
         say("resuming after pass \(number)")
         return pass
       }
@@ -84,23 +87,29 @@ extension Checkpoints {
     try comm.agree {
       if comm.isRoot {
         try write(
-          Self.neighboursName, searchIdentity, Pass(number: 0, table: table, reports: reports))
+          Self.neighboursName, Pass(number: Self.last, table: table, reports: reports))
         remove { $0.hasPrefix(Self.sharedName) }
       }
     }
   }
 
+  /// The number of the neighbours in the end.
+  private static var last: Int { 0 }
+
   /// The neighbours of a run that ended among its averages. Collective.
-  func restoredNeighbours(images: Int) throws -> (NeighbourTable, [PassReport])? {
+  func restoredNeighbours(images: Int, neighbours: Int) throws -> (
+    NeighbourTable, [PassReport]
+  )? {
     guard isResuming, try names(prefix: Self.neighboursName).contains(Self.neighboursName),
-      let pass = try restored(Self.neighboursName, searchIdentity, images: images)
+      let pass = try restored(
+        Self.neighboursName, number: Self.last, images: images, neighbours: neighbours)
     else { return nil }
     say("resuming with all neighbours")
     return (pass.table, pass.reports)
   }
 
-  private func write(_ name: String, _ identity: CheckpointIdentity, _ pass: Pass) throws {
-    try write(name, identity) { writer in
+  private func write(_ name: String, _ pass: Pass) throws {
+    try write(name, searchIdentity) { writer in
       let table = pass.table
       for number in [pass.number, table.count, table.neighboursPerImage] { try writer.add(number) }
       try writer.add(table.indices)
@@ -115,12 +124,15 @@ extension Checkpoints {
   }
 
   /// Rank 0 reads, all get it; nil, after a word about it, where it cannot be used.
-  private func restored(_ name: String, _ identity: CheckpointIdentity, images: Int) throws -> Pass?
+  private func restored(_ name: String, number: Int, images: Int, neighbours: Int) throws
+    -> Pass?
   {
     var lines: [String] = []
     var pass: Pass?
     if comm.isRoot {
-      pass = try reading(name, identity, &lines) { try Self.read(&$0, images: images) }
+      pass = try reading(name, searchIdentity, &lines) {
+        try Self.read(&$0, number: number, images: images, neighbours: neighbours)
+      }
     }
     try tell(lines)
     let numbers = try comm.broadcast(
@@ -137,26 +149,37 @@ extension Checkpoints {
       order: order.isEmpty ? nil : ViewOrder(order))
   }
 
-  private static func read(_ reader: inout CheckpointReader, images: Int) throws -> Pass {
-    let number = try reader.int()
+  private static func read(
+    _ reader: inout CheckpointReader, number: Int, images: Int, neighbours: Int
+  ) throws -> Pass {
+    let itsNumber = try reader.int()
     let (count, k) = (try reader.int(), try reader.int())
-    guard count == images, k > 0 else {
+    guard count == images else {
       throw CheckpointDefect(path: reader.path, "is of \(count) images, not \(images)")
     }
+    let indices: [Int32] = try reader.array()
+    try reader.require(
+      itsNumber == number && k >= max(1, neighbours) && k <= indices.count
+        && indices.count == count * k && indices.allSatisfy { -1..<Int32(images) ~= $0 })
     var table = NeighbourTable(count: count, neighboursPerImage: k)
-    table.indices = try reader.array()
+    table.indices = indices
     table.affinities = try reader.array()
-    table.alignments = try AlignmentColumns(from: &reader)
+    table.alignments = try AlignmentColumns(from: &reader, count: indices.count)
     table.probabilities = try reader.array()
     table.regressors = try reader.array()
     let passes: [Int] = try reader.array()
     let values: [Double] = try reader.array()
     let positions: [Int32] = try reader.array()
+    try reader.require(
+      table.affinities.count == indices.count
+        && zip(indices, table.affinities).allSatisfy { $0 < 0 || !$1.isNaN }
+        && [0, indices.count].contains(table.probabilities.count)
+        && table.regressors.count % indices.count == 0
+        && passes.elementsEqual(2..<2 + passes.count)
+        && (number == last || number == 1 + passes.count)
+        && values.count == 3 * passes.count && [0, count].contains(positions.count))
     let order = ViewOrder(positions)
-    guard table.indices.count == count * k, table.alignments.count == count * k,
-      [0, count * k].contains(table.probabilities.count),
-      values.count == 3 * passes.count, let order, [0, count].contains(positions.count)
-    else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }
+    try reader.require(order != nil)
     return Pass(
       number: number, table: table, reports: reports(passes, values),
       order: positions.isEmpty ? nil : order)

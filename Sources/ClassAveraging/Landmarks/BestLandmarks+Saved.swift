@@ -17,4 +17,10 @@ extension BestLandmarks: WordRows {
       scores[row * capacity + at] = Float(bitPattern: words[word + 1])
     }
   }
+
+  func areValid(_ words: [UInt32], of count: Int) -> Bool {
+    stride(from: 0, to: words.count, by: 2).allSatisfy { at in
+      words[at] == .max || words[at] < count && !Float(bitPattern: words[at + 1]).isNaN
+    }
+  }
 }

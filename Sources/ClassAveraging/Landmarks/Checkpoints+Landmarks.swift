@@ -25,11 +25,16 @@ extension Checkpoints {
 
   /// The latest landmarks' classes that were saved and can be used, and how often they were refined.
   /// Collective.
-  /// - Parameter width: numbers in the statistic of a class.
-  func restoredLandmarks(width: Int) throws -> (classes: LandmarkClasses, refinements: Int)? {
+  /// - Parameters:
+  ///   - images: how many there are.
+  ///   - layout: of the statistic of a class.
+  ///   - most: refinements that the search makes.
+  func restoredLandmarks(images: Int, layout: AngularLayout, refinements most: Int) throws -> (
+    classes: LandmarkClasses, refinements: Int
+  )? {
     for number in try wholes(Self.landmarksName) {
       let saved = try readingOnAll("\(Self.landmarksName)\(number)", searchIdentity) {
-        try Self.landmarks(&$0, width: width)
+        try Self.landmarks(&$0, images: images, layout: layout, refinements: most)
       }
       if let saved {
         say("resuming with \(Self.landmarksTitle(saved.refinements))")
@@ -53,16 +58,20 @@ extension Checkpoints {
       ? "the landmarks of the sample" : "the landmarks after refinement \(refinements)"
   }
 
-  private static func landmarks(_ reader: inout CheckpointReader, width: Int) throws -> (
-    classes: LandmarkClasses, refinements: Int
-  ) {
+  private static func landmarks(
+    _ reader: inout CheckpointReader, images: Int, layout: AngularLayout, refinements most: Int
+  ) throws -> (classes: LandmarkClasses, refinements: Int) {
     let refinements = try reader.int()
+    let landmarks: [Int32] = try reader.array()
+    try reader.require(
+      0...most ~= refinements && !landmarks.isEmpty
+        && landmarks.allSatisfy { 0..<Int32(images) ~= $0 }
+        && zip(landmarks, landmarks.dropFirst()).allSatisfy(<))
     let classes = LandmarkClasses(
-      images: try reader.array(), statistics: try reader.array(),
-      information: try reader.matrices(), correlation: try reader.double())
-    guard classes.statistics.count == classes.images.count * width else {
-      throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together")
-    }
+      images: landmarks,
+      statistics: try reader.floats(landmarks.count * 2 * layout.componentCount),
+      information: try reader.matrices(layout.squares), correlation: try reader.double())
+    try reader.require(0...ClassCorrelation.largest ~= classes.correlation)
     return (classes, refinements)
   }
 }

@@ -32,12 +32,13 @@ extension Checkpoints {
   /// - Parameters:
   ///   - count: how many landmarks there are.
   ///   - own: those of this rank.
-  func restoredMembers(from table: NeighbourTable, landmarks count: Int, own: Range<Int>) throws
-    -> (members: LandmarkMembers, round: Int)?
-  {
+  ///   - rounds: how many the search makes.
+  func restoredMembers(
+    from table: NeighbourTable, landmarks count: Int, own: Range<Int>, rounds: Int
+  ) throws -> (members: LandmarkMembers, round: Int)? {
     for number in try wholes(Self.sharedName) {
       let saved = try readingOnAll("\(Self.sharedName)\(number)", identity(after: table)) {
-        try Self.members(&$0, landmarks: count, images: table.count)
+        try Self.members(&$0, landmarks: count, images: table.count, rounds: rounds)
       }
       if let saved {
         say("resuming after round \(saved.round) of shared landmarks")
@@ -77,17 +78,21 @@ extension Checkpoints {
   }
 
   /// The volume saved, where it can be used. Collective.
-  func restoredVolume(from table: NeighbourTable) throws -> SimulatedVolume? {
+  /// - Parameters:
+  ///   - degree: of the volumes that are matched here.
+  ///   - rank: radial coordinates of their harmonics.
+  func restoredVolume(from table: NeighbourTable, degree: Int, rank: Int) throws
+    -> SimulatedVolume?
+  {
     guard isResuming, try names(prefix: Self.volumeName).contains(Self.volumeName) else {
       return nil
     }
     let saved = try readingOnAll(Self.volumeName, identity(after: table)) { reader in
-      let (degree, rank) = (try reader.int(), try reader.int())
-      let coefficients: [Float] = try reader.array()
-      guard degree >= 0, rank >= 0, coefficients.count == (degree + 1) * (degree + 1) * rank else {
-        throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together")
-      }
-      return SimulatedVolume(coefficients: coefficients, degree: degree, rank: rank)
+      try reader.require(try reader.int() == degree)
+      try reader.require(try reader.int() == rank)
+      return SimulatedVolume(
+        coefficients: try reader.floats((degree + 1) * (degree + 1) * rank), degree: degree,
+        rank: rank)
     }
     if saved != nil { say("resuming with the volume") }
     return saved
@@ -115,19 +120,20 @@ extension Checkpoints {
     identity(after: table).merging(["slices": slices.checksum]) { $1 }
   }
 
-  private static func members(_ reader: inout CheckpointReader, landmarks: Int, images: Int) throws
-    -> (lists: [[LandmarkMembers.Member]], round: Int)
-  {
+  private static func members(
+    _ reader: inout CheckpointReader, landmarks: Int, images: Int, rounds: Int
+  ) throws -> (lists: [[LandmarkMembers.Member]], round: Int) {
     let round = try reader.int()
     let lengths: [Int32] = try reader.array()
     let members: [Int32] = try reader.array()
-    let weights: [Double] = try reader.array()
-    let alignments = try AlignmentColumns(from: &reader)
-    let total = lengths.reduce(0) { $0 + Int($1) }
-    guard lengths.count == landmarks, lengths.allSatisfy({ $0 >= 0 }),
-      [members.count, weights.count, alignments.count].allSatisfy({ $0 == total }),
-      members.allSatisfy({ 0 <= $0 && $0 < images })
-    else { throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together") }
+    let weights = try reader.numbers(members.count)
+    let alignments = try AlignmentColumns(from: &reader, count: members.count)
+    try reader.require(
+      1..<max(1, rounds) ~= round && lengths.count == landmarks
+        && lengths.allSatisfy { $0 >= 0 }
+        && lengths.reduce(0) { $0 + Int($1) } == members.count
+        && weights.allSatisfy { 0...1 ~= $0 }
+        && members.allSatisfy { 0..<Int32(images) ~= $0 })
     var next = 0
     let lists = lengths.map { length in
       defer { next += Int(length) }

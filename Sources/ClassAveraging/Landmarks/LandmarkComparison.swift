@@ -40,7 +40,8 @@ struct LandmarkComparison {
     // Landmarks are the columns: rows are weighted for the columns' group, which is one for all landmarks.
     let landmarks = try landmarkSide(model)
     var result = try SavedLists(
-      BestLandmarks(images: own, capacity: capacity), of: rows.partition, parts: parts, on: comm)
+      BestLandmarks(images: own, capacity: capacity), naming: classes.images.count,
+      of: rows.partition, parts: parts, on: comm)
     // Images of one group side by side.
     let order = result.missing.map { own.lowerBound + $0 }
       .sorted { (groups[$0], $0) < (groups[$1], $1) }

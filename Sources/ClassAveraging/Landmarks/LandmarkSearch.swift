@@ -51,7 +51,9 @@ struct LandmarkSearch {
   func run(_ classes: () throws -> LandmarkClasses) throws -> (
     table: NeighbourTable, reports: [PassReport], classes: ImageClasses
   ) {
-    if let start = try checkpoints?.restoredPass(images: images), let order = start.order {
+    if let start = try checkpoints?.restoredPass(
+      images: images, neighbours: limits.neighbours), let order = start.order
+    {
       return try followed(start, order, try scoring.moved(to: order))
     }
     let (first, order, scoring) = try firstNeighbours(classes)
@@ -118,7 +120,8 @@ struct LandmarkSearch {
   private func bestLandmarks(_ sample: () throws -> LandmarkClasses) throws -> (
     LandmarkClasses, BestLandmarks
   ) {
-    let saved = try checkpoints?.restoredLandmarks(width: statistics.width)
+    let saved = try checkpoints?.restoredLandmarks(
+      images: images, layout: source.posterior.layout, refinements: refinements)
     var classes = try saved?.classes ?? sample()
     if saved == nil { try checkpoints?.save(classes, refinements: 0) }
     let pairs = statistics.partition.range(of: comm.rank).count * classes.images.count

@@ -59,7 +59,7 @@ struct SharedLandmarks {
     defer { observer.stageEnded() }
     let work = LandmarkWork(source: source, rows: source.rows)
     let saved = try checkpoints?.restoredMembers(
-      from: table, landmarks: landmarks.count, own: first..<end)
+      from: table, landmarks: landmarks.count, own: first..<end, rounds: rounds)
     var members = saved?.members ?? self.members(of: first..<end, landmarks, by: table)
     var round = saved?.round ?? 0
     while true {

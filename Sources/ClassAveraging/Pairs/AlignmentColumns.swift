@@ -98,12 +98,11 @@ extension AlignmentColumns {
   }
 
   /// What was saved.
-  init(from reader: inout CheckpointReader) throws {
-    rotations = try reader.array()
+  /// - Throws: `CheckpointDefect` where it is not `count` alignments.
+  init(from reader: inout CheckpointReader, count: Int) throws {
+    rotations = try reader.floats(count)
     reflected = try reader.array()
-    guard rotations.count == reflected.count else {
-      throw CheckpointDefect(path: reader.path, "is corrupt: its arrays do not fit together")
-    }
+    try reader.require(reflected.count == count)
   }
 }
 

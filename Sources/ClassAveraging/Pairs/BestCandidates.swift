@@ -81,6 +81,15 @@ struct BestCandidates {
     }
   }
 
+  /// Whether `packed` names none but the first `count` candidates, with scores that are numbers.
+  static func areValid(packed words: [Int64], of count: Int) -> Bool {
+    words.allSatisfy { word in
+      word == -1
+        || Int(UInt32(truncatingIfNeeded: word) >> 1) < count
+          && !Float(bitPattern: UInt32(truncatingIfNeeded: word >> 32)).isNaN
+    }
+  }
+
   /// Puts every row's candidates in order, best first; none may be offered after.
   mutating func sort() {
     for row in counts.indices {

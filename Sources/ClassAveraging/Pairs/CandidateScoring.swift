@@ -19,7 +19,7 @@ extension SuspectScoring {
     let own = rows.partition.range(of: comm.rank)
     var table = try SavedLists(
       NeighbourTable(count: own.count, neighboursPerImage: neighboursPerImage),
-      of: rows.partition, parts: parts, on: comm)
+      naming: rows.partition.total, of: rows.partition, parts: parts, on: comm)
     let missing = table.missing
     let before = own.count - missing.count
     let length = max(1, batch / max(1, count))

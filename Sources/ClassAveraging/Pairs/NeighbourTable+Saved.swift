@@ -28,4 +28,12 @@ extension NeighbourTable: WordRows {
         packedBit: isMissing ? 0 : words[word], words: words[(word + 2)...])
     }
   }
+
+  package func areValid(_ words: [UInt32], of count: Int) -> Bool {
+    stride(from: 0, to: words.count, by: 3).allSatisfy { at in
+      words[at] == .max
+        || Int(words[at] >> 1) < count && !Float(bitPattern: words[at + 1]).isNaN
+          && Float(bitPattern: words[at + 2]).isFinite
+    }
+  }
 }

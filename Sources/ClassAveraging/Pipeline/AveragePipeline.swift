@@ -57,7 +57,8 @@ public struct AveragePipeline {
     let plan = try comm.agree {
       try RunPlan(options, images: images, layout: model.posterior.layout)
     }
-    let saved = try checkpoints?.restoredNeighbours(images: images)
+    let saved = try checkpoints?.restoredNeighbours(
+      images: images, neighbours: options.neighbours)
     let (table, passes) =
       try saved
       ?? neighbours(

@@ -32,7 +32,8 @@ struct AllPairsNeighbours: NeighbourSearch {
     throws -> FoundNeighbours
   {
     let kept = affinity.comparesClasses ? classes.rule.members : limits.neighbours
-    let start = try checkpoints?.restoredPass(images: classes.images.count)
+    let start = try checkpoints?.restoredPass(
+      images: classes.images.count, neighbours: limits.neighbours)
     let table = try start?.table ?? firstPass(scoring, neighboursPerImage: kept, checkpoints)
     let result = try ClassPasses(classes: classes, limits: limits, checkpoints: checkpoints)
       .run(table, after: start?.reports ?? [])

@@ -50,10 +50,13 @@ extension SearchedImages {
       .observed(by: context.observer)
     context.observer.stageBegan("volume", items: MatchingSize.rounds)
     defer { context.observer.stageEnded() }
-    let known = try checkpoints?.restoredVolume(from: found.table)
+    var known: SimulatedVolume?
     let particle = try VolumeEstimate(
-      like: model.estimate, basis: model.basis, known: known, seed: seed, threads: context.threads,
-      on: context.comm, observer: context.observer
+      like: model.estimate, basis: model.basis,
+      known: { degree, rank in
+        known = try checkpoints?.restoredVolume(from: found.table, degree: degree, rank: rank)
+        return known
+      }, seed: seed, threads: context.threads, on: context.comm, observer: context.observer
     ) {
       try NeighbourFeatureExtraction(basis: model.basis, source: source)
         .classAverages(of: found.table, count: MatchingSize.images)

@@ -46,22 +46,20 @@ extension Checkpoints {
     // Every rank reads: it is small beside the images.
     var lines: [String] = []
     let saved = try reading("model", modelIdentity, &lines) { reader in
-      (try SavedModel(&reader), reader.content.text)
+      (try SavedModel(&reader, of: set, options: options), reader.content.text)
     }
     try tell(lines)
     let isUsable = try comm.allreduce(saved == nil ? 0 : 1, .minimum) == 1
     guard isUsable, let (model, key) = saved else { return nil }
     setModel(key)
 
-    let partition = Partition(
-      of: set.particles.count - model.leftOut.count / 2, among: comm.size)
-    guard let statistics = try restoredStatistics(partition, layout: model.layout) else {
+    let partition = Partition(of: model.survey.particles.particles.count, among: comm.size)
+    guard let statistics = try restoredStatistics(partition, layout: model.posterior.layout) else {
       return nil
     }
     say("resuming with the model of \(partition.total) images")
     try comm.agree { try reserveBLASMemory(threads: options.threads) }
-    return FittedModel(
-      model, statistics: statistics, of: set, options: options, partition: partition)
+    return FittedModel(model, statistics: statistics, partition: partition)
   }
 
   /// The statistics of this rank's images; nil on all ranks where some image's are missing. Collective.
@@ -83,11 +81,14 @@ extension Checkpoints {
             let (first, count, itsWidth) = (
               try reader.int(), try reader.int(), try reader.int()
             )
-            var values: [Float] = []
-            for _ in stride(from: 0, to: count, by: Self.chunk) { values += try reader.array() }
-            guard itsWidth == width, values.count == count * width,
-              first >= 0 && first + count <= partition.total
+            guard itsWidth == width, first >= 0, count >= 0, first <= partition.total,
+              count <= partition.total - first
             else { throw CheckpointDefect(path: reader.path, "is of other images") }
+            var values: [Float] = []
+            values.reserveCapacity(count * width)
+            for start in stride(from: 0, to: count, by: Self.chunk) {
+              values += try reader.floats(min(Self.chunk, count - start) * width)
+            }
             return (first, values)
           } ?? part
       }
@@ -108,22 +109,13 @@ extension Checkpoints {
   }
 }
 
-/// What is saved of a model beside the images' statistics; the rest follows from it and the input.
+/// What is saved of a model beside the images' statistics, and what follows from it and the input.
 private struct SavedModel {
-  /// Particles and defects by turns.
-  let leftOut: [Int]
-  let statistics: ImageStatistics
-  let noiseVariance: Double
-  let bandLimit: Double
-  let radius: Double
+  let survey: ImageSurvey
+  let groups: DefocusGroups
+  let basis: FourierBesselBasis
   let estimate: MeanAndCovariance
-  let layout: AngularLayout
-  let mean: [Double]
-  let synthesis: [Matrix]
-  let eigenvalues: [[Double]]
-  let information: [[Matrix]]
-  let covariance: [[Matrix]]
-  let meanStatistic: [[Double]]
+  let posterior: PosteriorModel
 }
 
 extension CheckpointWriter {
@@ -176,46 +168,35 @@ extension CheckpointWriter {
 
 extension SavedModel {
   /// Reads what `CheckpointWriter.add` wrote.
-  init(_ reader: inout CheckpointReader) throws {
-    leftOut = try reader.array()
-    let (count, background, needs) = (try reader.int(), try reader.int(), try reader.int())
-    let (mean, square, passed) = (try reader.double(), try reader.double(), try reader.double())
-    statistics = ImageStatistics(
-      count: count, backgroundPixels: background, backgroundMean: mean,
-      backgroundMeanSquare: square, needsNormalization: needs == 1, radial: try reader.array(),
-      power: try reader.array(), noisePower: try reader.array(),
-      signalPower: try reader.array(), noisePassed: passed)
-    noiseVariance = try reader.double()
-    bandLimit = try reader.double()
-    radius = try reader.double()
-    estimate = MeanAndCovariance(
-      mean: try reader.array(), covariance: try reader.matrices(), debiased: try reader.matrices(),
-      ranks: try reader.array(), isBelowNoise: try reader.int() == 1)
-    layout = AngularLayout(frequencies: try reader.array(), counts: try reader.array())
-    self.mean = try reader.array()
-    synthesis = try reader.matrices()
-    var eigenvalues: [[Double]] = []
-    for _ in 0..<layout.blockCount { eigenvalues.append(try reader.array()) }
-    self.eigenvalues = eigenvalues
-    let groups = try reader.int()
-    var blocks: [[Matrix]] = []
-    for _ in 0..<2 * groups { blocks.append(try reader.matrices()) }
-    (information, covariance) = (Array(blocks[..<groups]), Array(blocks[groups...]))
-    var means: [[Double]] = []
-    for _ in 0..<groups { means.append(try reader.array()) }
-    meanStatistic = means
+  init(_ reader: inout CheckpointReader, of set: ParticleSet, options: ModelOptions) throws {
+    survey = try ImageSurvey(&reader, of: set)
+    groups = DefocusGroups(
+      of: survey.particles.particles, pixelSize: set.pixelSize, limit: options.defocusGroups)
+    basis = FourierBesselBasis(
+      size: set.boxSize, bandLimit: survey.bandLimit, radius: survey.radius)
+    try reader.require(basis.layout.componentCount > 0)
+    estimate = try MeanAndCovariance(&reader, basis: basis)
+    posterior = try PosteriorModel(
+      &reader, basis: basis, groups: groups.count, noiseVariance: survey.noiseVariance)
   }
 }
 
 extension CheckpointReader {
-  /// What `CheckpointWriter.add` wrote of matrices.
-  package mutating func matrices() throws -> [Matrix] {
-    var result: [Matrix] = []
-    for _ in 0..<(try int()) {
-      let (rows, columns) = (try int(), try int())
-      result.append(Matrix(rows: rows, columns: columns, storage: try array()))
+  /// What `CheckpointWriter.add` wrote of matrices, of known shapes and without NaN and infinity.
+  package mutating func matrices(_ shapes: [(rows: Int, columns: Int)]) throws -> [Matrix] {
+    try require(try count() == shapes.count)
+    return try shapes.map { rows, columns in
+      let (itsRows, itsColumns) = (try int(), try int())
+      try require(itsRows == rows && itsColumns == columns)
+      return Matrix(rows: rows, columns: columns, storage: try numbers(rows * columns))
     }
-    return result
+  }
+}
+
+extension AngularLayout {
+  /// The shapes of a matrix for each block, as many rows and columns as the block has components.
+  package var squares: [(rows: Int, columns: Int)] {
+    (0..<blockCount).map { (components(ofBlock: $0).count, components(ofBlock: $0).count) }
   }
 }
 
@@ -223,61 +204,96 @@ extension FittedModel {
   /// A model as it was saved.
   /// - Parameter statistics: of this rank's images.
   fileprivate init(
-    _ saved: SavedModel, statistics: SteerableCoefficients, of set: ParticleSet,
-    options: ModelOptions, partition: Partition
+    _ saved: SavedModel, statistics: SteerableCoefficients, partition: Partition
   ) {
-    let survey = ImageSurvey(saved, of: set)
-    self.survey = survey
-    self.partition = partition
-    groups = DefocusGroups(
-      of: survey.particles.particles, pixelSize: set.pixelSize, limit: options.defocusGroups)
-    basis = FourierBesselBasis(
-      size: set.boxSize, bandLimit: saved.bandLimit, radius: saved.radius)
+    survey = saved.survey
+    groups = saved.groups
+    basis = saved.basis
     estimate = saved.estimate
-    posterior = PosteriorModel(saved, basis: basis)
+    posterior = saved.posterior
     self.statistics = statistics
+    self.partition = partition
   }
 }
 
 extension ImageSurvey {
-  fileprivate init(_ saved: SavedModel, of set: ParticleSet) {
-    leftOut = stride(from: 0, to: saved.leftOut.count, by: 2).map {
-      (saved.leftOut[$0], ParticleDefect(rawValue: saved.leftOut[$0 + 1])!)
-    }
-    let isBad = Set(leftOut.map(\.particle))
+  fileprivate init(_ reader: inout CheckpointReader, of set: ParticleSet) throws {
+    // Particles and defects by turns.
+    let pairs: [Int] = try reader.array()
+    let (bad, defects) = (
+      stride(from: 0, to: pairs.count, by: 2).map { pairs[$0] },
+      stride(from: 1, to: pairs.count, by: 2).compactMap { ParticleDefect(rawValue: pairs[$0]) }
+    )
+    try reader.require(
+      2 * bad.count == pairs.count && defects.count == bad.count
+        && bad.allSatisfy { set.particles.indices.contains($0) }
+        && zip(bad, bad.dropFirst()).allSatisfy(<) && bad.count < set.particles.count)
+    leftOut = zip(bad, defects).map { ($0, $1) }
+    let isBad = Set(bad)
     let kept = set.particles.indices.filter { !isBad.contains($0) }
     originalIndex = kept.map { Int32($0) }
     particles = isBad.isEmpty ? set : set.selecting(kept)
-    statistics = saved.statistics
-    noiseVariance = saved.noiseVariance
-    bandLimit = saved.bandLimit
-    radius = saved.radius
-  }
-}
 
-extension PosteriorModel {
-  fileprivate init(_ saved: SavedModel, basis: FourierBesselBasis) {
-    layout = saved.layout
-    sourceLayout = basis.layout
-    mean = saved.mean
-    synthesis = saved.synthesis
-    eigenvalues = saved.eigenvalues
-    information = saved.information
-    covariance = saved.covariance
-    noiseVariance = saved.noiseVariance
-    meanStatistic = saved.meanStatistic
+    let (count, background, needs) = (try reader.int(), try reader.int(), try reader.int())
+    let (mean, square, passed) = (try reader.double(), try reader.double(), try reader.double())
+    let shells = set.boxSize / 2 + 1
+    statistics = ImageStatistics(
+      count: count, backgroundPixels: background, backgroundMean: mean,
+      backgroundMeanSquare: square, needsNormalization: needs == 1,
+      radial: try reader.numbers(shells), power: try reader.numbers(shells),
+      noisePower: try reader.numbers(shells), signalPower: try reader.numbers(shells),
+      noisePassed: passed)
+    noiseVariance = try reader.double()
+    bandLimit = try reader.double()
+    radius = try reader.double()
+    try reader.require(
+      count == kept.count && [mean, square, passed].allSatisfy { $0.isFinite }
+        && noiseVariance > 0 && noiseVariance.isFinite && bandLimit > 0 && bandLimit <= 0.5
+        && radius > 0 && radius <= Double(set.boxSize) / 2)
   }
 }
 
 extension MeanAndCovariance {
-  fileprivate init(
-    mean: [Double], covariance: [Matrix], debiased: [Matrix], ranks: [Int], isBelowNoise: Bool
-  ) {
-    self.mean = mean
-    self.covariance = covariance
-    self.debiased = debiased
+  fileprivate init(_ reader: inout CheckpointReader, basis: FourierBesselBasis) throws {
+    let shapes = basis.layout.squares
+    mean = try reader.numbers(shapes[0].rows)
+    covariance = try reader.matrices(shapes)
+    debiased = try reader.matrices(shapes)
+    let ranks: [Int] = try reader.array()
+    try reader.require(
+      ranks.count == shapes.count && zip(ranks, shapes).allSatisfy { 0...$1.rows ~= $0 })
     self.ranks = ranks
-    self.isBelowNoise = isBelowNoise
+    isBelowNoise = try reader.int() == 1
+  }
+}
+
+extension PosteriorModel {
+  fileprivate init(
+    _ reader: inout CheckpointReader, basis: FourierBesselBasis, groups: Int, noiseVariance: Double
+  ) throws {
+    let source = basis.layout
+    sourceLayout = source
+    self.noiseVariance = noiseVariance
+    let (frequencies, counts): ([Int], [Int]) = (try reader.array(), try reader.array())
+    try reader.require(
+      !frequencies.isEmpty && frequencies.count == counts.count
+        && frequencies.allSatisfy { 0..<source.blockCount ~= $0 }
+        && zip(frequencies, frequencies.dropFirst()).allSatisfy(<)
+        && zip(frequencies, counts).allSatisfy {
+          1...source.components(ofBlock: $0).count ~= $1
+        })
+    layout = AngularLayout(frequencies: frequencies, counts: counts)
+    mean = try reader.numbers(source.components(ofBlock: 0).count)
+    synthesis = try reader.matrices(
+      zip(frequencies, counts).map { (source.components(ofBlock: $0).count, $1) })
+    eigenvalues = try counts.map { try reader.numbers($0) }
+    try reader.require(eigenvalues.allSatisfy { $0.allSatisfy { $0 > 0 } })
+    try reader.require(try reader.count() == groups)
+    let shapes = layout.squares
+    information = try (0..<groups).map { _ in try reader.matrices(shapes) }
+    covariance = try (0..<groups).map { _ in try reader.matrices(shapes) }
+    let length = mean.count
+    meanStatistic = try (0..<groups).map { _ in try reader.numbers(length) }
   }
 }
 
