@@ -17,17 +17,17 @@ public struct PlannedJob: Sendable, Equatable {
   /// Components kept at each angular frequency from 0, r_k.
   public var components: [Int]
   /// Defocus groups, G.
-  public var groups = 20
+  public var groups = ModelOptions().defocusGroups
   /// K.
-  public var neighbours = 10
+  public var neighbours = AverageOptions().neighbours
   /// How candidates are found: `allPairs`, or `landmarks`.
   public var search = SuspectSearch.allPairs
   /// Images whose classes `landmarks` compares all images with, as asked for.
   public var landmarks = AverageOptions().landmarks
   /// All passes, the first included.
-  public var passes = 4
+  public var passes = Self.usualPasses
   /// The same among the landmarks.
-  public var landmarkPasses = 4
+  public var landmarkPasses = Self.usualPasses
   /// Rounds of shared landmarks, as asked for; only where there is more than one pass.
   public var rounds = AveragePipeline.rounds
   /// Slices of a volume that follow the rounds, as asked for.
@@ -36,6 +36,11 @@ public struct PlannedJob: Sendable, Equatable {
   public var probabilities: ProbabilitySource?
   /// Averages written.
   public var averages: Int
+
+  /// The band limit of a job of which none is known, in cycles per pixel.
+  public static let usualBandLimit = 0.2
+  /// The passes of a job of which they are not known: most stop by themselves after so many.
+  public static let usualPasses = 4
 
   /// Candidates that the search keeps beyond the lists that it is asked for.
   static let margin = 10
@@ -56,7 +61,11 @@ public struct PlannedJob: Sendable, Equatable {
   var capacity: Int { max(1, min(images - 1, firstLists + Self.margin)) }
 
   /// Candidates of each image by landmarks, S.
-  var candidates: Int { min(images - 1, max(100, 2 * neighbours)) }
+  var candidates: Int {
+    var options = AverageOptions()
+    options.neighbours = neighbours
+    return min(images - 1, options.candidateCount)
+  }
   /// The search among the landmarks.
   var sample: PlannedJob {
     var job = self
@@ -92,7 +101,8 @@ public struct PlannedJob: Sendable, Equatable {
   ///   - radius: in pixels; nil for half the box.
   ///   - components: C; spread over the frequencies as the basis is.
   public init(
-    images: Int, box: Int, bandLimit: Double = 0.2, radius: Double? = nil, components: Int? = nil
+    images: Int, box: Int, bandLimit: Double = PlannedJob.usualBandLimit, radius: Double? = nil,
+    components: Int? = nil
   ) {
     self.images = images
     self.box = box

@@ -7,7 +7,7 @@ import ParticleIO
 import Report
 import Resume
 
-struct AverageCommand: ParsableCommand {
+struct AverageCommand: ParsableCommand, RecordedArguments {
   static let configuration = CommandConfiguration(
     commandName: "average",
     abstract: "Find every particle's neighbours and average them: the main job.",
@@ -32,9 +32,12 @@ struct AverageCommand: ParsableCommand {
       Neighbours of each image, K; or auto: as many of up to 50 as are true ones with at least the \
       probability --confidence.
       """)
-  var neighbours = NeighbourCount.count(10)
+  var neighbours = NeighbourCount.count(AverageOptions().neighbours)
 
-  @Option(help: "Least probability of a neighbour with --neighbours auto; default: 0.2.")
+  @Option(
+    help:
+      "Least probability of a neighbour with --neighbours auto; default: \(AverageOptions().confidence)."
+  )
   var confidence: Double?
 
   @Option(
@@ -48,7 +51,8 @@ struct AverageCommand: ParsableCommand {
   @Option(
     help: """
       Suspects of each image that --search rir or landmarks finds and the affinity ranks, S; default: \
-      50 (rir) or 100 (landmarks), more where there are more neighbours.
+      \(AverageOptions().suspectCount) (rir) or \(AverageOptions().candidateCount) (landmarks), more where \
+      there are more neighbours.
       """)
   var suspects: Int?
 
@@ -59,7 +63,7 @@ struct AverageCommand: ParsableCommand {
       that --vdm-graph finds, in its own order), or auto (all-pairs where it fits --search-budget, else \
       landmarks).
       """)
-  var search = SuspectSearch.auto
+  var search = AverageOptions().search
 
   @Option(help: "Core hours for a pass up to which --search auto compares all pairs.")
   var searchBudget = AverageOptions().searchBudget
@@ -70,7 +74,7 @@ struct AverageCommand: ParsableCommand {
   @Option(
     help:
       "How suspects are ranked: bayes, mahalanobis, euclidean, or none (the search's own order).")
-  var affinity = AffinityChoice.bayes
+  var affinity = AffinityChoice(AverageOptions().affinity)
 
   @Option(
     help: """
@@ -81,8 +85,8 @@ struct AverageCommand: ParsableCommand {
 
   @Option(
     help: """
-      Rounds in which neighbours are found by the landmarks that images share, after the passes; default: 2 \
-      after more than one pass, else 0.
+      Rounds in which neighbours are found by the landmarks that images share, after the passes; default: \
+      \(AveragePipeline.rounds) after more than one pass, else 0.
       """)
   var rounds: Int?
 
@@ -96,7 +100,7 @@ struct AverageCommand: ParsableCommand {
   var averages: Int?
 
   @Option(help: "Seed of all random numbers.")
-  var seed: UInt64 = 1
+  var seed = AverageOptions().seed
 
   @Flag(
     help: ArgumentHelp(
@@ -144,7 +148,7 @@ struct AverageCommand: ParsableCommand {
     let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
     let options = try comm.agree { try self.options(for: set) }
     var record = try RunRecord.begin(
-      threads: model.threads, options: recordedOptions, on: comm)
+      threads: model.threads, options: self.record, on: comm)
     let checkpoints = try checkpoint.checkpoints(
       output: output, of: set, options: options, stop: stop, on: comm)
     record.identity = options.identity(of: checkpoints.input, images: set.particles.count)
@@ -212,27 +216,10 @@ struct AverageCommand: ParsableCommand {
     options.vdm = vdm.options
     return options
   }
-
-  private var recordedOptions: [String: JSONValue] {
-    model.record.merging(vdm.record) { _, new in new }.merging(checkpoint.record) { _, new in new }
-      .merging([
-        "particles": .string(particles), "output": .string(output),
-        "neighbours": neighbours.record, "confidence": JSONValue(confidence),
-        "probabilities": JSONValue(probabilities?.rawValue),
-        "suspects": JSONValue(suspects),
-        "search": .string(search.rawValue), "search_budget": .number(searchBudget),
-        "landmarks": .integer(landmarks),
-        "passes": JSONValue(passes), "rounds": JSONValue(rounds),
-        "slices": .integer(slices),
-        "affinity": .string(affinity.rawValue),
-        "averages": JSONValue(averages), "seed": .integer(Int(clamping: seed)),
-        "overwrite": .bool(overwrite), "pair_features": .bool(pairFeatures),
-      ]) { _, new in new }
-  }
 }
 
 /// How many neighbours an image has, as the command line says it.
-enum NeighbourCount: ExpressibleByArgument, CustomStringConvertible, Equatable {
+enum NeighbourCount: ExpressibleByArgument, RecordedValue, CustomStringConvertible, Equatable {
   case count(Int)
   /// As many as are true ones with enough confidence.
   case auto
@@ -263,8 +250,12 @@ enum NeighbourCount: ExpressibleByArgument, CustomStringConvertible, Equatable {
 }
 
 /// How suspects are ranked, as the command line says it.
-enum AffinityChoice: String, ExpressibleByArgument, CaseIterable {
+enum AffinityChoice: String, ExpressibleByArgument, RecordedValue, CaseIterable {
   case mahalanobis, bayes, euclidean, none
+
+  init(_ affinity: Affinity?) {
+    self = Self.allCases.first { $0.affinity == affinity }!
+  }
 
   var affinity: Affinity? {
     switch self {

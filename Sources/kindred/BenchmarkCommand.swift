@@ -16,13 +16,13 @@ struct BenchmarkCommand: ParsableCommand {
       """)
 
   @Option(help: "How many images.")
-  var images = 10_000
+  var images = SearchBenchmark().images
 
   @Option(help: "Complex coefficients of an image.")
-  var components = 170
+  var components = SearchBenchmark().components
 
   @Option(help: "Threads of each rank.")
-  var threads = 1
+  var threads = SearchBenchmark().threads
 
   @Flag(help: "Print one JSON object instead of a table.")
   var json = false

@@ -8,7 +8,7 @@ import Report
 import Resume
 
 /// Options of a run that may end before its work is done.
-struct CheckpointArguments: ParsableArguments {
+struct CheckpointArguments: RecordedArguments {
   @Flag(
     help: """
       Go on from the checkpoints in the output folder, on any number of ranks and threads; from the \
@@ -86,13 +86,5 @@ struct CheckpointArguments: ParsableArguments {
       output: output, of: set, options: options, isResuming: resume,
       interval: checkpointMinutes * 60, stop: stop, on: comm
     ) { writeToStandardError("kindred: \($0)\n") }
-  }
-
-  /// For the run record.
-  var record: [String: JSONValue] {
-    [
-      "resume": .bool(resume), "checkpoint_minutes": .number(checkpointMinutes),
-      "max_hours": JSONValue(maxHours),
-    ]
   }
 }

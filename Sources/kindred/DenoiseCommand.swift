@@ -5,7 +5,7 @@ import MPI
 import ParticleIO
 import Report
 
-struct DenoiseCommand: ParsableCommand {
+struct DenoiseCommand: ParsableCommand, RecordedArguments {
   static let configuration = CommandConfiguration(
     commandName: "denoise",
     abstract: "Denoise and CTF-correct every particle by covariance Wiener filtering.",
@@ -36,11 +36,7 @@ struct DenoiseCommand: ParsableCommand {
       clock.stageBegan("input", items: 0)
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try model.options(for: set) }
-      var record = try RunRecord.begin(
-        threads: model.threads,
-        options: model.record.merging([
-          "particles": .string(particles), "output": .string(output), "overwrite": .bool(overwrite),
-        ]) { _, new in new }, on: comm)
+      var record = try RunRecord.begin(threads: model.threads, options: self.record, on: comm)
       let fitted = try FittedModel(set, options: options, on: comm, observer: clock)
       record.enter(fitted)
       let stack = try RunFolder.stack(

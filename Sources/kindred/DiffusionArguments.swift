@@ -1,12 +1,14 @@
 import ArgumentParser
 import ClassAveraging
-import Report
 
 /// Options of `--search vdm`.
-struct DiffusionArguments: ParsableArguments {
+struct DiffusionArguments: RecordedArguments {
+  /// Records have always had them so.
+  static let recordSeparator = "-"
+
   @Option(
     help: "The search whose neighbours, ranked by --affinity, make the graph: rir, all-pairs.")
-  var vdmGraph = VectorDiffusionMap.Graph.rir
+  var vdmGraph = VectorDiffusionMap.Options().graph
 
   @Option(help: "Neighbours of each image that share an edge of the graph with it.")
   var vdmNeighbours = VectorDiffusionMap.Options().neighbours
@@ -28,14 +30,6 @@ struct DiffusionArguments: ParsableArguments {
     options.frequencies = vdmFrequencies
     options.time = vdmTime
     return options
-  }
-
-  var record: [String: JSONValue] {
-    [
-      "vdm-graph": .string(vdmGraph.rawValue), "vdm-neighbours": .integer(vdmNeighbours),
-      "vdm-eigenvectors": .integer(vdmEigenvectors), "vdm-frequencies": .integer(vdmFrequencies),
-      "vdm-time": .integer(vdmTime),
-    ]
   }
 }
 

@@ -2,12 +2,11 @@ import ArgumentParser
 import Execution
 import ImageModel
 import ParticleIO
-import Report
 
 /// Options that `average` and `denoise` share.
-struct ModelArguments: ParsableArguments {
+struct ModelArguments: RecordedArguments {
   @Option(help: "At most so many defocus groups; particles with more distinct CTFs are binned.")
-  var defocusGroups = 20
+  var defocusGroups = ModelOptions().defocusGroups
 
   @Option(
     help: "Variance of the noise of a pixel; default: from the pixels outside the particle radius.")
@@ -20,7 +19,7 @@ struct ModelArguments: ParsableArguments {
   var bandLimit: Double?
 
   @Option(help: "Share of the signal that the radius and the band limit chosen from the data hold.")
-  var signalShare = 0.99
+  var signalShare = ModelOptions().signalShare
 
   @Flag(name: .customLong("no-ctf"), help: "The images have no CTF to correct.")
   var noCTF = false
@@ -29,7 +28,7 @@ struct ModelArguments: ParsableArguments {
   var strict = false
 
   @Option(help: "Threads of each rank.")
-  var threads = 1
+  var threads = ModelOptions().threads
 
   var ctf: CTFSource { noCTF ? .ignored : .required }
 
@@ -67,15 +66,5 @@ struct ModelArguments: ParsableArguments {
     options.isStrict = strict
     options.threads = threads
     return options
-  }
-
-  /// For the run record.
-  var record: [String: JSONValue] {
-    [
-      "defocus_groups": .integer(defocusGroups), "noise_variance": JSONValue(noiseVariance),
-      "radius": JSONValue(radius), "band_limit": JSONValue(bandLimit),
-      "signal_share": .number(signalShare), "no_ctf": .bool(noCTF), "strict": .bool(strict),
-      "threads": .integer(threads),
-    ]
   }
 }

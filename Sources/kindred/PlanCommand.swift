@@ -2,6 +2,7 @@ import ArgumentParser
 import ClassAveraging
 import Execution
 import Foundation
+import ImageModel
 import MPI
 import Planning
 import Report
@@ -26,10 +27,10 @@ struct PlanCommand: ParsableCommand {
   var machine: String?
 
   @Option(help: "Images that --calibrate simulates.")
-  var calibrationImages = 10_000
+  var calibrationImages = Calibration().images
 
   @Option(help: "Folder, seen by all nodes, for the images that --calibrate simulates and removes.")
-  var scratch = "."
+  var scratch = Calibration().scratch
 
   @Option(help: "Folder of a run of average: what is not given here is taken from its run.json.")
   var like: String?
@@ -44,7 +45,7 @@ struct PlanCommand: ParsableCommand {
   var ranks = 1
 
   @Option(help: "Threads of each rank.")
-  var threads = 1
+  var threads = ModelOptions().threads
 
   @Option(help: "Nodes that the ranks are spread over.")
   var nodes = 1
@@ -56,27 +57,34 @@ struct PlanCommand: ParsableCommand {
   var memoryPerNode: Double?
 
   @Option(help: "all-pairs, landmarks, or what auto takes for so many images; default: auto.")
-  var search = SuspectSearch.auto
+  var search = AverageOptions().search
 
-  @Option(help: "Passes; default: 4, or as in --like.")
+  @Option(help: "Passes; default: \(PlannedJob.usualPasses), or as in --like.")
   var passes: Int?
 
-  @Option(help: "Rounds of shared landmarks after the passes; default: 2, or as in --like.")
+  @Option(
+    help:
+      "Rounds of shared landmarks after the passes; default: \(AveragePipeline.rounds), or as in --like."
+  )
   var rounds: Int?
 
-  @Option(help: "Slices of a volume after the rounds; default: 2500, or as in --like.")
+  @Option(
+    help:
+      "Slices of a volume after the rounds; default: \(AverageOptions().slices), or as in --like.")
   var slices: Int?
 
-  @Option(help: "Neighbours of each image, K; default: 10, or as in --like.")
+  @Option(
+    help: "Neighbours of each image, K; default: \(AverageOptions().neighbours), or as in --like.")
   var neighbours: Int?
 
-  @Option(help: "Defocus groups; default: 20, or as in --like.")
+  @Option(help: "Defocus groups; default: \(ModelOptions().defocusGroups), or as in --like.")
   var defocusGroups: Int?
 
   @Option(help: "Components of an image; default: half of the basis, or as in --like.")
   var components: Int?
 
-  @Option(help: "Band limit in cycles per pixel; default: 0.2, or as in --like.")
+  @Option(
+    help: "Band limit in cycles per pixel; default: \(PlannedJob.usualBandLimit), or as in --like.")
   var bandLimit: Double?
 
   @Option(help: "Particle radius in pixels; default: half the box, or as in --like.")
@@ -176,7 +184,8 @@ struct PlanCommand: ParsableCommand {
       if known.averages < known.images { job.averages = min(known.averages, job.images) }
     } else {
       job = PlannedJob(
-        images: images!, box: box!, bandLimit: bandLimit ?? 0.2, radius: radius)
+        images: images!, box: box!, bandLimit: bandLimit ?? PlannedJob.usualBandLimit,
+        radius: radius)
     }
     if let components { job.spread(components) }
     job.groups = defocusGroups ?? job.groups

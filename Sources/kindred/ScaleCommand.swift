@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import MPI
 import Planning
+import Simulation
 
 /// `kindred scale`: how the time of `average` falls with the ranks.
 struct ScaleCommand: ParsableCommand {
@@ -33,7 +34,7 @@ struct ScaleCommand: ParsableCommand {
   var repeats = 1
 
   @Option(help: "Images; with --weak, images on one rank.")
-  var images = 10_000
+  var images = SimulationParameters().images
 
   @Flag(help: "Weak scaling: the images grow with the ranks.")
   var weak = false

@@ -74,17 +74,6 @@ extension CommandTests {
       }
     }
 
-    @Test func theTableOfOptionsIsThatOfTheHelp() throws {
-      let help = try Command.run(["average", "--help"]).output
-      let known = Set(help.matches(of: /\n +--([a-z-]+)/).map { String($0.1) })
-      let table = readme.components(separatedBy: "### Options of `average`")[1]
-        .components(separatedBy: "###")[0].split(separator: "\n").filter { $0.hasPrefix("| `--") }
-      let listed = table.flatMap { row in
-        row.split(separator: "|")[0].matches(of: /`--([a-z-]+)`/).map { String($0.1) }
-      }
-      #expect(Set(listed) == known.subtracting(["help"]) && Set(listed).count == listed.count)
-    }
-
     @Test func theTableOfFilesIsThatOfARun() throws {
       let table = readme.components(separatedBy: "### Output")[1]
         .components(separatedBy: "###")[0].split(separator: "\n").filter { $0.hasPrefix("| `") }

@@ -66,10 +66,10 @@ public struct AverageOptions: Sendable {
   public init() {}
 
   /// S in force.
-  var suspectCount: Int { suspects ?? max(50, neighbours) }
+  package var suspectCount: Int { suspects ?? max(50, neighbours) }
 
   /// Candidates of each image in the landmark search; more than make a class.
-  var candidateCount: Int { suspects ?? max(100, 2 * neighbours) }
+  package var candidateCount: Int { suspects ?? max(100, 2 * neighbours) }
 
   /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked
   /// for.

@@ -9,7 +9,7 @@ public struct ModelOptions: Sendable {
   /// Band limit in cycles per pixel, at most 1/2; chosen from the data if nil.
   public var bandLimit: Double?
   /// Share of the signal that the radius and the band limit chosen from the data hold (method E.2).
-  public var signalShare = 0.99
+  public var signalShare = SurveyOptions().signalShare
   /// How the eigenvalues of the covariance are freed from noise.
   public var shrinkage = Shrinkage.frobenius
   /// Whether a bad particle is an error instead of being left out.
