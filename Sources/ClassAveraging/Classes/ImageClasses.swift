@@ -26,19 +26,9 @@ struct ImageClasses {
     return copy
   }
 
-  /// F of a class whose members weigh `weight` in all: the mean over the groups. Classes draw their members
-  /// from all groups, so one serves for all.
+  /// F of a class whose members weigh `weight` in all.
   func information(weight: Double) -> [Matrix] {
-    var counts = [Int](repeating: 0, count: posterior.groupCount)
-    for group in images.groups { counts[Int(group)] += 1 }
-    return (0..<posterior.layout.blockCount).map { block in
-      let r = posterior.layout.components(ofBlock: block).count
-      var sum = Matrix(rows: r, columns: r)
-      for (group, count) in counts.enumerated() {
-        sum += (weight * Double(count) / Double(images.count)) * posterior.information[group][block]
-      }
-      return sum
-    }
+    posterior.information(weight: weight, of: images.groups)
   }
 
   /// The classes' statistics as if all had the same information: (I + F) alpha_class, distributed like the

@@ -141,7 +141,7 @@ struct ClassUncertainty {
     throws
   {
     self.largestWeight = max(largestWeight, 1 + 1e-6)
-    let mean = posterior.meanInformation(of: groups)
+    let mean = posterior.information(weight: 1, of: groups)
     var variances = [Double](repeating: 0, count: Self.steps + 1)
     for (block, k) in posterior.layout.frequencies.enumerated() {
       let r = posterior.layout.components(ofBlock: block).count
@@ -162,19 +162,5 @@ struct ClassUncertainty {
     let below = min(Self.steps - 1, Int(at))
     let share = min(1, at - Double(below))
     return variances[below] * (1 - share) + variances[below + 1] * share
-  }
-}
-
-extension PosteriorModel {
-  /// The mean of F over the groups, as often as images are in them.
-  func meanInformation(of groups: [Int32]) -> [Matrix] {
-    var counts = [Double](repeating: 0, count: groupCount)
-    for group in groups { counts[Int(group)] += 1 / Double(groups.count) }
-    return (0..<layout.blockCount).map { block in
-      let r = layout.components(ofBlock: block).count
-      var sum = Matrix(rows: r, columns: r)
-      for (group, share) in counts.enumerated() { sum += share * information[group][block] }
-      return sum
-    }
   }
 }
