@@ -1,11 +1,12 @@
 import Foundation
+import ParticleIO
 
 /// What `Evaluation` found, with the keys that its JSON has.
 ///
 /// Quantiles are nil (absent in JSON) where there is nothing to take them from.
 public struct EvaluationSummary: Codable, Sendable, Equatable {
   /// Neighbours whose clean images correlate above this are the true ones.
-  public static let correlationBar: Float = 0.9
+  public static let correlationBar = Float(TrueNeighbours.leastCorrelation)
 
   /// Images of the set.
   public var images: Int

@@ -1,6 +1,7 @@
 import Execution
 import Foundation
 import ImageModel
+import ParticleIO
 
 /// Fits the probability of a neighbour (`FittedProbability`) to neighbours whose truth is known: those that the same
 /// search finds among simulated images.
@@ -16,8 +17,6 @@ struct ProbabilityCalibration {
 
   /// Pairs that are looked at, of images evenly spread.
   private static let sample = 50_000
-  /// A neighbour whose clean image correlates better than this is a true one (`kindred evaluate`).
-  static let trueCorrelation = 0.9
 
   /// - Parameters:
   ///   - table: the neighbours of the simulated images, on every rank; in the order of `source`.
@@ -53,7 +52,7 @@ struct ProbabilityCalibration {
           let likeness = correlation.best(
             rows[made(Int32(entry / k))], rows[made(table.indices[entry])],
             reflected: table.alignments[entry].isReflected)
-          isTrue[at] = likeness > Self.trueCorrelation ? 1 : 0
+          isTrue[at] = likeness > TrueNeighbours.leastCorrelation ? 1 : 0
         }
       }
     }
