@@ -70,6 +70,10 @@ private struct Spreading {
   private var sums: [Float]
   private var weights: [Float]
   private var touched: [Int] = []
+  /// Of one image the places that count, the slices there, and the number of each slice among these; -1 without one.
+  private var places: [Int] = []
+  private var found: [(slice: Int, weight: Float)] = []
+  private var number: [Int32]
 
   init(
     _ images: AngularRows, _ slices: AngularRows, _ energies: [Float], angles: Int, spread: Float
@@ -80,6 +84,7 @@ private struct Spreading {
     waves = .init(repeating: 0, count: 2 * (slices.degree + 1) * slices.count)
     sums = .init(repeating: 0, count: slices.values.count)
     weights = .init(repeating: 0, count: slices.count)
+    number = .init(repeating: -1, count: slices.count)
   }
 
   /// Spreads a block's images; `add` follows.
@@ -88,7 +93,8 @@ private struct Spreading {
     products.setBlock(images, block)
     for image in block {
       products.rotate(image - block.lowerBound, of: block.count)
-      for (slice, weight) in place(least: least) {
+      place(least: least)
+      for (slice, weight) in found {
         if weights[slice] == 0 { touched.append(slice) }
         weights[slice] += weight
         for k in 0...images.degree {
@@ -125,14 +131,15 @@ private struct Spreading {
     touched = []
   }
 
-  /// Fills `waves` for the image that was rotated last; the slices that it is on, ascending, and how much of it.
-  private mutating func place(least: Float) -> [(slice: Int, weight: Float)] {
-    var found: [(slice: Int, weight: Float)] = []
+  /// Fills `waves` for the image that was rotated last, and `found` with the slices that it is on, ascending, and how
+  /// much of it.
+  private mutating func place(least: Float) {
+    found.removeAll(keepingCapacity: true)
     let best = best()
     let lowest = best + spread * log(least)
     let waveLength = 2 * (images.degree + 1)
-    var number = [Int32](repeating: -1, count: energies.count)
-    for place in places(atLeast: lowest) {
+    findPlaces(atLeast: lowest)
+    for place in places {
       let (angle, slice) = place.quotientAndRemainder(dividingBy: energies.count)
       let (even, odd) = products.withProducts { ($0[place], $1[place]) }
       for (score, shift) in [(even + odd, angle), (even - odd, angle + angles)] {
@@ -148,6 +155,7 @@ private struct Spreading {
         add(weight, at: shift, on: slice)
       }
     }
+    for (slice, _) in found { number[slice] = -1 }
     found.sort { $0.slice < $1.slice }
     let sum = found.reduce(0) { $0 + $1.weight }
     for at in found.indices {
@@ -155,7 +163,6 @@ private struct Spreading {
       let start = found[at].slice * waveLength
       for i in start..<start + waveLength { waves[i] /= sum }
     }
-    return found
   }
 
   /// Adds to the waves of a slice `weight` times those of an image that is rotated by `shift` angles.
@@ -196,10 +203,12 @@ private struct Spreading {
     }
   }
 
-  /// The places, [angle][slice], that score `lowest` there or half a turn from there.
-  private func places(atLeast lowest: Float) -> [Int] {
+  /// Fills `places`, [angle][slice], with those that score `lowest` there or half a turn from there.
+  private mutating func findPlaces(atLeast lowest: Float) {
     let count = energies.count
     var result: [Int] = []
+    swap(&result, &places)
+    result.removeAll(keepingCapacity: true)
     products.withProducts { even, odd in
       for row in stride(from: 0, to: angles * count, by: count) {
         for start in stride(from: 0, to: count, by: Self.lanes) {
@@ -217,7 +226,7 @@ private struct Spreading {
         }
       }
     }
-    return result
+    places = result
   }
 
   private static let lanes = 16

@@ -11,6 +11,8 @@ final class RotationSearch {
   private let fft: LaneFFT
   /// c_k of the 16 pairs as they are and reflected, [block * 4 + (re, im, reflected re, im)].
   private let spectra: UnsafeMutablePointer<SIMD16<Float>>
+  /// Of one lane.
+  private var peaks: [Peak] = []
 
   init(layout: AngularLayout) {
     self.layout = layout
@@ -111,7 +113,7 @@ final class RotationSearch {
       tops.1.offer(v[before + 1], v[2 * t + 1], v[after + 1], at: t)
     }
     return (0..<count).map { lane in
-      var peaks: [Peak] = []
+      peaks.removeAll(keepingCapacity: true)
       for (part, top) in [tops.0, tops.1].enumerated()
       where (onlyReflected ?? (part == 1)) == (part == 1) {
         for (value, place) in [(top.values.0, top.places.0), (top.values.1, top.places.1)]
