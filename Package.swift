@@ -31,11 +31,16 @@ func tests(_ name: String, alsoOn dependencies: [Target.Dependency] = []) -> Tar
     swiftSettings: numerical)
 }
 
+/// What another package may import, one module each (`Tests/Example`).
+let libraries = [
+  "MPI", "LinearAlgebra", "ParticleIO", "Execution", "Resume", "ImageModel", "ClassAveraging",
+  "Simulation", "Evaluation",
+]
+
 let package = Package(
   name: "Kindred",
-  products: [
-    .executable(name: "kindred", targets: ["kindred"])
-  ],
+  products: [.executable(name: "kindred", targets: ["kindred"])]
+    + libraries.map { .library(name: $0, targets: [$0]) },
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
     .package(url: "https://github.com/swiftlang/swift-docc-plugin", from: "1.5.0"),
