@@ -9,7 +9,7 @@ package final class PrefixedObserver: StageObserver {
   }
 
   package func stageBegan(_ name: String, items: Int) {
-    observer.stageBegan("\(prefix) \(name)", items: items)
+    observer.stageBegan(StageName.stage(name, of: prefix), items: items)
   }
   package func stageAdvanced(to done: Int) throws { try observer.stageAdvanced(to: done) }
   package func communicating<R>(_ body: () throws -> R) rethrows -> R {

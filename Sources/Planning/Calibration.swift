@@ -1,4 +1,5 @@
 import ClassAveraging
+import Execution
 import Foundation
 import ImageModel
 import MPI
@@ -77,7 +78,7 @@ public struct Calibration {
     on comm: Communicator
   ) throws -> Sample {
     let clock = StageClock(silentOn: comm)
-    clock.stageBegan("input", items: 0)
+    clock.stageBegan(StageName.input, items: 0)
     var set = try ParticleSet.read(starFile: simulated.particlesSTAR, ctf: .required, on: comm)
     let read = set.particles.count
     if count < read { set = set.selecting(Array(0..<count)) }
@@ -109,7 +110,7 @@ public struct Calibration {
     job.averages = job.images
     // The whole STAR file was read.
     var sample = Sample(job: job, table: table, writing: writing, eigenimages: eigenimages)
-    if let at = sample.table.stages.firstIndex(where: { $0.name == "input" }) {
+    if let at = sample.table.stages.firstIndex(where: { $0.name == StageName.input }) {
       let share = Double(job.images) / Double(read)
       sample.table.stages[at].rankProcessorSeconds =
         sample.table.stages[at].rankProcessorSeconds.map { $0 * share }

@@ -1,3 +1,5 @@
+import Execution
+
 /// How the constants follow from the stages' processor times.
 extension Calibration {
   /// The constants under which the model gives the times of two runs of different size. A constant that the
@@ -20,12 +22,12 @@ extension Calibration {
     func positive(_ value: Double, _ usual: Double) -> Double {
       value > usual * 1e-3 && value.isFinite ? value : usual * 1e-3
     }
-    let input = samples[1].stage("input")?.rankProcessorSeconds.first ?? 0
+    let input = samples[1].stage(StageName.input)?.rankProcessorSeconds.first ?? 0
     machine.particle = positive(input / images[1], machine.particle)
     machine.surveyStep = positive(
-      work("survey", at: 1) / (images[1] * units[1].surveySteps), machine.surveyStep)
+      work(StageName.survey, at: 1) / (images[1] * units[1].surveySteps), machine.surveyStep)
     machine.analysisOperation = positive(
-      work("coefficients", at: 1) / (images[1] * units[1].analysisOperations),
+      work(StageName.coefficients, at: 1) / (images[1] * units[1].analysisOperations),
       machine.analysisOperation)
 
     let covariance = solve(
@@ -33,7 +35,7 @@ extension Calibration {
         (
           images[at] * units[at].momentProducts,
           units[at].solvingSteps + ranks * units[at].modelSteps,
-          work("covariance", at: at)
+          work(StageName.covariance, at: at)
         )
       } + [(1, 0, machine.momentProduct)])
     machine.momentProduct = positive(covariance.0, machine.momentProduct)
@@ -48,8 +50,8 @@ extension Calibration {
     // about its usual share.
     let usualSearch = compared[1] * machine.pairOperation + entered[1] * machine.candidate
     let search = solve(
-      samples.indices.map { (compared[$0], entered[$0], work("all pairs", at: $0)) }
-        + [(0, 1, machine.candidate * work("all pairs", at: 1) / usualSearch)])
+      samples.indices.map { (compared[$0], entered[$0], work(StageName.allPairs, at: $0)) }
+        + [(0, 1, machine.candidate * work(StageName.allPairs, at: 1) / usualSearch)])
     machine.pairOperation = positive(search.0, machine.pairOperation)
     machine.candidate = positive(search.1, machine.candidate)
 
@@ -57,14 +59,14 @@ extension Calibration {
     let scored = images[1] * Double(samples[1].job.capacity)
     let usual =
       scored * (units[1].pairOperations * machine.scoredOperation + machine.collectedCandidate)
-    let pace = positive(work("affinity", at: 1) / usual, 1)
+    let pace = positive(work(StageName.affinity, at: 1) / usual, 1)
     machine.scoredOperation *= pace
     machine.collectedCandidate *= pace
 
     machine.productOperation = 1 / matrixProductRate
     let pixels = units[1].pixels * units[1].realComponents
     machine.eigenimagePixel = positive(large.eigenimages / pixels, machine.eigenimagePixel)
-    let allAverages = large.stage("averages")?.rankProcessorSeconds.reduce(0, +) ?? 0
+    let allAverages = large.stage(StageName.averages)?.rankProcessorSeconds.reduce(0, +) ?? 0
     let averages =
       allAverages - large.writing - ranks * large.eigenimages
       - 2 * images[1] * pixels * machine.productOperation
@@ -84,14 +86,14 @@ extension Calibration {
         return (
           CostModel.comparedClasses(job, ranks: samples[at].table.ranks)
             * units[at].pairOperations,
-          images[at] * members * units[at].pairOperations, work("pass 2", at: at) - known
+          images[at] * members * units[at].pairOperations, work(StageName.pass(2), at: at) - known
         )
       } + [(1, 0, machine.pairOperation)])
     machine.classPairOperation = positive(pass.0, machine.classPairOperation)
     machine.memberOperation = positive(pass.1, machine.memberOperation)
 
     machine.probabilityOperation = positive(
-      work("probabilities", at: 1) / CostModel.probabilityOperations(large.job),
+      work(StageName.probabilities, at: 1) / CostModel.probabilityOperations(large.job),
       machine.probabilityOperation)
 
     let bytes = 4 * images[1] * units[1].pixels

@@ -1,4 +1,5 @@
 import ClassAveraging
+import Execution
 import Foundation
 
 /// What each stage of `kindred average` costs (a search by landmarks in `LandmarkCost.swift`, rounds of shared
@@ -183,17 +184,17 @@ public struct CostModel: Sendable {
       memory.set(&stage, memory.bytes(of: name))
       return stage
     }
-    var input = stage("input")
+    var input = stage(StageName.input)
     input.root = n * machine.particle
     network.input(&input)
 
-    var survey = stage("survey")
+    var survey = stage(StageName.survey)
     survey.shared = n * units.surveySteps * machine.surveyStep
 
-    var coefficients = stage("coefficients")
+    var coefficients = stage(StageName.coefficients)
     coefficients.shared = n * units.analysisOperations * machine.analysisOperation
 
-    var covariance = stage("covariance", threads: 1)
+    var covariance = stage(StageName.covariance, threads: 1)
     covariance.shared =
       n * units.momentProducts * machine.momentProduct + units.solvingSteps * machine.modelStep
     covariance.repeated = units.modelSteps * machine.modelStep
@@ -210,11 +211,11 @@ public struct CostModel: Sendable {
       search
       + probabilityStages(job, after: [covariance] + search, ranks: ranks, threads: threads)
 
-    var lists = stage("lists")
+    var lists = stage(StageName.lists)
     lists.root = 13 * n * Double(job.neighbours) * machine.writtenByte
     stages.append(lists)
 
-    var averages = stage("averages")
+    var averages = stage(StageName.averages)
     let written = Double(job.averages)
     averages.repeated = units.pixels * units.realComponents * machine.eigenimagePixel
     averages.shared =
@@ -225,7 +226,7 @@ public struct CostModel: Sendable {
     network.averages(&averages)
     stages.append(averages)
 
-    var finish = stage("finish")
+    var finish = stage(StageName.finish)
     // The disk takes averages while they are computed.
     let storing = 4 * written * units.pixels * machine.storedByte
     finish.root =
@@ -249,7 +250,7 @@ public struct CostModel: Sendable {
       return stage
     }
 
-    var search = stage("all pairs", threads: comparing)
+    var search = stage(StageName.allPairs, threads: comparing)
     search.shared =
       Self.comparedPairs(job, ranks: ranks) * units.pairOperations * machine.pairOperation
       + Self.candidates(job) * machine.candidate
@@ -257,7 +258,7 @@ public struct CostModel: Sendable {
       &search, capacity: capacity,
       stepSeconds: search.shared / (Double(ranks) * comparing * max(1, Double(ranks) / 2)))
 
-    var affinity = stage("affinity")
+    var affinity = stage(StageName.affinity)
     affinity.shared =
       n * capacity
       * (units.pairOperations * machine.scoredOperation + machine.collectedCandidate)
@@ -267,7 +268,7 @@ public struct CostModel: Sendable {
     var stages = [search, affinity]
     let members = Double(job.members)
     for number in 2..<max(2, job.passes + 1) {
-      var pass = stage("pass \(number)", threads: comparing)
+      var pass = stage(StageName.pass(number), threads: comparing)
       pass.shared =
         Self.comparedClasses(job, ranks: ranks) * units.pairOperations
         * machine.classPairOperation

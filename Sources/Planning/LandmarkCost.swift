@@ -1,4 +1,5 @@
 import ClassAveraging
+import Execution
 import Foundation
 
 /// What a search by landmarks costs: N landmarks, of which each image keeps L = 40 and has S candidates, c of them
@@ -66,7 +67,7 @@ extension CostModel {
 
     var stages = pairStages(sample, ranks: ranks, threads: threads).map { stage in
       var stage = stage
-      stage.name = "landmarks: \(stage.name)"
+      stage.name = StageName.stage(stage.name, of: StageName.landmarkPart)
       stage.root = 0
       let own = self.memory(sample, ranks: ranks, threads: threads)
       stage.memory += memory.fitted - own.fitted
@@ -74,7 +75,7 @@ extension CostModel {
       return stage
     }
 
-    var comparison = Stage(name: "landmarks", usableThreads: Double(threads))
+    var comparison = Stage(name: StageName.landmarks, usableThreads: Double(threads))
     let entered = n * Self.landmarksPerImage * log2(max(2, classes / Self.landmarksPerImage))
     let compared =
       n * classes * units.pairOperations * machine.pairOperation + entered * machine.candidate
@@ -89,7 +90,7 @@ extension CostModel {
       refinements: Self.comparisons - 1)
     stages.append(comparison)
 
-    var finding = Stage(name: "candidates", usableThreads: Double(threads))
+    var finding = Stage(name: StageName.candidates, usableThreads: Double(threads))
     finding.shared = Self.proposals(job) * proposal + scored
     finding.root =
       saving(images: n, neighbours: firstLists) + 4 * Self.orderedLinks(classes)
@@ -106,7 +107,7 @@ extension CostModel {
     stages.append(finding)
 
     for number in 2..<max(2, job.passes + 1) {
-      var pass = Stage(name: "pass \(number)", usableThreads: Double(threads))
+      var pass = Stage(name: StageName.pass(number), usableThreads: Double(threads))
       let links = 2 * Self.links + 1
       pass.shared =
         n * classesOfMembers + Self.triedPairs(job) * units.pairOperations

@@ -1,3 +1,5 @@
+import Execution
+
 /// The largest memory of a rank in each stage, rank 0's where it holds more than the others (input), in bytes.
 ///
 /// A rank holds the program and its libraries (42 MiB), 130 bytes of every particle (its line, its group, its old
@@ -73,18 +75,19 @@ struct MemoryCost {
         + (1 + 2 * t) * 9 * rows * candidates + 8 * rows * candidates
     }
     switch stage {
-    case "input": return Self.program + 600 * n
-    case "survey":
+    case StageName.input: return Self.program + 600 * n
+    case StageName.survey:
       // Three arrays of an image's shells, and their copies on the way to the sums.
       let profile = 3.3 * (24 * Double(job.box / 2 + 1) + 150)
       return base + rows * profile + 64 * t * pixels
-    case "coefficients": return base + kept + rows * basis + 208 * t * pixels
-    case "covariance":
+    case StageName.coefficients: return base + kept + rows * basis + 208 * t * pixels
+    case StageName.covariance:
       return base + kept + rows * basis + components + 3 * model + 16 * groups * Double(products)
-    case "all pairs": return fitted + search(capacity, selfTerms: groups)
-    case "affinity": return fitted + scoring(capacity, kept: Double(job.firstLists))
-    case "lists", "finish", "probabilities": return fitted + 30 * n * Double(job.neighbours)
-    case "averages":
+    case StageName.allPairs: return fitted + search(capacity, selfTerms: groups)
+    case StageName.affinity: return fitted + scoring(capacity, kept: Double(job.firstLists))
+    case StageName.lists, StageName.finish, StageName.probabilities:
+      return fitted + 30 * n * Double(job.neighbours)
+    case StageName.averages:
       return fitted + 13 * n * members
         + Double(2 * job.componentCount) * pixels + 2 * 256 * pixels
     default:

@@ -1,4 +1,5 @@
 import ClassAveraging
+import Execution
 import ImageModel
 import Report
 
@@ -42,9 +43,6 @@ public struct PlannedJob: Sendable, Equatable {
   /// The passes of a job of which they are not known: most stop by themselves after so many.
   public static let usualPasses = 4
 
-  /// Candidates that the search keeps beyond the lists that it is asked for.
-  static let margin = 10
-
   /// Neighbours in a class, M.
   public var members: Int { ClassSize.members(images: images, neighbours: neighbours) }
   /// Rounds of shared landmarks in force.
@@ -58,7 +56,7 @@ public struct PlannedJob: Sendable, Equatable {
   /// Length of the first search's lists after they have been scored.
   var firstLists: Int { passes > 1 ? members : neighbours }
   /// Candidates that the first search keeps of each image.
-  var capacity: Int { max(1, min(images - 1, firstLists + Self.margin)) }
+  var capacity: Int { max(1, min(images - 1, firstLists + AveragePipeline.margin)) }
 
   /// Candidates of each image by landmarks, S.
   var candidates: Int {
@@ -142,21 +140,26 @@ public struct PlannedJob: Sendable, Equatable {
     // A run over all pairs tells how many its landmarks would need.
     landmarkPasses =
       search == .landmarks
-      ? 1 + record.stages.count { $0.name.hasPrefix("landmarks: pass") } : passes
+      ? 1
+        + record.stages.count {
+          $0.name.hasPrefix(StageName.stage(StageName.passes, of: StageName.landmarkPart))
+        } : passes
     let names = record.stages.map(\.name)
     if case .integer(let count)? = record.options["rounds"] {
       rounds = count
     } else {
-      rounds = names.contains("shared landmarks") ? AveragePipeline.rounds : 0
+      rounds = names.contains(StageName.sharedLandmarks) ? AveragePipeline.rounds : 0
     }
     if case .integer(let count)? = record.options["slices"] {
       slices = count
     } else {
-      slices = names.contains("slices") ? slices : 0
+      slices = names.contains(StageName.slices) ? slices : 0
     }
     probabilities =
-      !names.contains("probabilities")
-      ? ProbabilitySource.none : names.contains("calibration: fit") ? .simulation : .formula
+      !names.contains(StageName.probabilities)
+      ? ProbabilitySource.none
+      : names.contains(StageName.stage(StageName.fit, of: StageName.calibrationPart))
+        ? .simulation : .formula
   }
 
   /// Keeps `count` components, at each frequency the same share of the basis.

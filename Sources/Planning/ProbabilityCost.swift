@@ -1,3 +1,4 @@
+import Execution
 import Foundation
 
 /// What the probabilities of neighbours cost: a covariance and the same search again among simulated images, of
@@ -20,14 +21,16 @@ extension CostModel {
     let memory = self.memory(job, ranks: ranks, threads: threads)
     func features(_ name: String) -> Stage {
       var stage = Stage(name: name, usableThreads: Double(threads))
-      memory.set(&stage, memory.bytes(of: "probabilities"))
+      memory.set(&stage, memory.bytes(of: StageName.probabilities))
       stage.shared = Self.probabilityOperations(job) * machine.probabilityOperation
       network.probabilities(&stage)
       return stage
     }
-    if job.probabilitySource == .formula { return [features("probabilities")] }
+    if job.probabilitySource == .formula { return [features(StageName.probabilities)] }
 
-    var images = Stage(name: "calibration: images", usableThreads: Double(threads))
+    var images = Stage(
+      name: StageName.stage(StageName.images, of: StageName.calibrationPart),
+      usableThreads: Double(threads))
     let size = VolumeSize(job)
     let functions = Double(job.basisCount)
     let single =
@@ -38,16 +41,17 @@ extension CostModel {
     memory.set(&images, memory.fitted + 2 * memory.simulated, copies: 2)
     let again = search.map { stage in
       var stage = stage
-      stage.name = "calibration: \(stage.name)"
+      stage.name = StageName.stage(stage.name, of: StageName.calibrationPart)
       stage.memory += memory.simulated
       stage.commonMemory += memory.nodeRows
       return stage
     }
     // Without slices there is no volume yet.
     var volume = volumeStage(job, ranks: ranks, threads: threads)
-    volume.name = "calibration: volume"
+    volume.name = StageName.stage(StageName.volume, of: StageName.calibrationPart)
     return (job.sharedSlices > 0 ? [] : [volume]) + [images] + again + [
-      features("calibration: fit"), features("probabilities"),
+      features(StageName.stage(StageName.fit, of: StageName.calibrationPart)),
+      features(StageName.probabilities),
     ]
   }
 }

@@ -1,4 +1,5 @@
 import ClassAveraging
+import Execution
 import Foundation
 
 /// What the rounds of shared landmarks cost that follow the passes (`SharedLandmarks`): R landmarks, of which each
@@ -34,7 +35,7 @@ extension CostModel {
       units.n, Double(job.sharedLandmarks), min(Self.sharedPerImage, Double(job.sharedLandmarks))
     )
     let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
-    var stage = Stage(name: "shared landmarks", usableThreads: min(Double(threads), parts))
+    var stage = Stage(name: StageName.sharedLandmarks, usableThreads: min(Double(threads), parts))
     let alignment = units.pairOperations * machine.scoredOperation
     let memberAlignment = alignment / 2
     let length = min(Self.longest, n * perImage / landmarks)

@@ -1,4 +1,5 @@
 import ClassAveraging
+import Execution
 import Foundation
 import Volumes
 
@@ -29,7 +30,7 @@ extension CostModel {
     let perImage = min(Self.sharedPerImage, slices)
     let size = VolumeSize(job)
     let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
-    var stage = Stage(name: "slices", usableThreads: min(Double(threads), parts))
+    var stage = Stage(name: StageName.slices, usableThreads: min(Double(threads), parts))
     let length = min(Self.longest, n * perImage / slices)
     let members = Double(job.members)
     let alignment = units.pairOperations * machine.scoredOperation
@@ -61,7 +62,7 @@ extension CostModel {
     let size = VolumeSize(job)
     let shells =
       size.highest * size.radial * size.radial + 10 * size.radial * size.radial * size.radial
-    var volume = Stage(name: "volume", usableThreads: Double(threads))
+    var volume = Stage(name: StageName.volume, usableThreads: Double(threads))
     let (slices, matched) = (
       Double(MatchingSize.slices), Double(min(MatchingSize.images, job.images))
     )

@@ -57,7 +57,7 @@ public enum Simulation {
     observer.stageBegan("signal", items: own)
     let scale = try signalScale(renderer, spectrum, parameters, on: comm, observer: observer)
     observer.stageEnded()
-    observer.stageBegan("images", items: own)
+    observer.stageBegan(StageName.images, items: own)
     try write(
       renderer, spectrum, scale: scale, parameters, writer: writer, on: comm, observer: observer)
     observer.stageEnded()

@@ -144,7 +144,7 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
     }
     try clock.watch(output, on: comm)
     defer { clock.watchdog?.stop() }
-    clock.stageBegan("input", items: 0)
+    clock.stageBegan(StageName.input, items: 0)
     let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
     let options = try comm.agree { try self.options(for: set) }
     var record = try RunRecord.begin(
@@ -165,7 +165,7 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
 
     let count = min(averages ?? set.particles.count, set.particles.count)
     let kept = found.model.survey.originalIndex.prefix { $0 < count }.count
-    clock.stageBegan("lists", items: 0)
+    clock.stageBegan(StageName.lists, items: 0)
     try comm.agree {
       try folder?.write(
         found.table, originalIndex: found.model.survey.originalIndex,

@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClassAveraging
+import Execution
 import ImageModel
 import MPI
 import ParticleIO
@@ -33,7 +34,7 @@ struct DenoiseCommand: ParsableCommand, RecordedArguments {
       }
       try clock.watch(output, on: comm)
       defer { clock.watchdog?.stop() }
-      clock.stageBegan("input", items: 0)
+      clock.stageBegan(StageName.input, items: 0)
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try model.options(for: set) }
       var record = try RunRecord.begin(threads: model.threads, options: self.record, on: comm)

@@ -1,4 +1,5 @@
 import ClassAveraging
+import Execution
 import Foundation
 import ImageModel
 import MPI
@@ -20,7 +21,7 @@ extension RunRecord {
     on comm: Communicator, summary: String
   ) throws {
     let particles = model.survey.particles
-    clock.stageBegan("eigenimages", items: 0)
+    clock.stageBegan(StageName.eigenimages, items: 0)
     try comm.agree {
       try folder?.write(synthesis, posterior: model.posterior, pixelSize: particles.pixelSize)
     }

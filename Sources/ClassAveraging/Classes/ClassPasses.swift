@@ -57,7 +57,7 @@ struct ClassPasses {
         break
       }
       classes.context.observer.stageBegan(
-        "pass \(pass)",
+        StageName.pass(pass),
         items: AllPairsSearch.share(of: classes.rows.partition, classes.context.comm))
       let (statistics, common, weight) = try classes.statistics(of: table)
       let correlation = try classes.likelyCorrelation(

@@ -132,7 +132,7 @@ public struct VectorDiffusionMap {
   ) throws -> NeighbourTable {
     let (comm, observer, partition) = (scoring.comm, scoring.observer, scoring.rows.partition)
     return try withBLASThreads(scoring.threads) {
-      observer.stageBegan("diffusion map", items: 0)
+      observer.stageBegan(StageName.diffusionMap, items: 0)
       let graph = try ConnectionGraph(
         table, neighboursPerImage: options.neighbours, partition: partition,
         threads: scoring.threads, on: comm)
@@ -140,12 +140,12 @@ public struct VectorDiffusionMap {
         graph, partition: partition, options: options, on: comm,
         progress: { try observer.stageAdvanced(to: $0) })
       observer.stageEnded()
-      observer.stageBegan("diffusion search", items: partition.parts)
+      observer.stageBegan(StageName.diffusionSearch, items: partition.parts)
       let found = try DiffusionSearch(
         map, graph: graph, partition: partition, suspectCount: neighboursPerImage, on: comm,
         observer: observer)
       observer.stageEnded()
-      observer.stageBegan("alignment", items: 0)
+      observer.stageBegan(StageName.alignment, items: 0)
       let nearest = try scoring.aligned(found, neighboursPerImage: neighboursPerImage)
       observer.stageEnded()
       return nearest

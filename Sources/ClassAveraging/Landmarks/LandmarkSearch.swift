@@ -94,7 +94,7 @@ struct LandmarkSearch {
     Checkpoints.Pass, ViewOrder, SuspectScoring
   ) {
     let (classes, best) = try bestLandmarks(sample)
-    observer.stageBegan("candidates", items: best.images.count * candidates)
+    observer.stageBegan(StageName.candidates, items: best.images.count * candidates)
     let order = try observer.communicating {
       try ViewOrder(by: best, landmarks: classes.images.count, on: comm)
     }
@@ -125,7 +125,7 @@ struct LandmarkSearch {
     var classes = try saved?.classes ?? sample()
     if saved == nil { try checkpoints?.save(classes, refinements: 0) }
     let pairs = statistics.partition.range(of: comm.rank).count * classes.images.count
-    observer.stageBegan("landmarks", items: (refinements + 1) * pairs)
+    observer.stageBegan(StageName.landmarks, items: (refinements + 1) * pairs)
     var round = saved?.refinements ?? 0
     while true {
       let isLast = round >= refinements

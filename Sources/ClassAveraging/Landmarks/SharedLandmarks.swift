@@ -55,7 +55,7 @@ struct SharedLandmarks {
     let first = landmarks.firstIndex { $0 >= own.lowerBound } ?? landmarks.count
     let end = landmarks.firstIndex { $0 >= own.upperBound } ?? landmarks.count
     let pairs = own.count * landmarks.count
-    observer.stageBegan("shared landmarks", items: rounds * pairs)
+    observer.stageBegan(StageName.sharedLandmarks, items: rounds * pairs)
     defer { observer.stageEnded() }
     let work = LandmarkWork(source: source, rows: source.rows)
     let saved = try checkpoints?.restoredMembers(

@@ -37,7 +37,7 @@ struct SliceLandmarks {
   /// - Throws: `LAPACKError`, `MPIError`; `Interruption`, on all ranks, where the run was asked to stop.
   func run(_ table: NeighbourTable, sharing classes: CandidateProposal) throws -> NeighbourTable {
     let own = source.rows.partition.range(of: comm.rank)
-    observer.stageBegan("slices", items: own.count * count)
+    observer.stageBegan(StageName.slices, items: own.count * count)
     defer { observer.stageEnded() }
     let slices = try landmarks()
     let best = try LandmarkComparison(

@@ -75,7 +75,7 @@ extension AveragePipeline {
     _ images: SearchedImages
   ) throws -> any NeighbourProbability {
     let context = images.context.observed(
-      by: PrefixedObserver("calibration:", images.context.observer))
+      by: PrefixedObserver(StageName.calibrationPart, images.context.observer))
     let checkpoints = images.checkpoints?.ofCalibration()
     let calm = context.stoppable(by: checkpoints?.stop)
     let particle =
@@ -93,7 +93,7 @@ extension AveragePipeline {
         rows: try DistributedRows(statistics, partition: model.partition, on: comm),
         groups: images.groups, context: context, checkpoints: checkpoints))
     guard let classes = found.classes else { return ProbabilityFormula() }
-    calm.observer.stageBegan("fit", items: 0)
+    calm.observer.stageBegan(StageName.fit, items: 0)
     defer { calm.observer.stageEnded() }
     let unseen = try UnseenSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance,
@@ -119,13 +119,13 @@ extension AveragePipeline {
     let own = model.partition.range(of: comm.rank)
     let imageModel = ImageModel(basis: model.basis, groups: model.groups)
     let variance = model.survey.noiseVariance
-    observer.stageBegan("images", items: own.count)
+    observer.stageBegan(StageName.images, items: own.count)
     let images = try SimulatedImages(
       of: particle, mean: model.estimate.mean, model: imageModel, noiseVariance: variance,
       groups: groups, own: own, seed: options.seed, threads: options.model.threads,
       observer: observer)
     observer.stageEnded()
-    observer.stageBegan("covariance", items: own.count)
+    observer.stageBegan(StageName.covariance, items: own.count)
     defer { observer.stageEnded() }
     let moments = try GroupMoments(
       of: images.statistics, groups: groups[own], groupCount: model.groups.count,

@@ -96,7 +96,7 @@ public struct AveragePipeline {
   public func average(
     _ neighbours: Neighbours, count: Int, into sink: (some ImageSink)?
   ) throws -> ImageSynthesis {
-    observer.stageBegan("averages", items: count)
+    observer.stageBegan(StageName.averages, items: count)
     let synthesis = ImageSynthesis(neighbours.model.posterior, basis: neighbours.model.basis)
     let averages = ClassAverages(
       model: neighbours.model, rows: neighbours.rows, synthesis: synthesis,

@@ -1,3 +1,4 @@
+import Execution
 import Foundation
 
 /// The probability that a neighbour is a true one: that the clean images of the pair, best aligned, correlate
@@ -24,7 +25,7 @@ extension NeighbourFeatureExtraction {
     _ table: NeighbourTable, best: Int, _ probability: any NeighbourProbability,
     keepRegressors: Bool
   ) throws -> NeighbourTable {
-    observer.stageBegan("probabilities", items: 0)
+    observer.stageBegan(StageName.probabilities, items: 0)
     defer { observer.stageEnded() }
     var result = table.prefix(best)
     let features = try features(of: table, best: result.neighboursPerImage)

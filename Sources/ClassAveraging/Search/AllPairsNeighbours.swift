@@ -45,13 +45,13 @@ struct AllPairsNeighbours: NeighbourSearch {
     _ scoring: SuspectScoring, neighboursPerImage kept: Int, _ checkpoints: Checkpoints?
   ) throws -> NeighbourTable {
     let (rows, comm, observer) = (scoring.rows, scoring.comm, scoring.observer)
-    observer.stageBegan("all pairs", items: AllPairsSearch.share(of: rows.partition, comm))
+    observer.stageBegan(StageName.allPairs, items: AllPairsSearch.share(of: rows.partition, comm))
     let found = try AllPairsSearch(
       model: scoring.model, capacity: min(rows.partition.total - 1, kept + Self.margin),
       threads: scoring.threads, comm: comm, observer: observer
     ).run(rows, groups: scoring.groups, checkpoint: checkpoints?.search(pass: 1))
     observer.stageEnded()
-    observer.stageBegan("affinity", items: found.suspects.count / 2)
+    observer.stageBegan(StageName.affinity, items: found.suspects.count / 2)
     let table = try scoring.neighbours(
       of: found.images, suspects: found.suspects, neighboursPerImage: kept)
     try checkpoints?.save(.init(number: 1, table: table, reports: []))

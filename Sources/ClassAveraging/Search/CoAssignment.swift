@@ -48,7 +48,7 @@ extension SearchedImages {
     let source =
       (found.classes ?? classes(members: found.table.neighboursPerImage))
       .observed(by: context.observer)
-    context.observer.stageBegan("volume", items: MatchingSize.rounds)
+    context.observer.stageBegan(StageName.volume, items: MatchingSize.rounds)
     defer { context.observer.stageEnded() }
     var known: SimulatedVolume?
     let particle = try VolumeEstimate(

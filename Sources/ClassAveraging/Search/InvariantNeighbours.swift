@@ -19,7 +19,7 @@ struct InvariantNeighbours: NeighbourSearch {
     let scoring = try images.scoring(
       by: affinity ?? .mahalanobis, observer: images.context.observer)
     let found = try withBLASThreads(context.threads) { try suspects(images, context) }
-    context.observer.stageBegan("affinity", items: found.suspects.count / 2)
+    context.observer.stageBegan(StageName.affinity, items: found.suspects.count / 2)
     let table =
       affinity == nil
       ? try scoring.aligned(found, neighboursPerImage: neighbours)
@@ -33,7 +33,7 @@ struct InvariantNeighbours: NeighbourSearch {
   /// S suspects of each of this rank's images.
   private func suspects(_ images: SearchedImages, _ context: RunContext) throws -> RingSearch {
     let (comm, observer) = (context.comm, context.observer)
-    observer.stageBegan("invariants", items: 1000)
+    observer.stageBegan(StageName.invariants, items: 1000)
     let means = images.posterior.denoised(images.statistics, groups: images.ownGroups)
     let terms = Bispectrum(
       layout: means.layout, weights: images.posterior.eigenvalues.flatMap { $0 },
@@ -45,7 +45,7 @@ struct InvariantNeighbours: NeighbourSearch {
       of: means, bispectrum: terms, options: features, over: comm,
       progress: { try observer.stageAdvanced(to: Int($0 * 1000)) })
     observer.stageEnded()
-    observer.stageBegan("suspects", items: 1000)
+    observer.stageBegan(StageName.suspects, items: 1000)
     let found = try RingSearch(
       invariants, partition: images.partition, suspectCount: min(candidates, images.count - 1),
       over: comm, progress: { try observer.stageAdvanced(to: Int($0 * 1000)) })

@@ -36,7 +36,7 @@ struct LandmarkNeighbours: NeighbourSearch {
     let drawn = try LandmarkClasses.sample(
       chosen, of: images.rows, groups: images.groups, on: comm)
     let context = images.stoppable.observed(
-      by: PrefixedObserver("landmarks:", images.stoppable.observer))
+      by: PrefixedObserver(StageName.landmarkPart, images.stoppable.observer))
     let scoring = SuspectScoring(
       model: try PairModel(images.posterior, affinity: sample.affinity), rows: drawn.rows,
       groups: drawn.groups, threads: context.threads, comm: comm, observer: context.observer)

@@ -16,7 +16,7 @@ public struct FittedModel {
   public let basis: FourierBesselBasis
   /// Mean and covariance of the clean images in the Fourier-Bessel basis (method E.3).
   public let estimate: MeanAndCovariance
-  /// The same in principal coordinates, and every group's posterior covariance (method E.4).
+  /// The same in principal coordinates, one at least, and every group's posterior covariance (method E.4).
   public let posterior: PosteriorModel
   /// The sufficient statistics b of this rank's images, in principal coordinates.
   public let statistics: SteerableCoefficients
@@ -58,14 +58,14 @@ public struct FittedModel {
     }
     self.basis = basis
 
-    observer.stageBegan("coefficients", items: own.count)
+    observer.stageBegan(StageName.coefficients, items: own.count)
     let coefficients = try Self.coefficients(
       of: own, survey: survey, basis: basis, threads: options.threads, observer: observer,
       stop: stop)
     try stop?.throwIfAgreed()
     observer.stageEnded()
 
-    observer.stageBegan("covariance", items: own.count)
+    observer.stageBegan(StageName.covariance, items: own.count)
     groups = DefocusGroups(
       of: particles.particles, pixelSize: set.pixelSize, limit: options.defocusGroups)
     let model = ImageModel(basis: basis, groups: groups)

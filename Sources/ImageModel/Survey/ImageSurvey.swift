@@ -43,7 +43,7 @@ public struct ImageSurvey: Sendable {
       }
     }
     let outer = options.radius ?? Double(size / 2)
-    observer.stageBegan("survey", items: own.count)
+    observer.stageBegan(StageName.survey, items: own.count)
     var profiles: [ImageProfile] = []
     let backgroundPixels = ImageProfiler(
       size: size, pixelSize: set.pixelSize, radius: outer

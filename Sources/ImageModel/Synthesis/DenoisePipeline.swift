@@ -25,7 +25,7 @@ public struct DenoisePipeline {
   /// Computes the denoised images, size^2 pixels each, each on one rank, which gives them to its `sink`.
   /// Collective.
   public func stream(_ synthesis: ImageSynthesis, into sink: some ImageSink) throws {
-    observer.stageBegan("denoising", items: model.partition.total)
+    observer.stageBegan(StageName.denoising, items: model.partition.total)
     let means = model.posterior.posteriorMeans(
       of: model.statistics, groups: model.ownGroups(comm), threads: threads)
     let rows = try DistributedRows(means, partition: model.partition, on: comm)
