@@ -54,7 +54,7 @@ extension Checkpoints {
     -> CheckpointParts
   {
     CheckpointParts(
-      self, name: "\(Self.passName)\(pass)", title: StageName.pass(pass),
+      self, name: "\(Self.passName)\(pass)", title: "pass \(pass)",
       identity: table.map { self.identity(identity, after: $0) } ?? identity)
   }
 

@@ -90,6 +90,9 @@ public struct AveragePipeline {
   /// Rounds of shared landmarks before slices, where nobody asks for others.
   public static let rounds = CoAssignment.rounds
 
+  /// Candidates that all pairs keep beyond the neighbours asked for.
+  public static let margin = AllPairsNeighbours.margin
+
   /// Computes the averages of the first `count` images that take part, each on one rank, which gives them to its
   /// `sink`; none where that is nil. Collective.
   /// - Returns: what makes images of coordinates.

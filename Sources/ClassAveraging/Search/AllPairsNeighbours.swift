@@ -1,3 +1,4 @@
+import Execution
 import Resume
 
 /// All pairs of images, then of their classes (`ClassPasses`), then what the classes share (`CoAssignment`).

@@ -1,3 +1,4 @@
+import Execution
 import ImageModel
 import Volumes
 

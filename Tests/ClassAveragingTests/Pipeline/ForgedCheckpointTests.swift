@@ -36,8 +36,8 @@ final class ForgedCheckpointTests {
     for entry in table.indices.indices {
       table.indices[entry] = Int32((entry / Self.k + 1 + entry % Self.k) % Self.images)
       table.affinities[entry] = -Float(entry % Self.k)
-      table.rotations[entry] = Float(entry) / 7
-      table.reflected[entry] = UInt8(entry % 2)
+      table.alignments[entry] = Alignment(
+        rotation: Float(entry) / 7, isReflected: entry % 2 == 1)
     }
     return table
   }
@@ -76,10 +76,10 @@ final class ForgedCheckpointTests {
   private func expectSound(_ table: NeighbourTable) {
     #expect(table.count == Self.images && table.neighboursPerImage == Self.k)
     for (at, index) in table.indices.enumerated() {
-      #expect(index >= -1 && index < Self.images && table.rotations[at].isFinite)
+      #expect(index >= -1 && index < Self.images && table.alignments[at].rotation.isFinite)
       #expect(index < 0 || !table.affinities[at].isNaN)
     }
-    for count in [table.indices.count, table.affinities.count, table.rotations.count] {
+    for count in [table.indices.count, table.affinities.count, table.alignments.count] {
       #expect(count == Self.images * Self.k)
     }
   }
@@ -94,7 +94,8 @@ final class ForgedCheckpointTests {
       let pass = try checkpoints.restoredPass(images: Self.images, neighbours: 2)
       if let pass {
         expectSound(pass.table)
-        #expect(pass.reports.map(\.pass) == [2] && [nil, Self.images].contains(pass.order?.images.count))
+        #expect(
+          pass.reports.map(\.pass) == [2] && [nil, Self.images].contains(pass.order?.images.count))
       }
       return pass != nil
     }
@@ -137,7 +138,10 @@ final class ForgedCheckpointTests {
     let members = LandmarkMembers(
       landmarks: 0..<4,
       lists: (0..<4).map { landmark in
-        (0..<2).map { .init(image: Int32(landmark + $0), weight: 0.5, rotation: 1) }
+        (0..<2).map {
+          LandmarkMembers.Member(
+            image: Int32(landmark + $0), weight: 0.5, alignment: Alignment(rotation: 1))
+        }
       })
     let (checkpoints, table) = (try checkpoints(), table)
     try checkpoints.save(members, round: 1, from: table)
@@ -148,7 +152,8 @@ final class ForgedCheckpointTests {
       if let saved {
         #expect(saved.round == 1 && saved.members.lists.count == 4)
         for member in saved.members.lists.joined() {
-          #expect(member.image >= 0 && member.image < Self.images && member.rotation.isFinite)
+          #expect(
+            member.image >= 0 && member.image < Self.images && member.alignment.rotation.isFinite)
           #expect(member.weight >= 0 && member.weight <= 1)
         }
       }
