@@ -2,19 +2,18 @@ import COpenBLAS
 import Glibc
 
 /// Too little memory for OpenBLAS to work in.
-public struct BLASMemoryError: Error, CustomStringConvertible, Sendable {
-  let threads: Int
+public struct BLASMemoryError: Error, Sendable {
+  /// The threads that it should work on.
+  public let threads: Int
 
-  public var description: String {
+  /// Bytes of addresses that it needs for them, and the system refuses.
+  public var neededBytes: Int { threads * blasBufferBytes }
+
+  /// Bytes of addresses that the process may have; nil where there is no limit.
+  public var limit: Int? {
     var limit = rlimit()
-    let isLimited =
-      getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0 && limit.rlim_cur < 1 << 60
-    let needed = threads * (blasBufferBytes >> 20)
-    return
-      "too little memory for linear algebra: the system refuses the \(needed) MiB of addresses that "
-      + "OpenBLAS needs on --threads \(threads)"
-      + (isLimited
-        ? " (ulimit -v is \(limit.rlim_cur >> 10) KiB); raise that limit" : "; use fewer threads")
+    let isKnown = getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0
+    return isKnown && limit.rlim_cur < 1 << 60 ? Int(limit.rlim_cur) : nil
   }
 }
 

@@ -3,13 +3,23 @@ import CShims
 import Glibc
 
 /// The end of a run before its work is done: not a failure, the run can be continued.
-public struct Interruption: Error, CustomStringConvertible, Sendable {
-  /// The exit status: EX_TEMPFAIL of sysexits.h, "try again later".
-  public static let status: Int32 = 75
-
-  public let description: String
+public struct Interruption: Error, Sendable {
+  /// Why it ends.
+  public let reason: StopReason
   /// Whether every rank throws it at the same place, so that MPI can be ended in order.
   let isAgreed: Bool
+}
+
+/// Why a run ends before its work is done.
+public enum StopReason: Sendable, Equatable {
+  /// A signal came: SIGUSR1 or SIGTERM.
+  case signal(Int32)
+  /// The time is up that the run was given.
+  case timeIsUp(hours: Double)
+  /// Another rank knows why.
+  case anotherRank
+  /// The program asked for it.
+  case program
 }
 
 /// Whether a run has been asked to end early: by SIGUSR1 or SIGTERM to any rank, or because its time is up.
@@ -23,7 +33,7 @@ public final class StopRequest {
   /// `Communicator.wallTime` at which the time is up.
   private let end: Double
   private let hours: Double?
-  private var reason: String?
+  private var reason: StopReason?
   /// Called with 1, 2, ... each time that this rank asks: for tests that stop it at a certain place.
   public var whenPolled: ((Int) -> Void)?
   private var polls = 0
@@ -42,8 +52,8 @@ public final class StopRequest {
     end = hours.map { Communicator.wallTime() + $0 * 3600 } ?? .infinity
   }
 
-  /// Asks the run to stop from within the program; `why` appears in the message.
-  public func ask(_ why: String) throws(MPIError) {
+  /// Asks the run to stop from within the program.
+  public func ask(_ why: StopReason = .program) throws(MPIError) {
     if reason != nil { return }
     reason = why
     if comm.isRoot { try tellAll() } else { try comm.notify(0) }
@@ -56,15 +66,15 @@ public final class StopRequest {
     whenPolled?(polls)
     if reason != nil { return true }
     if try comm.takeNotice() {
-      reason = "another rank has been asked to stop"
+      reason = .anotherRank
       if comm.isRoot { try tellAll() }
       return true
     }
     let signal = kindred_stop_asked()
     if signal != 0 {
-      try ask(signal == SIGTERM ? "SIGTERM" : "SIGUSR1")
+      try ask(.signal(signal))
     } else if Communicator.wallTime() >= end {
-      try ask("--max-hours \(hours!)")
+      try ask(.timeIsUp(hours: hours!))
     }
     return reason != nil
   }
@@ -78,23 +88,25 @@ public final class StopRequest {
     let first = try poll() ? comm.rank : comm.size
     let teller = try comm.allreduce(first, .minimum)
     if teller == comm.size { return false }
-    if reason == nil { reason = "another rank has been asked to stop" }
+    if reason == nil { reason = .anotherRank }
     return true
   }
 
   /// Ends all ranks here if any knows of a request. Collective.
   /// - Throws: `Interruption`, on all ranks.
   public func throwIfAgreed() throws {
-    if try agree() { throw Interruption(description: text, isAgreed: true) }
+    if try agree() { throw interruption(isAgreed: true) }
   }
 
   /// Ends this rank and with it the run (`Universe.run`), for work that leaves nothing to go on from.
   /// - Throws: `Interruption`.
   public func throwIfAsked() throws {
-    if try poll() { throw Interruption(description: text, isAgreed: false) }
+    if try poll() { throw interruption(isAgreed: false) }
   }
 
-  private var text: String { "stopped (\(reason ?? "")); --resume continues the run" }
+  private func interruption(isAgreed: Bool) -> Interruption {
+    Interruption(reason: reason ?? .anotherRank, isAgreed: isAgreed)
+  }
 }
 
 extension Communicator {

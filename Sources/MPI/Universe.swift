@@ -1,11 +1,12 @@
 import COpenMPI
 import CShims
 import Foundation
+import Synchronization
 
 /// MPI's lifetime, as one value: `Universe.run` starts MPI, runs the program and ends it.
 public enum Universe {
-  /// The exit status after a user's mistake or another thrown error.
-  public static let failureStatus: Int32 = 1
+  /// Who speaks, and how; as `run` was told.
+  fileprivate static let speaker = Mutex(ErrorSpeaker())
 
   /// Starts MPI on this thread if it has not been started, and returns the communicator of all ranks.
   ///
@@ -49,25 +50,30 @@ public enum Universe {
   /// Runs `body` on all ranks and ends the process on an error.
   ///
   /// - An error that `Communicator.agree` has already reported (`ReportedError`) ends every rank in
-  ///   order: MPI is finalised and the process exits with `failureStatus`.
+  ///   order: MPI is finalised and the process exits.
   /// - Any other error is printed with this rank's number and ends the whole job at once
   ///   (`MPI_Abort`), so that no rank waits in a collective for one that has gone.
-  /// - An `Interruption` ends the job with its own status.
+  /// - An `Interruption` ends the job in the same way, but is not called an error.
   /// - A rank that a trap or another fault ends (a signal such as SIGILL or SIGSEGV) says so with its number
   ///   and host; `mpirun` then ends the others. Ranks whose `mpirun` has died end by themselves (on Linux).
   /// - Ranks that are ended so, or by SIGTERM, SIGINT or SIGHUP, remove their temporary files first.
-  public static func run(_ body: (Communicator) throws -> Void) {
+  ///
+  /// - Parameters:
+  ///   - speaker: words what is printed, and says with which status an error ends the process.
+  ///   - body: the program.
+  public static func run(_ speaker: ErrorSpeaker, _ body: (Communicator) throws -> Void) {
+    self.speaker.withLock { $0 = speaker }
     kindred_remove_temporaries_when_ended()
     do {
       let world = try world()
-      kindred_name_failures(world.place)
+      kindred_name_failures("\(speaker.name): error: \(world.place)")
       // Only what mpirun has started: another parent may be a shell that a user leaves.
       if world.size > 1 && getenv("OMPI_COMM_WORLD_SIZE") != nil { kindred_end_with_parent() }
       do { try body(world) } catch { end(error) }
       try finalize()
     } catch {
-      writeToStandardError("kindred: error: \(error)\n")
-      exit(failureStatus)
+      speaker.tell(error)
+      exit(speaker.status(error))
     }
   }
 
@@ -75,16 +81,17 @@ public enum Universe {
   private static func end(_ error: any Error) -> Never {
     let world = try? world()
     let (rank, size) = (world?.rank ?? 0, world?.size ?? 1)
+    let speaker = speaker.withLock { $0 }
+    let status = speaker.status(error)
     var isAgreed = false
-    var status = failureStatus
     switch error {
     case is ReportedError: isAgreed = true
     case let end as Interruption:
-      (isAgreed, status) = (end.isAgreed, Interruption.status)
-      if rank == 0 || !isAgreed { writeToStandardError("kindred: \(end)\n") }
-    default:
-      let place = size > 1 ? " (\(world?.place ?? "rank \(rank)"))" : ""
-      writeToStandardError("kindred: error: \(error)\(place)\n")
+      isAgreed = end.isAgreed
+      if rank == 0 || !isAgreed {
+        writeToStandardError("\(speaker.name): \(speaker.describe(end))\n")
+      }
+    default: speaker.tell(error, at: size > 1 ? world?.place ?? "rank \(rank)" : nil)
     }
     kindred_remove_temporaries()
     if !isAgreed && size > 1 { MPI_Abort(kindred_comm_world(), status) }
@@ -123,7 +130,7 @@ extension Communicator {
     let first = try allreduce(mine, .minimum)
     if first == size { return try outcome.get() }
     if first == rank, case .failure(let error) = outcome, !(error is ReportedError) {
-      writeToStandardError("kindred: error: \(error)\n")
+      Universe.speaker.withLock { $0 }.tell(error)
     }
     throw ReportedError()
   }

@@ -10,16 +10,20 @@ public struct InputError: Error, CustomStringConvertible, Sendable {
   public let particle: Int?
   /// What was found and what was expected.
   public let message: String
+  /// What the user may say to have it accepted; nil where nothing helps but another file.
+  public let remedy: InputRemedy?
 
   /// A mistake in `file`, as exactly as its place is known.
   public init(
-    file: String, line: Int? = nil, column: String? = nil, particle: Int? = nil, _ message: String
+    file: String, line: Int? = nil, column: String? = nil, particle: Int? = nil, _ message: String,
+    remedy: InputRemedy? = nil
   ) {
     self.file = file
     self.line = line
     self.column = column
     self.particle = particle
     self.message = message
+    self.remedy = remedy
   }
 
   public var description: String {
@@ -29,6 +33,12 @@ public struct InputError: Error, CustomStringConvertible, Sendable {
     if let particle { text += ": particle \(particle + 1) (counted from 1)" }
     return text + ": " + message
   }
+}
+
+/// What lets a file be accepted that is refused.
+public enum InputRemedy: Equatable, Sendable {
+  /// `CTFSource.ignored`, where there is no CTF to correct.
+  case ignoringCTF
 }
 
 /// An output file that could not be written, for example because the disk is full.

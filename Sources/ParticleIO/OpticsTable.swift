@@ -64,7 +64,7 @@ struct ColumnChoice {
       throw InputError(
         file: table.file, line: table.line,
         "table data_\(table.name) lacks \(missing.joined(separator: ", ")), which the CTF needs"
-          + "\(advice); --no-ctf says on purpose that there is no CTF to correct")
+          + advice, remedy: .ignoringCTF)
     }
     return labels.map { optional($0)! }
   }

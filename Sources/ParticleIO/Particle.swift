@@ -64,6 +64,6 @@ public struct Particle: BitwiseCopyable, Sendable, Hashable {
 public enum CTFSource: Sendable {
   /// Every column that the CTF needs must be there.
   case required
-  /// The user says that the images have no CTF to correct (`--no-ctf`).
+  /// The user says that the images have no CTF to correct.
   case ignored
 }

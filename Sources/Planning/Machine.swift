@@ -2,7 +2,7 @@ import ClassAveraging
 import Foundation
 import ParticleIO
 
-/// How fast a machine is: the constants of the cost model, as `kindred plan --calibrate` measures them.
+/// How fast a machine is: the constants of the cost model, as `Calibration` measures them.
 ///
 /// All but the last two are processor seconds of one core for one unit of work; the units are explained in
 /// `CostModel`.
@@ -58,7 +58,7 @@ public struct Machine: Codable, Sendable, Equatable {
     productOperation: 1.1e-11, eigenimagePixel: 1.2e-8, writtenByte: 8.6e-10, storedByte: 4e-10,
     latency: 2e-6, bandwidth: 2e9)
 
-  /// Where `plan` looks for the constants and `--calibrate` leaves them, unless told otherwise:
+  /// Where the constants are looked for and a calibration leaves them, unless told otherwise:
   /// `kindred/machine.json` in $XDG_CONFIG_HOME or ~/.config.
   public static var defaultPath: String {
     let environment = ProcessInfo.processInfo.environment
@@ -69,11 +69,11 @@ public struct Machine: Codable, Sendable, Equatable {
   }
 
   /// Reads constants.
-  /// - Throws: `InputError` where the file is missing, is something else, or a constant is not a positive
-  ///   number.
+  /// - Throws: `MachineFileError` where the file is missing or something else; `InputError` where a constant is not a
+  ///   positive number.
   public static func read(from path: String) throws -> Machine {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw InputError(file: path, "no such file; kindred plan --calibrate makes one")
+      throw MachineFileError.missing(file: path)
     }
     let decoder = JSONDecoder()
     decoder.keyDecodingStrategy = .convertFromSnakeCase
@@ -85,7 +85,7 @@ public struct Machine: Codable, Sendable, Equatable {
       }
       return machine
     } catch let error as DecodingError {
-      throw InputError(file: path, "not a file of kindred plan --calibrate: \(error)")
+      throw MachineFileError.notConstants(file: path, error)
     }
   }
 
@@ -123,4 +123,12 @@ public struct Machine: Codable, Sendable, Equatable {
       "bandwidth": bandwidth,
     ]
   }
+}
+
+/// Why a machine's constants cannot be read.
+public enum MachineFileError: Error {
+  /// There is no such file.
+  case missing(file: String)
+  /// The file holds something else than a calibration leaves.
+  case notConstants(file: String, DecodingError)
 }

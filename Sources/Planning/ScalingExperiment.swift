@@ -33,10 +33,10 @@ public struct ScalingExperiment {
   public var particles: String?
   /// The command that starts the ranks, with `{ranks}` and `{kindred}` in it.
   public var launcher = Self.defaultLauncher
-  /// More options of `kindred simulate`.
-  public var simulateOptions: [String] = []
-  /// More options of `kindred average`.
-  public var averageOptions: [String] = []
+  /// The program's arguments that make a set of so many images in a folder.
+  public var simulation: (_ folder: String, _ images: Int) -> [String] = { _, _ in [] }
+  /// The program's arguments that average the particles of a STAR file into a folder.
+  public var averaging: (_ particles: String, _ output: String) -> [String] = { _, _ in [] }
   /// Whether runs that are there are made again; else they are kept.
   public var overwrite = false
   /// Runs on each number of ranks.
@@ -81,9 +81,7 @@ public struct ScalingExperiment {
       if particles == nil, !manager.fileExists(atPath: "\(set)/particles.star") {
         tell("simulating \(size) images in \(set)")
         let most = growth == nil ? ranks.max()! : count
-        try start(
-          ["simulate", "--output", set, "--images", String(size), "--overwrite"]
-            + simulateOptions, ranks: min(most, size))
+        try start(simulation(set, size), ranks: min(most, size))
       }
       let output = "\(folder)/\(name)"
       if !overwrite, manager.fileExists(atPath: "\(output)/run.json") {
@@ -91,12 +89,7 @@ public struct ScalingExperiment {
         continue
       }
       tell("averaging \(size) images on \(count) ranks in \(output)")
-      try start(
-        // All runs search alike, whatever their size; of an option that is given twice the last one counts.
-        [
-          "average", particles ?? "\(set)/particles.star", "--output", output, "--overwrite",
-          "--search", "all-pairs",
-        ] + averageOptions, ranks: count)
+      try start(averaging(particles ?? "\(set)/particles.star", output), ranks: count)
     }
   }
 

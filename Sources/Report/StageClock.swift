@@ -174,12 +174,3 @@ private struct TrafficCount {
     left.processorSeconds += right.processorSeconds
   }
 }
-
-extension StageClock {
-  /// Starts the watchdog of a run into the folder `output`, unless `KINDRED_WATCHDOG` is 0. Collective.
-  /// - Throws: `ReportedError` where `KINDRED_WATCHDOG` is not a number.
-  public func watch(_ output: String, on comm: Communicator) throws {
-    guard let seconds = try comm.agree({ try Watchdog.seconds() }) else { return }
-    watchdog = try Watchdog(output: output, seconds: seconds, on: comm)
-  }
-}

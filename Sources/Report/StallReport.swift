@@ -14,8 +14,8 @@ struct StallReport {
   /// Seconds without progress.
   let seconds: Double
 
-  /// The lines for standard error. Ranks that are alike are told together.
-  var text: String {
+  /// What there is to say, line by line. Ranks that are alike are told together.
+  var lines: [String] {
     var waiting = Groups()
     var waitedFor = Groups()
     for (number, rank) in ranks.enumerated() {
@@ -31,13 +31,13 @@ struct StallReport {
         waitedFor.add(number, rank.host, "silent: it is stopped, or its node has gone\(stage)")
       }
     }
-    var text = "kindred: warning: no progress for \(Int(seconds)) s\n"
-    for line in waiting.lines { text += "kindred:   waiting: \(line)\n" }
-    for line in waitedFor.lines { text += "kindred:   waited for: \(line)\n" }
+    var lines = ["warning: no progress for \(Int(seconds)) s"]
+    lines += waiting.lines.map { "  waiting: \($0)" }
+    lines += waitedFor.lines.map { "  waited for: \($0)" }
     if waitedFor.lines.isEmpty {
-      text += "kindred:   all wait: for the network, or by a fault of the program\n"
+      lines.append("  all wait: for the network, or by a fault of the program")
     }
-    return text
+    return lines
   }
 
   /// Ranks of one host that do the same.

@@ -1,5 +1,4 @@
 import CShims
-import Execution
 import Foundation
 import MPI
 import Synchronization
@@ -11,15 +10,15 @@ import Synchronization
 /// is stopped, or whose node has gone, is known by a file that no longer changes. MPI is not used: it may be
 /// what hangs, and belongs to the main thread. Clocks of two ranks are never compared.
 public final class Watchdog: Sendable {
-  /// Seconds without progress before it speaks, where `KINDRED_WATCHDOG` does not say; twice, four times ...
-  /// as long before it speaks again. More than any stage takes between two signs of life.
+  /// Seconds without progress before it speaks, unless told otherwise; twice, four times ... as long before it speaks
+  /// again. More than any stage takes between two signs of life.
   public static let defaultSeconds = 300.0
 
   private let rank: Int
   private let hosts: [String]
   private let limit: Double
   private let folder: String
-  private let report: @Sendable (String) -> Void
+  private let report: @Sendable ([String]) -> Void
   private let steps = Atomic<Int>(0)
   private let isCommunicating = Atomic<Bool>(false)
   private let stage = Mutex("")
@@ -34,10 +33,10 @@ public final class Watchdog: Sendable {
   ///   - output: the folder of the run; it must be there, shared by all nodes.
   ///   - seconds: of no progress, after which it speaks; positive.
   ///   - comm: the ranks that are watched.
-  ///   - report: given what there is to say, on one rank.
+  ///   - report: given the lines that there are to say, on one rank.
   public init(
     output: String, seconds: Double, on comm: Communicator,
-    report: @escaping @Sendable (String) -> Void = writeToStandardError
+    report: @escaping @Sendable ([String]) -> Void
   ) throws {
     rank = comm.rank
     let names = try comm.allgatherRagged(Array((Communicator.hostName + "\n").utf8))
@@ -48,18 +47,6 @@ public final class Watchdog: Sendable {
     let thread = Thread { [self] in watch() }
     thread.stackSize = 1 << 20
     thread.start()
-  }
-
-  /// The seconds that `KINDRED_WATCHDOG` asks for; nil for no watchdog, which is 0.
-  /// - Throws: `OptionError` where it is not a number from 0.
-  public static func seconds(
-    environment: [String: String] = ProcessInfo.processInfo.environment
-  ) throws -> Double? {
-    guard let text = environment["KINDRED_WATCHDOG"] else { return defaultSeconds }
-    guard let seconds = Double(text), seconds >= 0, seconds.isFinite else {
-      throw OptionError("KINDRED_WATCHDOG is \(text); seconds, from 0 (no watchdog), are needed")
-    }
-    return seconds == 0 ? nil : seconds
   }
 
   // MARK: What the main thread tells; cheap.
@@ -123,7 +110,7 @@ public final class Watchdog: Sendable {
           ranks: hosts.indices.map {
             .init(host: hosts[$0], state: others.states[$0], isAlive: alive[$0])
           }, seconds: own.idle
-        ).text)
+        ).lines)
     }
   }
 

@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Execution
 import Foundation
 import MPI
 import ParticleIO
@@ -119,12 +118,17 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
 
   func run() throws {
     StopRequest.catchSignals()
-    Universe.run(run(on:))
+    Universe.run(ErrorText.speaker, run(on:))
   }
 
   /// The run itself. Collective.
   func run(on comm: Communicator) throws {
     let clock = StageClock(comm)
+    // What needs no file is refused before any is looked at.
+    let watchdogSeconds = try comm.agree {
+      try validateOptions()
+      return try StallWarning.seconds()
+    }
     let stop = try StopRequest(on: comm, hours: checkpoint.maxHours)
     InjectedFault.happenIfAsked(by: stop, in: clock, on: comm)
     try comm.agree {
@@ -142,7 +146,7 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
       let goesOn = checkpoint.resume && Checkpoints.exist(in: output)
       return comm.isRoot ? try RunFolder(path: output, overwrite: overwrite || goesOn) : nil
     }
-    try clock.watch(output, on: comm)
+    try clock.watch(output, seconds: watchdogSeconds, on: comm)
     defer { clock.watchdog?.stop() }
     clock.stageBegan(StageName.input, items: 0)
     let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
@@ -186,16 +190,32 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
     try checkpoints.removeAll()
   }
 
-  private func options(for set: ParticleSet) throws -> AverageOptions {
-    var options = AverageOptions()
+  /// - Throws: `OptionError` or `CommandError` for what is wrong whatever the particles are. Not the parser's `validate`:
+  ///   one rank reports it for all, without the usage.
+  func validateOptions() throws {
+    try checkpoint.validateNumbers()
+    try options().validate()
+  }
+
+  /// The options in force for the images of `set`.
+  func options(for set: ParticleSet) throws -> AverageOptions {
+    var options = try options()
     options.model = try model.options(for: set)
+    return options
+  }
+
+  /// The options, but for the model's lengths.
+  /// - Throws: `CommandError` where two do not go together.
+  func options() throws -> AverageOptions {
+    var options = AverageOptions()
+    options.model = model.options
     switch neighbours {
     case .count(let count): options.neighbours = count
     case .auto: options.isLengthAutomatic = true
     }
     if let confidence {
       if neighbours != .auto {
-        throw OptionError("--confidence \(confidence) goes with --neighbours auto only")
+        throw CommandError("--confidence \(confidence) goes with --neighbours auto only")
       }
       options.confidence = confidence
     }

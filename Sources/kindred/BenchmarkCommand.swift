@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Execution
 import Foundation
 import MPI
 import Report
@@ -36,10 +35,10 @@ struct BenchmarkCommand: ParsableCommand {
   }
 
   func run() throws {
-    Universe.run { comm in
+    Universe.run(ErrorText.speaker) { comm in
       try comm.agree {
         if images < comm.size {
-          throw OptionError("\(comm.size) ranks for \(images) images: give more --images")
+          throw CommandError("\(comm.size) ranks for \(images) images: give more --images")
         }
       }
       var benchmark = SearchBenchmark()

@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Execution
 import Foundation
 import MPI
 import ParticleIO
@@ -28,17 +27,20 @@ struct CheckpointArguments: RecordedArguments {
   )
   var maxHours: Double?
 
-  /// - Throws: `OptionError` for numbers out of range; `InputError` where the output folder holds an unfinished
-  ///   run that would be lost.
-  func validate(output: String, overwrite: Bool) throws {
+  /// - Throws: `CommandError` for numbers out of range.
+  func validateNumbers() throws {
     // Written so that NaN fails as well.
     if !(checkpointMinutes >= 0 && checkpointMinutes.isFinite) {
-      throw OptionError(
+      throw CommandError(
         "--checkpoint-minutes is \(checkpointMinutes); a number from 0 is needed")
     }
     if let maxHours, !(maxHours >= 0) {
-      throw OptionError("--max-hours is \(maxHours); a number from 0 is needed")
+      throw CommandError("--max-hours is \(maxHours); a number from 0 is needed")
     }
+  }
+
+  /// - Throws: `InputError` where the output folder holds an unfinished run that would be lost.
+  func validate(output: String, overwrite: Bool) throws {
     if !resume && !overwrite && Checkpoints.exist(in: output) {
       throw InputError(
         file: output,

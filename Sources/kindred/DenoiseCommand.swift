@@ -27,12 +27,16 @@ struct DenoiseCommand: ParsableCommand, RecordedArguments {
   @OptionGroup var model: ModelArguments
 
   func run() throws {
-    Universe.run { comm in
+    Universe.run(ErrorText.speaker) { comm in
       let clock = StageClock(comm)
+      let watchdogSeconds = try comm.agree {
+        try model.options.validate()
+        return try StallWarning.seconds()
+      }
       let folder = try comm.agree {
         comm.isRoot ? try RunFolder(path: output, overwrite: overwrite) : nil
       }
-      try clock.watch(output, on: comm)
+      try clock.watch(output, seconds: watchdogSeconds, on: comm)
       defer { clock.watchdog?.stop() }
       clock.stageBegan(StageName.input, items: 0)
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)

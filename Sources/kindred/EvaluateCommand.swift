@@ -38,7 +38,7 @@ struct Evaluate: ParsableCommand {
   }
 
   func run() throws {
-    Universe.run { comm in
+    Universe.run(ErrorText.speaker) { comm in
       let evaluation = Evaluation(run: runFolder, truth: truth, neighbours: neighbours)
       if let summary = try evaluation.measure(on: comm, observer: StageClock(comm)) {
         print(json ? try summary.json() : summary.text, terminator: json ? "\n" : "")

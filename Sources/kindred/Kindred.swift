@@ -20,7 +20,9 @@ struct Kindred: ParsableCommand {
       exit(withError: error)  // --help
     } catch {
       // All ranks have the same arguments and fail alike: one of them says so.
-      Universe.run { comm in try comm.agree { throw UsageError(text: fullMessage(for: error)) } }
+      Universe.run(ErrorText.speaker) { comm in
+        try comm.agree { throw UsageError(text: fullMessage(for: error)) }
+      }
     }
   }
 }

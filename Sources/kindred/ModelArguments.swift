@@ -1,5 +1,4 @@
 import ArgumentParser
-import Execution
 import ImageModel
 import ParticleIO
 
@@ -32,39 +31,36 @@ struct ModelArguments: RecordedArguments {
 
   var ctf: CTFSource { noCTF ? .ignored : .required }
 
-  /// The options in force for the images of `set`.
-  /// - Throws: `OptionError` for a number out of range, in the unit in which it was given.
-  func options(for set: ParticleSet) throws -> ModelOptions {
-    let pixelSize = set.pixelSize
+  /// The options, but for the lengths: these need a pixel size.
+  var options: ModelOptions {
     var options = ModelOptions()
-    guard defocusGroups >= 1 else {
-      throw OptionError("--defocus-groups is \(defocusGroups); at least 1 is needed")
-    }
-    guard threads >= 1 else { throw OptionError("--threads is \(threads); at least 1 is needed") }
-    if let noiseVariance, !(noiseVariance > 0 && noiseVariance.isFinite) {
-      throw OptionError("--noise-variance is \(noiseVariance); a positive number is needed")
-    }
+    options.defocusGroups = defocusGroups
+    options.noiseVariance = noiseVariance
+    options.signalShare = signalShare
+    options.isStrict = strict
+    options.threads = threads
+    return options
+  }
+
+  /// The options in force for the images of `set`.
+  /// - Throws: `OptionError` for a number out of range; `CommandError` for a length, in the unit in which it was given.
+  func options(for set: ParticleSet) throws -> ModelOptions {
+    var options = self.options
+    try options.validate()
+    let pixelSize = set.pixelSize
     // Written so that NaN fails as well.
     let largest = Double(set.boxSize) / 2 * pixelSize
     if let radius, !(radius >= 2 * pixelSize && radius <= largest) {
-      throw OptionError(
+      throw CommandError(
         "--radius is \(radius) A; from two pixels (\(2 * pixelSize) A) to half the box "
           + "(\(largest) A) is needed")
     }
     if let bandLimit, !(bandLimit >= 2 * pixelSize && bandLimit.isFinite) {
-      throw OptionError(
+      throw CommandError(
         "--band-limit is \(bandLimit) A; at least two pixels of \(pixelSize) A are needed")
     }
-    guard signalShare > 0 && signalShare <= 1 else {
-      throw OptionError("--signal-share is \(signalShare); it must be above 0, at most 1")
-    }
-    options.defocusGroups = defocusGroups
-    options.noiseVariance = noiseVariance
     options.radius = radius.map { $0 / pixelSize }
     options.bandLimit = bandLimit.map { pixelSize / $0 }
-    options.signalShare = signalShare
-    options.isStrict = strict
-    options.threads = threads
     return options
   }
 }

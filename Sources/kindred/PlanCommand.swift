@@ -1,6 +1,5 @@
 import ArgumentParser
 import ClassAveraging
-import Execution
 import Foundation
 import ImageModel
 import MPI
@@ -130,7 +129,7 @@ struct PlanCommand: ParsableCommand {
   }
 
   func run() throws {
-    Universe.run { comm in
+    Universe.run(ErrorText.speaker) { comm in
       if calibrate { try measure(comm) }
       if images == nil && like == nil { return }
       try comm.agree {
@@ -152,7 +151,7 @@ struct PlanCommand: ParsableCommand {
     calibration.scratch = scratch
     try comm.agree {
       if calibrationImages / 3 < 16 * comm.size {
-        throw OptionError(
+        throw CommandError(
           "--calibration-images is \(calibrationImages) for \(comm.size) ranks; at least "
             + "\(48 * comm.size) expected")
       }

@@ -98,8 +98,15 @@ struct ScaleCommand: ParsableCommand {
           folder: output, ranks: try counts(), images: images, growth: weak ? growth : nil)
         experiment.particles = particles
         experiment.launcher = launcher
-        experiment.simulateOptions = simulate.split(separator: " ").map(String.init)
-        experiment.averageOptions = averageOptions
+        experiment.simulation = { folder, images in
+          ["simulate", "--output", folder, "--images", String(images), "--overwrite"]
+            + simulate.split(separator: " ").map(String.init)
+        }
+        // All runs search alike, whatever their size; of an option that is given twice the last one counts.
+        experiment.averaging = { particles, output in
+          ["average", particles, "--output", output, "--overwrite", "--search", "all-pairs"]
+            + averageOptions
+        }
         experiment.overwrite = overwrite
         experiment.repeats = repeats
         try experiment.run { writeToStandardError("\($0)\n") }
@@ -110,8 +117,8 @@ struct ScaleCommand: ParsableCommand {
       print(report.text, terminator: "")
       print("\(folder)/scaling.csv, scaling.json, scaling.svg")
     } catch {
-      writeToStandardError("kindred: error: \(error)\n")
-      Foundation.exit(Universe.failureStatus)
+      ErrorText.speaker.tell(error)
+      Foundation.exit(ErrorText.failed)
     }
   }
 }

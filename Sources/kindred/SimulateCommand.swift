@@ -59,7 +59,7 @@ struct SimulateCommand: ParsableCommand {
   @Flag(help: "Replace a simulation that is in the output folder.")
   var overwrite = false
 
-  func run() throws { Universe.run(run(on:)) }
+  func run() throws { Universe.run(ErrorText.speaker, run(on:)) }
 
   /// The simulation itself. Collective.
   func run(on comm: Communicator) throws {
@@ -101,6 +101,8 @@ struct SimulateCommand: ParsableCommand {
     if let amplitudeContrast { parameters.amplitudeContrast = amplitudeContrast }
     parameters.envelope = envelope
     parameters.seed = seed
+    // Before a map is read.
+    try parameters.validate()
     return parameters
   }
 

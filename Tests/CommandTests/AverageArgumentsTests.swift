@@ -86,6 +86,27 @@ import Testing
       ])
   }
 
+  // MARK: Mistakes
+
+  /// Nothing of these needs a file to be found.
+  @Test(
+    "Mistakes are found without any file",
+    arguments: [
+      ("--neighbours=0", "--neighbours is 0; at least 1 is needed"),
+      ("--averages=-1", "--averages is -1"),
+      ("--threads=0", "--threads is 0; at least 1 is needed"),
+      ("--signal-share=2", "--signal-share is 2.0; it must be above 0, at most 1"),
+      ("--confidence=0.3", "--confidence 0.3 goes with --neighbours auto only"),
+      ("--checkpoint-minutes=-1", "--checkpoint-minutes is -1.0; a number from 0 is needed"),
+      ("--max-hours=nan", "--max-hours is nan; a number from 0 is needed"),
+    ])
+  func mistakes(argument: String, message: String) throws {
+    let command = try AverageCommand.parse(["set.star", "--output", "run", argument])
+    let error = #expect(throws: (any Error).self) { try command.validateOptions() }
+    #expect(error.map(ErrorText.text) == message)
+    try AverageCommand.parse(["set.star", "--output", "run"]).validateOptions()
+  }
+
   // MARK: The README
 
   /// The rows of the README's table: the options of each, and the default of them all.

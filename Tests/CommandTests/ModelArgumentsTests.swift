@@ -48,8 +48,8 @@ import Testing
       ("--signal-share=nan", "--signal-share is nan; it must be above 0, at most 1"),
     ])
   func refused(argument: String, message: String) {
-    let error = #expect(throws: OptionError.self) { _ = try Self.options([argument]) }
-    #expect(error?.description == message)
+    let error = #expect(throws: (any Error).self) { _ = try Self.options([argument]) }
+    #expect(error.map(ErrorText.text) == message)
   }
 
   @Test("The numbers at each rule's boundary are accepted, in pixels")

@@ -72,13 +72,11 @@ struct Mistake: CustomTestStringConvertible, Sendable {
       ":15: column rlnImageSize: optics group 2 says 16 pixels", "are 8 x 8"),
     Mistake(
       "no defocus", "_rlnDefocusV #2", "_rlnOther #2",
-      ":20: table data_particles lacks rlnDefocusV, which the CTF needs", "--no-ctf"),
+      ":20: table data_particles lacks rlnDefocusV, which the CTF needs"),
     Mistake(
-      "no defocus angle", "_rlnDefocusAngle #3", "_rlnOther #3", "lacks rlnDefocusAngle", "--no-ctf"
-    ),
+      "no defocus angle", "_rlnDefocusAngle #3", "_rlnOther #3", "lacks rlnDefocusAngle"),
     Mistake(
-      "no voltage", "_rlnVoltage #5", "_rlnOther #5", ":4: table data_optics lacks rlnVoltage",
-      "--no-ctf"),
+      "no voltage", "_rlnVoltage #5", "_rlnOther #5", ":4: table data_optics lacks rlnVoltage"),
     Mistake(
       "no pixel size", "_rlnImagePixelSize #6", "_rlnOther #6",
       ":4: column rlnImagePixelSize: missing in table data_optics"),

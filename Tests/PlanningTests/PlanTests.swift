@@ -361,7 +361,7 @@ import Testing
     try machine.write(to: path)
     let error = #expect(throws: InputError.self) { try Machine.read(from: path) }
     #expect(error?.description.contains("latency is -1.0") == true)
-    #expect(throws: InputError.self) { try Machine.read(from: folder.file("none.json")) }
+    #expect(throws: MachineFileError.self) { try Machine.read(from: folder.file("none.json")) }
   }
 
   @Test func componentsAreSpreadLikeTheBasis() {

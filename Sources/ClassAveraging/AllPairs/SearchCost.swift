@@ -1,6 +1,6 @@
 import ImageModel
 
-/// What a comparison of all pairs costs: the formula that `--search auto` and `kindred plan` share.
+/// What a comparison of all pairs costs: the formula that the automatic search and plans share.
 public enum SearchCost {
   /// Floating-point operations of one pair, both reflections and all rotations; see `PairKernel`.
   public static func operationsPerPair(_ layout: AngularLayout) -> Double {

@@ -21,15 +21,15 @@ public final class RunFolder {
   private var pending: [() throws -> Void] = []
 
   /// The folder at `path`, made where it is missing.
-  /// - Throws: `InputError` where it holds a run already and `overwrite` is not set, or cannot be made.
+  /// - Throws: `RunFolderError` where it holds a run already and `overwrite` is not set; `InputError` where it cannot
+  ///   be made.
   public init(path: String, overwrite: Bool) throws {
     self.path = path
     let manager = FileManager.default
     if !overwrite,
       let found = Self.fileNames.first(where: { manager.fileExists(atPath: "\(path)/\($0)") })
     {
-      throw InputError(
-        file: path, "holds a run already (\(found)); give another folder or --overwrite")
+      throw RunFolderError.holdsRun(folder: path, file: found)
     }
     do {
       try manager.createDirectory(atPath: path, withIntermediateDirectories: true)

@@ -37,24 +37,15 @@ public struct VectorDiffusionMap {
     /// The defaults.
     public init() {}
 
-    /// - Throws: `OptionError` where the numbers do not fit together.
-    func validate(images: Int, neighbours k: Int) throws {
+    /// - Parameter k: neighbours that are to be found among the graph's.
+    /// - Throws: `OptionError` where a value is out of range.
+    func validate(neighbours k: Int) throws {
       if neighbours < k {
-        throw OptionError(
-          "--vdm-neighbours is \(neighbours), fewer than the \(k) neighbours of --neighbours")
+        throw OptionError.tooFewForNeighbours(.vdmNeighbours, found: neighbours, neighbours: k)
       }
-      if neighbours >= images {
-        throw OptionError(
-          "--vdm-neighbours is \(neighbours), but each of \(images) images has only "
-            + "\(images - 1) others")
-      }
-      if eigenvectors < 1 {
-        throw OptionError("--vdm-eigenvectors is \(eigenvectors); at least 1 is needed")
-      }
-      if frequencies < 1 {
-        throw OptionError("--vdm-frequencies is \(frequencies); at least 1 is needed")
-      }
-      if time < 0 { throw OptionError("--vdm-time is \(time); at least 0 is needed") }
+      try require(eigenvectors >= 1, .vdmEigenvectors, eigenvectors, .atLeast(1))
+      try require(frequencies >= 1, .vdmFrequencies, frequencies, .atLeast(1))
+      try require(time >= 0, .vdmTime, time, .atLeast(0))
     }
   }
 

@@ -25,19 +25,15 @@ extension AverageOptions {
   func validateProbabilities() throws {
     let searches: [SuspectSearch] = [.auto, .allPairs, .landmarks]
     if isLengthAutomatic && (affinity != .bayes || !searches.contains(search)) {
-      throw OptionError(
-        "--neighbours auto goes by probabilities, which only neighbours by the Bayes factor have: use "
-          + "--search all-pairs or landmarks with --affinity bayes, or a number of neighbours")
+      throw OptionError.needsBayesFactor(.neighbours, found: "auto")
     }
     guard let probabilities else { return }
     if probabilities == .none {
       if isLengthAutomatic {
-        throw OptionError("--neighbours auto goes by probabilities, but --probabilities is none")
+        throw OptionError.conflict(.neighbours, .probabilities)
       }
     } else if affinity != .bayes || !searches.contains(search) {
-      throw OptionError(
-        "--probabilities is \(probabilities.rawValue), but only neighbours by the Bayes factor have them: use "
-          + "--search all-pairs or landmarks with --affinity bayes")
+      throw OptionError.needsBayesFactor(.probabilities, found: probabilities.rawValue)
     }
   }
 
@@ -45,9 +41,7 @@ extension AverageOptions {
   /// - Throws: `OptionError` where the formula is asked for and does not know the search.
   func validateProbabilities(of search: SuspectSearch) throws {
     if probabilities == .formula && search == .landmarks {
-      throw OptionError(
-        "--probabilities formula was fitted to all pairs, but the search is landmarks: use simulation, none, "
-          + "or --search all-pairs")
+      throw OptionError.conflict(.probabilities, .search)
     }
   }
 }

@@ -82,61 +82,59 @@ public struct AverageOptions: Sendable {
     return graph
   }
 
+  /// All that needs no particles to be known.
+  /// - Throws: `OptionError` where a value is out of range, or two do not go together.
+  public func validate() throws {
+    try model.validate()
+    try require(neighbours >= 1, .neighbours, neighbours, .atLeast(1))
+    try validateProbabilities()
+    try require(confidence >= 0 && confidence <= 1, .confidence, confidence, .zeroToOne)
+    if let suspects, suspects < neighbours {
+      throw OptionError.tooFewForNeighbours(.suspects, found: suspects, neighbours: neighbours)
+    }
+    if let passes {
+      try require(passes >= 1, .passes, passes, .atLeast(1))
+      if passes > 1, affinity != .bayes || search == .rir {
+        throw OptionError.needsBayesFactor(.passes, found: "\(passes)")
+      }
+    }
+    if let rounds {
+      try require(rounds >= 0, .rounds, rounds, .atLeast(0))
+      if rounds > 0, affinity != .bayes || search == .rir || passes == 1 {
+        throw OptionError.needsBayesFactor(.rounds, found: "\(rounds)")
+      }
+    }
+    try require(slices >= 0, .slices, slices, .atLeast(0))
+    try require(landmarks >= 1, .landmarks, landmarks, .atLeast(1))
+    if search == .landmarks && landmarks <= neighbours {
+      throw OptionError.tooFewForNeighbours(.landmarks, found: landmarks, neighbours: neighbours)
+    }
+    try require(
+      searchBudget >= 0 && searchBudget.isFinite, .searchBudget, searchBudget, .fromZero)
+    if [.allPairs, .landmarks].contains(search) && affinity == nil {
+      throw OptionError.conflict(.affinity, .search)
+    }
+    if search == .vdm {
+      try vdm.validate(neighbours: neighbours)
+      try graphOptions.validate()
+    }
+    if let averages { try require(averages >= 0, .averages, averages, .atLeast(0)) }
+  }
+
+  /// All of it, for so many images and ranks.
   /// - Parameters:
   ///   - images: how many images there are to choose from.
   ///   - ranks: how many there are.
-  /// - Throws: `OptionError` where the numbers do not fit together.
+  /// - Throws: `OptionError` where a value is out of range, or two do not go together.
   public func validate(images: Int, ranks: Int) throws {
-    if images < ranks {
-      throw OptionError(
-        "\(ranks) ranks for \(images) images: start at most one rank for each image")
-    }
-    if neighbours < 1 { throw OptionError("--neighbours is \(neighbours); at least 1 is needed") }
+    if images < ranks { throw OptionError.tooManyRanks(ranks, images: images) }
+    try validate()
     if neighbours >= images {
-      throw OptionError(
-        "--neighbours is \(neighbours), but each of \(images) images has only \(images - 1) others")
+      throw OptionError.tooManyNeighbours(.neighbours, found: neighbours, images: images)
     }
-    try validateProbabilities()
-    // Written so that NaN fails as well.
-    if !(confidence >= 0 && confidence <= 1) {
-      throw OptionError("--confidence is \(confidence); a probability from 0 to 1 is needed")
+    if search == .vdm && vdm.neighbours >= images {
+      throw OptionError.tooManyNeighbours(.vdmNeighbours, found: vdm.neighbours, images: images)
     }
-    if let suspects, suspects < neighbours {
-      throw OptionError(
-        "--suspects is \(suspects), fewer than the \(neighbours) neighbours to choose from them")
-    }
-    if let passes, passes < 1 { throw OptionError("--passes is \(passes); at least 1 is needed") }
-    if let passes, passes > 1, affinity != .bayes || search == .rir {
-      throw OptionError(
-        "--passes is \(passes), but classes are compared by the Bayes factor: use --search "
-          + "all-pairs or landmarks with --affinity bayes, or one pass")
-    }
-    if let rounds, rounds < 0 { throw OptionError("--rounds is \(rounds); 0 or more are needed") }
-    if let rounds, rounds > 0, affinity != .bayes || search == .rir || passes == 1 {
-      throw OptionError(
-        "--rounds is \(rounds), but rounds follow passes among classes: use --search all-pairs or landmarks "
-          + "with --affinity bayes and more than one pass, or 0 rounds")
-    }
-    if slices < 0 { throw OptionError("--slices is \(slices); 0 or more are needed") }
-    if landmarks < 1 { throw OptionError("--landmarks is \(landmarks); at least 1 is needed") }
-    if search == .landmarks && landmarks <= neighbours {
-      throw OptionError(
-        "--landmarks is \(landmarks); more than the \(neighbours) neighbours are needed")
-    }
-    // Written so that NaN fails as well.
-    if !(searchBudget >= 0 && searchBudget.isFinite) {
-      throw OptionError(
-        "--search-budget is \(searchBudget); a number of core hours from 0 is needed")
-    }
-    if [.allPairs, .landmarks].contains(search) && affinity == nil {
-      throw OptionError(
-        "--affinity none keeps the order of --search rir; all pairs are ordered by an affinity")
-    }
-    if search == .vdm {
-      try vdm.validate(images: images, neighbours: neighbours)
-      try graphOptions.validate(images: images, ranks: ranks)
-    }
-    if let averages, averages < 0 { throw OptionError("--averages is \(averages)") }
   }
 }
 

@@ -1,7 +1,7 @@
 import ImageModel
 
 extension SearchCost {
-  /// What `--search auto` takes: all pairs while one pass over them takes no longer than `coreHours`, else
+  /// What the automatic search takes: all pairs while one pass over them takes no longer than `coreHours`, else
   /// landmarks.
   public static func automaticSearch(
     images: Int, layout: AngularLayout, coreHours: Double = AverageOptions().searchBudget

@@ -12,7 +12,7 @@ import Foundation
 /// The coefficients come from one logistic regression (ridge 0.002 of the standardised regressors, every
 /// run the same weight) on the lists of 250 to 300 images of each of 57 runs, with passes and without, on
 /// simulated sets: 12 maps, SNR 1/20 to 1/200, 2,000 to 10,000 images; a pair is true as `kindred evaluate`
-/// counts it. The regressors were chosen on the same runs. `average --pair-features` writes them.
+/// counts it. The regressors were chosen on the same runs. A run writes them where `keepsPairFeatures` is set.
 struct ProbabilityFormula: NeighbourProbability {
   /// c.
   static let coefficients = [-4.469, 1.932, -0.189, 4.826, -16.109, -0.667]

@@ -85,13 +85,3 @@ struct FoundNeighbours {
     classes?.images.order?.inFileOrder(table) ?? table
   }
 }
-
-extension PosteriorModel {
-  /// What is said where the images tell too little to be compared.
-  func noSignal(_ what: String) -> OptionError {
-    OptionError(
-      "no signal to compare images by: the covariance has \(layout.componentCount) components above the "
-        + "noise (variance \(noiseVariance))\(what); check --noise-variance, --radius and --band-limit"
-    )
-  }
-}

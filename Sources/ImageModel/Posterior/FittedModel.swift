@@ -39,8 +39,11 @@ public struct FittedModel {
     _ set: ParticleSet, options: ModelOptions, on comm: Communicator,
     observer: any StageObserver, stop: StopRequest? = nil
   ) throws {
-    // Leaves it one thread: by itself OpenBLAS takes all cores for each of a node's ranks.
-    try comm.agree { try reserveBLASMemory(threads: options.threads) }
+    try comm.agree {
+      try options.validate()
+      // Leaves it one thread: by itself OpenBLAS takes all cores for each of a node's ranks.
+      try reserveBLASMemory(threads: options.threads)
+    }
     let survey = try ImageSurvey(
       of: set, options: options.survey, on: comm, observer: observer, stop: stop)
     self.survey = survey
@@ -51,9 +54,7 @@ public struct FittedModel {
       size: set.boxSize, bandLimit: survey.bandLimit, radius: survey.radius)
     try comm.agree {
       if basis.layout.componentCount == 0 {
-        throw OptionError(
-          "a particle radius of \(survey.radius) pixels and a band limit of \(survey.bandLimit) cycles "
-            + "per pixel leave no basis function; give a larger --radius or a finer --band-limit")
+        throw ModelError.emptyBasis(radius: survey.radius, bandLimit: survey.bandLimit)
       }
     }
     self.basis = basis
@@ -79,11 +80,7 @@ public struct FittedModel {
       estimate: estimate, model: model, noiseVariance: survey.noiseVariance)
     let components = posterior.layout.componentCount
     try comm.agree {
-      if components == 0 {
-        throw OptionError(
-          "no signal to compare images by: nothing rises above the noise (variance "
-            + "\(survey.noiseVariance)); check --noise-variance, --radius and --band-limit")
-      }
+      if components == 0 { throw ModelError.noSignal(noiseVariance: survey.noiseVariance) }
     }
     statistics = posterior.sufficientStatistics(
       of: coefficients, groups: groups.groupOfParticle[own])

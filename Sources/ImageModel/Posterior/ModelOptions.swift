@@ -1,3 +1,5 @@
+import Execution
+
 /// How the clean images are modelled: options that `average` and `denoise` share.
 public struct ModelOptions: Sendable {
   /// At most so many defocus groups; more distinct CTFs are binned.
@@ -19,6 +21,18 @@ public struct ModelOptions: Sendable {
 
   /// The defaults.
   public init() {}
+
+  /// All that needs no images to be known.
+  /// - Throws: `OptionError` where a value is out of range.
+  public func validate() throws {
+    try require(defocusGroups >= 1, .defocusGroups, defocusGroups, .atLeast(1))
+    try require(threads >= 1, .threads, threads, .atLeast(1))
+    if let noiseVariance {
+      try require(
+        noiseVariance > 0 && noiseVariance.isFinite, .noiseVariance, noiseVariance, .aboveZero)
+    }
+    try require(signalShare > 0 && signalShare <= 1, .signalShare, signalShare, .share)
+  }
 
   /// What of it the survey is told.
   public var survey: SurveyOptions {

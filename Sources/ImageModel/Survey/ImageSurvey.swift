@@ -33,13 +33,10 @@ public struct ImageSurvey: Sendable {
     let own = partition.range(of: comm.rank)
     try comm.agree {
       if let radius = options.radius, !(radius >= 2 && radius <= Double(size) / 2) {
-        throw OptionError(
-          "the particle radius is \(radius) pixels; it must be from 2 to half the box, "
-            + "\(Double(size) / 2)")
+        throw SurveyError.radius(radius, halfBox: Double(size) / 2)
       }
       if let limit = options.bandLimit, !(limit > 0 && limit <= 0.5) {
-        throw OptionError(
-          "the band limit is \(limit) cycles per pixel; it must be above 0, at most 0.5")
+        throw SurveyError.bandLimit(limit)
       }
     }
     let outer = options.radius ?? Double(size / 2)
@@ -81,10 +78,10 @@ public struct ImageSurvey: Sendable {
     let kept = set.particles.indices.filter { !isBad.contains($0) }
     try comm.agree {
       if options.isStrict, let first = leftOut.first {
-        throw set.error(
-          particle: first.particle,
-          "has a defect: \(first.defect.description) (--strict); \(leftOut.count) of "
-            + "\(set.particles.count) particles have one")
+        throw SurveyError.badParticles(
+          first: set.error(
+            particle: first.particle, "has a defect: \(first.defect.description)"),
+          count: leftOut.count, of: set.particles.count)
       }
       if kept.isEmpty {
         throw InputError(file: set.starFile, "none of the \(set.particles.count) images is usable")
@@ -97,11 +94,7 @@ public struct ImageSurvey: Sendable {
       mayNormalize: options.noiseVariance == nil, on: comm)
     let noise = options.noiseVariance ?? statistics.noiseVariance
     try comm.agree {
-      if !(noise > 0) {
-        throw OptionError(
-          "the noise variance is \(noise): the pixels outside the particle radius hold no noise; "
-            + "give --noise-variance")
-      }
+      if !(noise > 0) { throw SurveyError.noNoise(variance: noise) }
     }
     noiseVariance = noise
     bandLimit =

@@ -46,7 +46,7 @@ void kindred_name_failures(const char *who) {
   static char stack[1 << 16];
   sigaltstack(&(stack_t){.ss_sp = stack, .ss_size = sizeof stack}, NULL);
   for (int i = 0; i < count; i++) {
-    snprintf(messages[i], sizeof messages[i], "kindred: error: %s %s\n", who, reasons[i].text);
+    snprintf(messages[i], sizeof messages[i], "%s %s\n", who, reasons[i].text);
     struct sigaction action;
     memset(&action, 0, sizeof action);
     sigemptyset(&action.sa_mask);

@@ -51,10 +51,10 @@ import Testing
     for name in RunFolder.fileNames {
       try makeFolder()
       try parent.write("old", to: "run/\(name)")
-      let message = error { _ = try RunFolder(path: path, overwrite: false) }
-      #expect(message.contains(path))
-      #expect(
-        message.contains("holds a run already (\(name)); give another folder or --overwrite"))
+      let found = #expect(throws: RunFolderError.self) {
+        _ = try RunFolder(path: path, overwrite: false)
+      }
+      #expect(found == .holdsRun(folder: path, file: name))
       _ = try RunFolder(path: path, overwrite: true)
       // Nothing is lost yet.
       #expect(try parent.text("run/\(name)") == "old")

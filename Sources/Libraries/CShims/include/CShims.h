@@ -43,7 +43,7 @@ void kindred_stop_when_asked(void);
 int kindred_stop_asked(void);
 
 // From now on a signal that tells of a fault of the program (SIGILL, SIGTRAP, SIGABRT, SIGSEGV, SIGBUS,
-// SIGFPE) writes one line to standard error, "kindred: error: WHO stopped by ...", and removes the temporary
+// SIGFPE) writes one line to standard error, "WHO stopped by ...", and removes the temporary
 // files before it ends the process. In place of Swift's own handlers, which print a backtrace of each rank.
 void kindred_name_failures(const char *who);
 
