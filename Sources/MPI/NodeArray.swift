@@ -1,5 +1,6 @@
 /// The ranks' arrays one after the other, in rank order, for all ranks to read: one copy a node where every node has
 /// room for it, otherwise one a rank.
+// Unchecked: what it holds is written before it is made, and only read from then on.
 public final class NodeArray<Element: MPIDatatype & AdditiveArithmetic>: @unchecked Sendable {
   /// All elements; as long as this array lives.
   public let elements: UnsafeBufferPointer<Element>

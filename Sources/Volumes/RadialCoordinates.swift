@@ -4,7 +4,7 @@ import LinearAlgebra
 /// Radial functions common to all angular frequencies, in which the covariances of a model's blocks are small
 /// matrices: the leading principal components, over all blocks, of the Fourier transforms of the clean images on
 /// circles.
-package struct RadialCoordinates {
+package struct RadialCoordinates: Sendable {
   /// d.
   package let rank: Int
   /// C_k for k = 0 to the highest frequency of the covariance, d x d.

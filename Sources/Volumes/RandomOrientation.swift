@@ -3,7 +3,7 @@ import Foundation
 
 /// Two orthonormal vectors that span a slice, uniform over all orientations (a random unit quaternion; Shoemake
 /// 1992).
-package struct RandomOrientation {
+package struct RandomOrientation: Sendable {
   package let first: SIMD3<Float>
   package let second: SIMD3<Float>
 

@@ -1,6 +1,6 @@
 /// A volume by the spherical harmonics of its Fourier transform, without degree 0: their even degrees are its real
 /// part, the odd ones its imaginary part.
-package struct SimulatedVolume {
+package struct SimulatedVolume: Sendable {
   /// L.
   package let degree: Int
   /// d radial coordinates of each harmonic.

@@ -52,13 +52,13 @@ struct SliceEquations {
     var sums = sizes.enumerated().map { at, size in
       FixedPointSum(count: size, bound: bounds[at / 2], terms: orientations.count)
     }
-    let pool = WorkerPool(count: min(threads, max(1, blocks.count))) {
-      Box(SlicePart(volume, angles: angles, counts: counts))
+    let pool = WorkerPool(threads: threads, items: blocks.count) {
+      SlicePart(volume, angles: angles, counts: counts)
     }
     queue.begin(blocks.count)
     while case let part = queue.next(pool.count), !part.isEmpty {
       let results = pool.map(part.count) { state, at in
-        state.value.sums(blocks[part[at]], places, orientations)
+        state.sums(blocks[part[at]], places, orientations)
       }
       for result in results {
         for at in sums.indices { result[at].withUnsafeBufferPointer { sums[at].add($0) } }

@@ -36,16 +36,15 @@ struct SlicePlaces {
       terms: images.count)
     var weights = FixedPointSum(
       count: slices.count, bound: 1.5 * Double(size), terms: images.count)
-    let pool = WorkerPool(count: min(threads, max(1, blocks.count))) {
-      Box(Spreading(images, slices, energies, angles: angles, spread: Float(spread)))
+    let pool = WorkerPool(threads: threads, items: blocks.count) {
+      Spreading(images, slices, energies, angles: angles, spread: Float(spread))
     }
     queue.begin(blocks.count)
     while case let part = queue.next(pool.count), !part.isEmpty {
-      let spread = pool.map(part.count) { spreading, at in
-        spreading.value.spread(blocks[part[at]], least: Self.least)
-        return spreading
+      pool.forEach(part.count) { spreading, at in
+        spreading.spread(blocks[part[at]], least: Self.least)
       }
-      for spreading in spread { spreading.value.add(to: &sums, &weights) }
+      pool.forEachState { $0.add(to: &sums, &weights) }
     }
     let (rows, counts) = try observer.communicating {
       (try sums.reducedToFloats(over: comm), try weights.reduced(over: comm))

@@ -124,19 +124,17 @@ struct VolumeMatching {
     let own = Partition(of: orientations.count, among: comm.size).range(of: comm.rank)
     let width = AngularRows(values: [], degree: volume.degree, rank: volume.rank).width
     var rows = [Float](repeating: 0, count: own.count * width)
-    rows.withUnsafeMutableBufferPointer { rows in
-      nonisolated(unsafe) let rows = rows
-      parallelFor(own.count, threads: threads, state: { Box(SliceValues(volume)) }) { slice, at in
-        slice.value.fill(volume, orientation: orientations[own.lowerBound + at])
+    WorkerPool(threads: threads, items: own.count) { SliceValues(volume) }
+      .forEachRow(0..<own.count, of: &rows, width: width) { slice, at, row in
+        slice.fill(volume, orientation: orientations[own.lowerBound + at])
         for k in 0...volume.degree {
-          let start = at * width + 2 * k * volume.rank
-          for (j, z) in slice.value.frequency(k).enumerated() {
-            rows[start + j] = Float(z.0)
-            rows[start + volume.rank + j] = Float(z.1)
+          let start = 2 * k * volume.rank
+          for (j, z) in slice.frequency(k).enumerated() {
+            row[start + j] = Float(z.0)
+            row[start + volume.rank + j] = Float(z.1)
           }
         }
       }
-    }
     return AngularRows(
       values: try observer.communicating { try comm.allgatherRagged(rows) },
       degree: volume.degree, rank: volume.rank)

@@ -46,7 +46,7 @@ struct AllPairsSearch {
       BlockPlaces($1, range: rows.partition.range(of: $0))
     }
     let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
-    let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: isPruning) }
+    let pool = WorkerPool(threads: threads) { PairTile(model: model, isPruning: isPruning) }
     var lists = SearchLists(places[rank], capacity: capacity)
     let ownGroups = Array(Set(own.runs.map(\.group)))
     var ownSide = PairTile.Side(own, model: model, threads: threads)

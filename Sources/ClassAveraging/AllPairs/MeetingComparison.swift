@@ -102,13 +102,14 @@ struct MeetingComparison {
   private func compare(
     _ tiles: ArraySlice<PairBlock.Run>, _ piece: Int, of pieces: Int, _ found: [TileLists]
   ) {
-    let (first, second) = (first, second)
+    let (first, second, settled) = (first, second, settled)
+    let isTriangle = meeting.isTriangle
     let parts = tiles.count % pool.count == 0 ? 1 : pool.count
-    pool.forEachNumbered(tiles.count * parts) { tile, worker, at in
+    pool.forEach(tiles.count * parts, into: found) { tile, lists, at in
       tile.compare(
         tiles[tiles.startIndex + at / parts], of: first, with: second,
-        part: piece * parts + at % parts, of: pieces * parts, isTriangle: meeting.isTriangle,
-        settled: settled, lists: found[worker])
+        part: piece * parts + at % parts, of: pieces * parts, isTriangle: isTriangle,
+        settled: settled, lists: lists)
     }
   }
 

@@ -22,11 +22,11 @@ struct ClassMeans {
   /// - Throws: `LAPACKError`, `MPIError`.
   func means(
     of images: some Collection<Int>, _ table: NeighbourTable, members: Int,
-    weight: (Int) -> Double = { _ in 1 }
+    weight: @Sendable (Int) -> Double = { _ in 1 }
   ) throws -> [Float] {
     let images = Array(images)
     let k = table.neighboursPerImage
-    func entries(_ image: Int) -> Range<Int> { image * k..<image * k + min(members, k) }
+    @Sendable func entries(_ image: Int) -> Range<Int> { image * k..<image * k + min(members, k) }
     func needed() -> [Int32] {
       var all = Set(images.map { Int32($0) })
       for image in images { all.formUnion(table.indices[entries(image)].lazy.filter { $0 >= 0 }) }
@@ -35,30 +35,22 @@ struct ClassMeans {
     let fetched = try observer.communicating { try rows.fetch(needed()) }
     let width = rows.width
     var means = [Float](repeating: 0, count: images.count * width)
-    let failures = FailureBox()
-    fetched.withRows { rows in
-      means.withUnsafeMutableBufferPointer { means in
-        nonisolated(unsafe) let means = means
-        parallelFor(images.count, threads: threads, state: { Box(ClassPosterior(posterior)) }) {
-          state, at in
+    try fetched.withRows { rows in
+      try WorkerPool(threads: threads, items: images.count) { ClassPosterior(posterior) }
+        .forEachRow(0..<images.count, of: &means, width: width) { [groups] state, at, row in
           let image = images[at]
-          state.value.clear()
+          state.clear()
           func add(_ member: Int32, _ alignment: Alignment, weight: Double) {
-            state.value.add(
-              rows[member], group: Int(groups[Int(member)]), alignment, weight: weight)
+            state.add(rows[member], group: Int(groups[Int(member)]), alignment, weight: weight)
           }
           add(Int32(image), .identity, weight: 1)
           for entry in entries(image) where table.indices[entry] >= 0 {
             add(table.indices[entry], table.alignments[entry], weight: weight(entry))
           }
-          do {
-            let mean = try state.value.mean()
-            for i in 0..<width { means[at * width + i] = mean[i] }
-          } catch { failures.record(error) }
+          let mean = try state.mean()
+          for i in 0..<width { row[i] = mean[i] }
         }
-      }
     }
-    try failures.rethrow()
     return means
   }
 }

@@ -62,3 +62,21 @@ struct ClassPosterior {
     return result
   }
 }
+
+extension PosteriorModel {
+  /// alpha -> (I + F) alpha of one of some rows, component-major, (re, im).
+  func restate(_ values: inout [Float], row: Int, under common: [Matrix]) {
+    for block in 0..<layout.blockCount {
+      let components = layout.components(ofBlock: block)
+      let start = 2 * (row * layout.componentCount + components.lowerBound)
+      let old = values[start..<start + 2 * components.count].map { Double($0) }
+      for i in 0..<components.count {
+        for part in 0..<2 {
+          var sum = old[2 * i + part]
+          for j in 0..<components.count { sum += common[block][i, j] * old[2 * j + part] }
+          values[start + 2 * i + part] = Float(sum)
+        }
+      }
+    }
+  }
+}

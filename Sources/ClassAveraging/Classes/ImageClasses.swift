@@ -65,26 +65,10 @@ struct ImageClasses {
         var means = try classes.means(of: part, table, members: rule.members) {
           weights[$0 - firstEntry]
         }
-        for at in 0..<part.count { restate(&means, row: at, under: common) }
+        for at in 0..<part.count { posterior.restate(&means, row: at, under: common) }
         (target + (start - own.lowerBound) * rows.width).update(from: means, count: means.count)
       }
     }
     return (classRows, common, mean)
-  }
-
-  /// alpha -> (I + F) alpha.
-  func restate(_ values: inout [Float], row: Int, under common: [Matrix]) {
-    for block in 0..<posterior.layout.blockCount {
-      let components = posterior.layout.components(ofBlock: block)
-      let start = row * rows.width + 2 * components.lowerBound
-      let old = values[start..<start + 2 * components.count].map { Double($0) }
-      for i in 0..<components.count {
-        for part in 0..<2 {
-          var sum = old[2 * i + part]
-          for j in 0..<components.count { sum += common[block][i, j] * old[2 * j + part] }
-          values[start + 2 * i + part] = Float(sum)
-        }
-      }
-    }
   }
 }

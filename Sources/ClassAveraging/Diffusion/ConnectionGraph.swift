@@ -141,26 +141,29 @@ struct ConnectionGraph {
         elements.append(SIMD2(incoming[at], incoming[at + 1]))
       }
       let chunk = 512
-      nonisolated(unsafe) let y = y
-      elements.withUnsafeBufferPointer { elements in
-        graph.places.withUnsafeBufferPointer { places in
-          phases.withUnsafeBufferPointer { phases in
-            parallelFor((count + chunk - 1) / chunk, threads: graph.threads, state: {}) { _, part in
-              for image in part * chunk..<min(part * chunk + chunk, count) {
-                var sum = SIMD2<Double>.zero
-                for edge in graph.starts[image]..<graph.starts[image + 1] {
-                  var z = elements[Int(places[edge] >> 1)]
-                  if places[edge] & 1 == 1 { z.y = -z.y }
-                  let phase = SIMD2<Double>(phases[edge])
-                  sum.addProduct(SIMD2(z.x, z.y), phase.x)
-                  sum.addProduct(SIMD2(-z.y, z.x), phase.y)
+      let parts = (count + chunk - 1) / chunk
+      let (starts, places) = (graph.starts, graph.places)
+      WorkerPool(threads: graph.threads, items: parts)
+        .forEachRow(0..<parts, of: y, width: 2 * chunk) { [elements, phases] _, part, y in
+          elements.withUnsafeBufferPointer { elements in
+            places.withUnsafeBufferPointer { places in
+              phases.withUnsafeBufferPointer { phases in
+                for image in part * chunk..<min(part * chunk + chunk, count) {
+                  var sum = SIMD2<Double>.zero
+                  for edge in starts[image]..<starts[image + 1] {
+                    var z = elements[Int(places[edge] >> 1)]
+                    if places[edge] & 1 == 1 { z.y = -z.y }
+                    let phase = SIMD2<Double>(phases[edge])
+                    sum.addProduct(SIMD2(z.x, z.y), phase.x)
+                    sum.addProduct(SIMD2(-z.y, z.x), phase.y)
+                  }
+                  let at = 2 * (image - part * chunk)
+                  (y[at], y[at + 1]) = (sum.x * scales[image], sum.y * scales[image])
                 }
-                (y[2 * image], y[2 * image + 1]) = (sum.x * scales[image], sum.y * scales[image])
               }
             }
           }
         }
-      }
     }
   }
 }

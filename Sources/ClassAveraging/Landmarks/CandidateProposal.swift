@@ -12,7 +12,7 @@ struct CandidateProposal {
   let images: Int
   private let pool: WorkerPool<ListSum>
   /// Adds what orders the candidates of an image to the sums of a kind.
-  private typealias Propose = (_ sum: ListSum, _ kind: Int, _ image: Int) -> Void
+  private typealias Propose = @Sendable (_ sum: ListSum, _ kind: Int, _ image: Int) -> Void
   /// For each kind.
   private let propose: [Propose]
 
@@ -86,18 +86,18 @@ struct CandidateProposal {
     self.count = count
     self.images = images
     self.propose = propose
-    pool = WorkerPool(count: threads) { ListSum(columns: images, kinds: propose.count) }
+    pool = WorkerPool(threads: threads) { ListSum(columns: images, kinds: propose.count) }
   }
 
   /// S candidates of each of some of this rank's images: global indices, ascending, the image itself
   /// excluded, then -1 where there are fewer.
   func candidates(of chosen: some Collection<Int>) -> [Int32] {
     var result = [Int32](repeating: -1, count: chosen.count * count)
-    result.withUnsafeMutableBufferPointer { result in
-      nonisolated(unsafe) let result = result
-      forEach(of: chosen) { at, found, _ in
-        for (entry, candidate) in found.enumerated() { result[at * count + entry] = candidate }
-      }
+    let chosen = Array(chosen)
+    pool.forEachRow(0..<chosen.count, of: &result, width: count) {
+      [propose, count] sum, at, result in
+      let found = Self.candidates(of: chosen[at], count: count, by: propose, sum).columns
+      for (entry, candidate) in found.enumerated() { result[entry] = candidate }
     }
     return result
   }
@@ -109,41 +109,32 @@ struct CandidateProposal {
   /// - Returns: global indices, best first, and their affinities; of equal ones the smaller index comes first. Where
   ///   there are fewer, -1 and minus infinity.
   func ordered(
-    of chosen: some Collection<Int>, keeping length: Int, by affinity: (ArraySlice<Float>) -> Float
+    of chosen: some Collection<Int>, keeping length: Int,
+    by affinity: @Sendable (ArraySlice<Float>) -> Float
   ) -> (candidates: [Int32], affinities: [Float]) {
     var candidates = [Int32](repeating: -1, count: chosen.count * length)
     var affinities = [Float](repeating: -.infinity, count: chosen.count * length)
-    candidates.withUnsafeMutableBufferPointer { candidates in
-      affinities.withUnsafeMutableBufferPointer { affinities in
-        nonisolated(unsafe) let (candidates, affinities, affinity) = (
-          candidates, affinities, affinity
-        )
-        let kinds = propose.count
-        forEach(of: chosen) { at, found, sums in
-          let values = found.indices.map { affinity(sums[kinds * $0..<kinds * ($0 + 1)]) }
-          let order = found.indices.sorted { (values[$1], $0) < (values[$0], $1) }
-          for (entry, place) in order.prefix(length).enumerated() {
-            candidates[at * length + entry] = found[place]
-            affinities[at * length + entry] = values[place]
-          }
-        }
+    let chosen = Array(chosen)
+    let kinds = propose.count
+    pool.forEachRow(0..<chosen.count, of: &candidates, &affinities, width: length) {
+      [propose, count] sum, at, candidates, affinities in
+      let (found, sums) = Self.candidates(of: chosen[at], count: count, by: propose, sum)
+      let values = found.indices.map { affinity(sums[kinds * $0..<kinds * ($0 + 1)]) }
+      let order = found.indices.sorted { (values[$1], $0) < (values[$0], $1) }
+      for (entry, place) in order.prefix(length).enumerated() {
+        candidates[entry] = found[place]
+        affinities[entry] = values[place]
       }
     }
     return (candidates, affinities)
   }
 
-  /// Calls `body` with each image's place among the chosen ones, its candidates, ascending, and their sums, kind by
-  /// kind.
-  private func forEach(
-    of chosen: some Collection<Int>, _ body: (Int, [Int32], [Float]) -> Void
-  ) {
-    let chosen = Array(chosen)
-    nonisolated(unsafe) let body = body
-    pool.forEach(chosen.count) { sum, at in
-      for (kind, propose) in propose.enumerated() { propose(sum, kind, chosen[at]) }
-      let found = sum.takeBest(count, excluding: chosen[at])
-      body(at, found.columns, found.sums)
-    }
+  /// An image's candidates, ascending, and their sums, kind by kind.
+  private static func candidates(
+    of image: Int, count: Int, by propose: [Propose], _ sum: ListSum
+  ) -> (columns: [Int32], sums: [Float]) {
+    for (kind, propose) in propose.enumerated() { propose(sum, kind, image) }
+    return sum.takeBest(count, excluding: image)
   }
 }
 

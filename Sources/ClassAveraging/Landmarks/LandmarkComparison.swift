@@ -46,7 +46,7 @@ struct LandmarkComparison {
     let order = result.missing.map { own.lowerBound + $0 }
       .sorted { (groups[$0], $0) < (groups[$1], $1) }
     var compared = own.count - order.count
-    let pool = WorkerPool(count: threads) { PairTile(model: model, isPruning: true) }
+    let pool = WorkerPool(threads: threads) { PairTile(model: model, isPruning: true) }
     try observer.stageAdvanced(to: done + compared * classes.images.count)
     let readable = rows.readable
     /// Compares blocks of images, at once; whether to go on.
@@ -106,7 +106,7 @@ struct LandmarkComparison {
     of blocks: [PairBlock], _ landmarks: PairTile.Side, _ model: PairModel,
     _ pool: WorkerPool<PairTile>
   ) -> [BestCandidates] {
-    pool.map(blocks.count) { tile, at in
+    pool.map(blocks.count) { [capacity] tile, at in
       let images = PairTile.Side(blocks[at], model: model)
       let lists = TileLists(
         rows: BestCandidates(rows: images.block.count, capacity: capacity + 1))

@@ -51,17 +51,17 @@ struct LandmarkWork {
     let weight = try members.meanWeight(landmarks: images.count, on: comm)
     let common = source.information(weight: weight)
     let means = try map(members.lists.map { $0.map(\.image) }) {
-      Box(ClassPosterior(posterior))
-    } body: { state, landmarks, rows in
+      ClassPosterior(posterior)
+    } body: { [posterior, groups] state, landmarks, rows in
       try landmarks.map { at in
-        state.value.clear()
+        state.clear()
         for member in members.lists[at] {
-          state.value.add(
+          state.add(
             rows[member.image], group: Int(groups[Int(member.image)]), member.alignment,
             weight: member.weight)
         }
-        var mean = try state.value.mean()
-        source.restate(&mean, row: 0, under: common)
+        var mean = try state.mean()
+        posterior.restate(&mean, row: 0, under: common)
         return mean
       }
     }
@@ -83,14 +83,14 @@ struct LandmarkWork {
   ) throws -> [[PairScore]] {
     let model = try classes.pairModel(posterior)
     let width = rows.width
-    return try classes.statistics.withUnsafeBufferPointer { statistics in
-      try map(images, together: Self.together) {
-        LandmarkAlignment(model)
-      } body: { alignment, block, rows in
-        let members = block.map { at in
-          Dictionary(before?.lists[at].map { ($0.image, $0) } ?? []) { first, _ in first }
-        }
-        return alignment.scores(
+    return try map(images, together: Self.together) {
+      LandmarkAlignment(model)
+    } body: { [groups, statistics = classes.statistics] alignment, block, rows in
+      let members = block.map { at in
+        Dictionary(before?.lists[at].map { ($0.image, $0) } ?? []) { first, _ in first }
+      }
+      return statistics.withUnsafeBufferPointer { statistics in
+        alignment.scores(
           of: images[block], groups: groups, rows: rows,
           with: statistics.baseAddress! + (landmarks.lowerBound + block.lowerBound) * width,
           width: width, without: members)
@@ -102,9 +102,9 @@ struct LandmarkWork {
   /// - Parameters:
   ///   - together: landmarks that `body` has at once, at most.
   ///   - body: is given a state, the landmarks' places in `images`, and the images' rows.
-  private func map<State, Result>(
+  private func map<State, Result: Sendable>(
     _ images: [[Int32]], together: Int = 1, state: () -> State,
-    body: (State, Range<Int>, FetchedRows.Rows) throws -> [Result]
+    body: @Sendable (inout State, Range<Int>, FetchedRows.Rows) throws -> [Result]
   ) throws -> [Result] {
     var results: [Result] = []
     results.reserveCapacity(images.count)
@@ -125,19 +125,10 @@ struct LandmarkWork {
       let blocks = Partition.blocks(of: part.count, size: together).map {
         part.lowerBound + $0.lowerBound..<part.lowerBound + $0.upperBound
       }
-      var found = [[Result]](repeating: [], count: blocks.count)
-      let failures = FailureBox()
-      fetched.withRows { rows in
-        found.withUnsafeMutableBufferPointer { found in
-          nonisolated(unsafe) let (found, body) = (found, body)
-          parallelFor(blocks.count, threads: source.context.threads, state: state) { state, at in
-            do {
-              found[at] = try body(state, blocks[at], rows)
-            } catch { failures.record(error) }
-          }
-        }
+      let found = try fetched.withRows { rows in
+        try WorkerPool(threads: source.context.threads, items: blocks.count, state: state)
+          .map(blocks.count) { state, at in try body(&state, blocks[at], rows) }
       }
-      try failures.rethrow()
       results += found.joined()
     }
     return results

@@ -60,19 +60,17 @@ struct SliceLandmarks {
     let own = Partition(of: count, among: comm.size).range(of: comm.rank)
     let width = source.rows.width
     var statistics = [Float](repeating: 0, count: own.count * width)
-    statistics.withUnsafeMutableBufferPointer { statistics in
-      nonisolated(unsafe) let statistics = statistics
-      parallelFor(own.count, threads: source.context.threads, state: { Box(SliceValues(volume)) }) {
-        slice, at in
-        slice.value.fill(
+    WorkerPool(threads: source.context.threads, items: own.count) { SliceValues(volume) }
+      .forEachRow(0..<own.count, of: &statistics, width: width) {
+        [volume, radial, seed, posterior = source.posterior] slice, at, statistic in
+        slice.fill(
           volume, orientation: RandomOrientation(image: own.lowerBound + at, seed: seed))
         var a = [Float](repeating: 0, count: radial.width)
-        a.withUnsafeMutableBufferPointer { radial.expand(slice.value, into: $0.baseAddress!) }
-        var row = source.posterior.principalCoordinates(of: a)
-        source.restate(&row, row: 0, under: common)
-        for i in 0..<width { statistics[at * width + i] = row[i] }
+        a.withUnsafeMutableBufferPointer { radial.expand(slice, into: $0.baseAddress!) }
+        var row = posterior.principalCoordinates(of: a)
+        posterior.restate(&row, row: 0, under: common)
+        for i in 0..<width { statistic[i] = row[i] }
       }
-    }
     return LandmarkClasses(
       images: .init(repeating: LandmarkClasses.noImage, count: count),
       statistics: try observer.communicating { try comm.allgatherRagged(statistics) },

@@ -1,3 +1,4 @@
+import Execution
 import ImageModel
 import MPI
 
@@ -6,23 +7,24 @@ import MPI
 /// end). Row r is lane r mod 16 of lane group r / 16; a row without an image has the index -1.
 ///
 /// Filled once, then read only, so that it can be sent while it is compared.
-final class PairBlock {
+final class PairBlock: Sendable {
   /// Real numbers of an image: component by component, real and imaginary part.
   let width: Int
   /// The number of lane groups.
   let laneGroupCount: Int
   /// [lane group][component * 2 + part][lane], and behind them the bits of the defocus group and of each
   /// image's global index.
-  private let vectors: UnsafeMutablePointer<SIMD16<Float>>
+  private let shared: SharedPointer<UnsafeMutablePointer<SIMD16<Float>>>
 
   private static let extra = 2
   private var stride: Int { width + Self.extra }
+  private var vectors: UnsafeMutablePointer<SIMD16<Float>> { shared.pointer }
 
   /// With room for `laneGroupCount` lane groups.
   init(width: Int, laneGroupCount: Int) {
     self.width = width
     self.laneGroupCount = laneGroupCount
-    vectors = .allocate(capacity: laneGroupCount * (width + Self.extra))
+    shared = SharedPointer(.allocate(capacity: laneGroupCount * (width + Self.extra)))
     vectors.initialize(
       repeating: SIMD16(repeating: Float(bitPattern: .max)),
       count: laneGroupCount * (width + Self.extra))

@@ -71,16 +71,14 @@ final class PairTile {
       let groupCount = model.groupCount
       let others = others ?? Array(0..<groupCount)
       var terms = [Float](repeating: 0, count: 16 * laneGroups.count * groupCount)
-      terms.withUnsafeMutableBufferPointer { terms in
-        nonisolated(unsafe) let terms = terms
-        parallelFor(laneGroups.count, threads: threads, state: { 0 }) { _, at in
+      WorkerPool(threads: threads, items: laneGroups.count)
+        .forEachRow(0..<laneGroups.count, of: &terms, width: 16 * groupCount) { _, at, terms in
           let (own, g) = (laneGroups.lowerBound + at, block.group(laneGroups.lowerBound + at))
           for h in others where model.compares(g, h) {
             let term = model.selfTerm(of: block.coefficients(own), groups: g, h)
-            for lane in 0..<16 { terms[(at * 16 + lane) * groupCount + h] = term[lane] }
+            for lane in 0..<16 { terms[lane * groupCount + h] = term[lane] }
           }
         }
-      }
       return terms
     }
   }

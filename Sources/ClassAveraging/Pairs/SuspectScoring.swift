@@ -114,56 +114,52 @@ struct SuspectScoring {
       selfTerms[Int(place[Int(first)]) * groupCount + Int(groups[Int(second)])] = 0
       selfTerms[Int(place[Int(second)]) * groupCount + Int(groups[Int(first)])] = 0
     }
-    selfTerms.withUnsafeMutableBufferPointer { terms in
-      nonisolated(unsafe) let terms = terms
-      parallelFor(images.count, threads: threads, state: { 0 }) { _, at in
-        for h in 0..<groupCount where !terms[at * groupCount + h].isNaN {
-          terms[at * groupCount + h] = model.selfTerm(
+    WorkerPool(threads: threads, items: images.count)
+      .forEachRow(0..<images.count, of: &selfTerms, width: groupCount) {
+        [model, groups] _, at, terms in
+        for h in 0..<groupCount where !terms[h].isNaN {
+          terms[h] = model.selfTerm(
             of: rows[images[at]], groups: Int(groups[Int(images[at])]), h)
         }
       }
-    }
     let none = PairScore(affinity: 0, alignment: .identity)
     var scores = [PairScore](repeating: none, count: pairs.count)
     let chunk = 4096
-    scores.withUnsafeMutableBufferPointer { scores in
-      nonisolated(unsafe) let scores = scores
-      parallelFor(
-        (pairs.count + chunk - 1) / chunk, threads: threads,
-        state: {
-          (PairScorer(model: model), Box([Float](repeating: 0, count: rows.width * groupCount)))
+    let parts = (pairs.count + chunk - 1) / chunk
+    WorkerPool(threads: threads, items: parts) {
+      (PairScorer(model: model), [Float](repeating: 0, count: rows.width * groupCount))
+    }.forEachRow(0..<parts, of: &scores, width: chunk) {
+      [model, groups, place, selfTerms] state, part, scores in
+      let scorer = state.0
+      let pairs = pairs[(pairs.startIndex + part * chunk)...].prefix(chunk)
+      var current: Int32 = -1
+      var known = [Bool](repeating: false, count: groupCount)
+      var start = 0
+      for at in scores.indices {
+        let (first, second) = PairSharing.unpack(pairs[pairs.startIndex + at])
+        let (i, j) = (Int(place[Int(first)]), Int(place[Int(second)]))
+        let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
+        if first != current {
+          current = first
+          for other in 0..<groupCount { known[other] = false }
         }
-      ) { state, part in
-        let scorer = state.0
-        var current: Int32 = -1
-        var known = [Bool](repeating: false, count: groupCount)
-        var start = part * chunk
-        for at in start..<min(start + chunk, pairs.count) {
-          let (first, second) = PairSharing.unpack(pairs[pairs.startIndex + at])
-          let (i, j) = (Int(place[Int(first)]), Int(place[Int(second)]))
-          let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
-          if first != current {
-            current = first
-            for other in 0..<groupCount { known[other] = false }
+        state.1.withUnsafeMutableBufferPointer { weighted in
+          let w = weighted.baseAddress! + h * rows.width
+          if !known[h] {
+            model.weighted(rows[first], groups: g, h, into: w)
+            known[h] = true
           }
-          state.1.value.withUnsafeMutableBufferPointer { weighted in
-            let w = weighted.baseAddress! + h * rows.width
-            if !known[h] {
-              model.weighted(rows[first], groups: g, h, into: w)
-              known[h] = true
-            }
-            scorer.add(
-              weighted: w, second: rows[second],
-              offset: model.constants[g * groupCount + h] + selfTerms[i * groupCount + h]
-                + selfTerms[j * groupCount + g])
-          }
-          if scorer.isFull {
-            scorer.flush { lane, score in scores[start + lane] = score }
-            start = at + 1
-          }
+          scorer.add(
+            weighted: w, second: rows[second],
+            offset: model.constants[g * groupCount + h] + selfTerms[i * groupCount + h]
+              + selfTerms[j * groupCount + g])
         }
-        scorer.flush { lane, score in scores[start + lane] = score }
+        if scorer.isFull {
+          scorer.flush { lane, score in scores[start + lane] = score }
+          start = at + 1
+        }
       }
+      scorer.flush { lane, score in scores[start + lane] = score }
     }
     return scores
   }

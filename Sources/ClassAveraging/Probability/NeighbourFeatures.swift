@@ -63,7 +63,7 @@ struct NeighbourFeatureExtraction {
     let uncertainty = try ClassUncertainty(
       posterior: posterior, groups: groups, energy: energy,
       largestWeight: 1 + Double(k) * NeighbourWeights.sureness)
-    func weight(_ entry: Int) -> Double {
+    @Sendable func weight(_ entry: Int) -> Double {
       table.indices[entry] < 0 ? 0 : weights.weight(ofAffinity: table.affinities[entry])
     }
     var means: [Float] = []
@@ -108,23 +108,24 @@ struct NeighbourFeatureExtraction {
       let variances = unique.map { uncertainty.variance(weight: classWeight(Int($0))) }
       fetched.withRows { rows in
         let energies = unique.map { energy.total(rows[$0]) }
-        pairs.withUnsafeMutableBufferPointer { pairs in
-          nonisolated(unsafe) let pairs = pairs
-          parallelFor(part.count, threads: source.context.threads, state: { 0 }) { _, at in
-            let image = part[at]
-            let i = place[Int32(image)]!
-            for neighbour in 0..<best {
-              let entry = image * k + neighbour
-              guard let j = place[table.indices[entry]] else { continue }
-              let product = energy.product(
-                rows[Int32(image)], rows[table.indices[entry]], table.alignments[entry])
-              let norm =
-                ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
-              let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
-              pairs[(image - own.lowerBound) * best + neighbour] = .init(
-                correlation: product / norm, error: error, affinity: table.affinities[entry])
-            }
+        let pool = WorkerPool(threads: source.context.threads, items: part.count)
+        let found = pool.map(part.count) { [place] _, at in
+          let image = part[at]
+          let i = place[Int32(image)]!
+          return (image * k..<image * k + best).map { entry -> NeighbourFeatures.Pair? in
+            guard let j = place[table.indices[entry]] else { return nil }
+            let product = energy.product(
+              rows[Int32(image)], rows[table.indices[entry]], table.alignments[entry])
+            let norm =
+              ((energies[i] + variances[i]) * (energies[j] + variances[j])).squareRoot()
+            let error = (variances[i] * variances[j] / (energies[i] * energies[j])).squareRoot()
+            return .init(
+              correlation: product / norm, error: error, affinity: table.affinities[entry])
           }
+        }
+        for (image, found) in zip(part, found) {
+          let start = (image - own.lowerBound) * best
+          pairs.replaceSubrange(start..<start + best, with: found)
         }
       }
     }

@@ -37,23 +37,20 @@ struct ProbabilityCalibration {
     let entries: [Int] = images.flatMap { image in
       (image * k..<image * k + best).filter { table.indices[$0] >= 0 }
     }
+    let order = source.images.order
     /// Where the clean image of a position in the table is.
-    func made(_ position: Int32) -> Int32 { source.images.order?.images[Int(position)] ?? position }
+    @Sendable func made(_ position: Int32) -> Int32 { order?.images[Int(position)] ?? position }
     let fetched = try source.context.observer.communicating {
       try rows.fetch(
         Set((images.map { Int32($0) } + entries.map { table.indices[$0] }).map(made)).sorted())
     }
-    var isTrue = [UInt8](repeating: 0, count: entries.count)
-    fetched.withRows { rows in
-      isTrue.withUnsafeMutableBufferPointer { isTrue in
-        nonisolated(unsafe) let isTrue = isTrue
-        parallelFor(entries.count, threads: source.context.threads, state: { 0 }) { _, at in
-          let entry = entries[at]
-          let likeness = correlation.best(
-            rows[made(Int32(entry / k))], rows[made(table.indices[entry])],
-            reflected: table.alignments[entry].isReflected)
-          isTrue[at] = likeness > TrueNeighbours.leastCorrelation ? 1 : 0
-        }
+    let isTrue: [UInt8] = fetched.withRows { rows in
+      WorkerPool(threads: source.context.threads, items: entries.count).map(entries.count) { _, at in
+        let entry = entries[at]
+        let likeness = correlation.best(
+          rows[made(Int32(entry / k))], rows[made(table.indices[entry])],
+          reflected: table.alignments[entry].isReflected)
+        return likeness > TrueNeighbours.leastCorrelation ? 1 : 0
       }
     }
     let known = entries.flatMap { entry in

@@ -33,42 +33,36 @@ struct SimulatedImages {
     }
     var clean = [Float](repeating: 0, count: own.count * width)
     var statistics = clean
-    try clean.withUnsafeMutableBufferPointer { clean in
-      try statistics.withUnsafeMutableBufferPointer { statistics in
-        nonisolated(unsafe) let (clean, statistics) = (clean, statistics)
-        for start in stride(from: 0, to: own.count, by: Self.chunk * threads) {
-          let part = start..<min(start + Self.chunk * threads, own.count)
-          parallelFor(part.count, threads: threads, state: { Box(SliceValues(volume)) }) {
-            slice, offset in
-            let at = part.lowerBound + offset
-            let image = own.lowerBound + at
-            slice.value.fill(volume, orientation: RandomOrientation(image: image, seed: seed))
-            let a = clean.baseAddress! + at * width
-            let b = statistics.baseAddress! + at * width
-            radial.expand(slice.value, into: a)
-            for (i, mean) in mean.prefix(layout.components(ofBlock: 0).count).enumerated() {
-              a[2 * i] += Float(mean)
-            }
-            let noise = NormalNumbers(seed: seed, image: image, count: layout.componentCount)
-            let group = Int(groups[image])
-            for k in 0..<layout.blockCount {
-              let components = layout.components(ofBlock: k)
-              let (squared, root) = (model.squared[group][k], roots[group][k])
-              for (i, row) in components.enumerated() {
-                var (real, imaginary) = (0.0, 0.0)
-                for (j, column) in components.enumerated() {
-                  let n = noise.pair(column)
-                  real += squared[i, j] * Double(a[2 * column]) + root[i, j] * n.0
-                  imaginary += squared[i, j] * Double(a[2 * column + 1]) + root[i, j] * n.1
-                }
-                b[2 * row] = Float(real)
-                b[2 * row + 1] = k == 0 ? 0 : Float(imaginary)
+    for start in stride(from: 0, to: own.count, by: Self.chunk * threads) {
+      let part = start..<min(start + Self.chunk * threads, own.count)
+      WorkerPool(threads: threads, items: part.count) { SliceValues(volume) }
+        .forEachRow(part, of: &clean, &statistics, width: width) { slice, at, clean, statistic in
+          let image = own.lowerBound + at
+          slice.fill(volume, orientation: RandomOrientation(image: image, seed: seed))
+          let a = clean.baseAddress!
+          let b = statistic.baseAddress!
+          radial.expand(slice, into: a)
+          for (i, mean) in mean.prefix(layout.components(ofBlock: 0).count).enumerated() {
+            a[2 * i] += Float(mean)
+          }
+          let noise = NormalNumbers(seed: seed, image: image, count: layout.componentCount)
+          let group = Int(groups[image])
+          for k in 0..<layout.blockCount {
+            let components = layout.components(ofBlock: k)
+            let (squared, root) = (model.squared[group][k], roots[group][k])
+            for (i, row) in components.enumerated() {
+              var (real, imaginary) = (0.0, 0.0)
+              for (j, column) in components.enumerated() {
+                let n = noise.pair(column)
+                real += squared[i, j] * Double(a[2 * column]) + root[i, j] * n.0
+                imaginary += squared[i, j] * Double(a[2 * column + 1]) + root[i, j] * n.1
               }
+              b[2 * row] = Float(real)
+              b[2 * row + 1] = k == 0 ? 0 : Float(imaginary)
             }
           }
-          try observer.stageAdvanced(to: part.upperBound)
         }
-      }
+      try observer.stageAdvanced(to: part.upperBound)
     }
     self.clean = SteerableCoefficients(layout: layout, rows: clean)
     self.statistics = SteerableCoefficients(layout: layout, rows: statistics)

@@ -99,32 +99,32 @@ public struct FittedModel {
     let stride = basis.layout.componentCount * 2
     let normalizer = BackgroundNormalizer(size: size, radius: Double(size / 2))
     let isNormalizing = survey.statistics.needsNormalization
-    let workers = WorkerPool(count: threads) {
+    let workers = WorkerPool(threads: threads) {
       AnalysisWorker(
         analysis: SteerableAnalysis(basis: basis),
         weighting: CTFWeighting(size: size, pixelSize: set.pixelSize))
     }
     try ParticleReader(set).forEachChunk(of: range, images: 16 * 8 * threads, stop: stop) {
       chunk, input in
-      result.lanes.withUnsafeMutableBufferPointer { lanes in
-        nonisolated(unsafe) let lanes = lanes
-        let firstGroup = (chunk.lowerBound - range.lowerBound) / 16
-        workers.forEach((chunk.count + 15) / 16) { worker, group in
-          for lane in 0..<16 {
-            let i = group * 16 + lane
-            if i >= chunk.count {
-              worker.analysis.clear(lane: lane)
-              continue
-            }
-            let particle = set.particles[chunk.lowerBound + i]
-            worker.weighting.image.update(from: input.baseAddress! + i * pixels, count: pixels)
-            if isNormalizing { normalizer.apply(to: worker.weighting.image) }
-            worker.weighting.apply(
-              particle.ctf, optics: set.opticsGroups[Int(particle.opticsGroup)])
-            worker.analysis.load(worker.weighting.image, lane: lane)
+      let input = SharedPointer(input)
+      let firstGroup = (chunk.lowerBound - range.lowerBound) / 16
+      let groups = firstGroup..<firstGroup + (chunk.count + 15) / 16
+      workers.forEachRow(groups, of: &result.lanes, width: stride) { worker, group, lanes in
+        for lane in 0..<16 {
+          let i = (group - firstGroup) * 16 + lane
+          if i >= chunk.count {
+            worker.analysis.clear(lane: lane)
+            continue
           }
-          worker.analysis.analyze(into: lanes.baseAddress! + (firstGroup + group) * stride)
+          let particle = set.particles[chunk.lowerBound + i]
+          worker.weighting.image.update(
+            from: input.pointer.baseAddress! + i * pixels, count: pixels)
+          if isNormalizing { normalizer.apply(to: worker.weighting.image) }
+          worker.weighting.apply(
+            particle.ctf, optics: set.opticsGroups[Int(particle.opticsGroup)])
+          worker.analysis.load(worker.weighting.image, lane: lane)
         }
+        worker.analysis.analyze(into: lanes.baseAddress!)
       }
       try observer.stageAdvanced(to: chunk.upperBound - range.lowerBound)
     }

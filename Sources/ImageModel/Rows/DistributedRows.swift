@@ -1,3 +1,4 @@
+import Execution
 import MPI
 
 /// The coefficients of all images, shared among the ranks in contiguous slices: a row of numbers for each image,
@@ -94,26 +95,27 @@ package struct FetchedRows {
         try received.withUnsafeBufferPointer { received in
           try body(
             Rows(
-              node: UnsafePointer(node.rows), received: received, places: places, width: node.width)
+              node: SharedPointer(UnsafePointer(node.rows)), received: SharedPointer(received),
+              places: SharedPointer(places), width: node.width)
           )
         }
       }
     }
   }
 
-  package struct Rows {
+  package struct Rows: Sendable {
     // Not private, for the subscript is compiled into its callers.
-    @usableFromInline let node: UnsafePointer<Float>
-    @usableFromInline let received: UnsafeBufferPointer<Float>
-    @usableFromInline let places: UnsafeBufferPointer<Int32>
+    @usableFromInline let node: SharedPointer<UnsafePointer<Float>>
+    @usableFromInline let received: SharedPointer<UnsafeBufferPointer<Float>>
+    @usableFromInline let places: SharedPointer<UnsafeBufferPointer<Int32>>
     package let width: Int
 
     /// The row of an image that was asked for: component by component, (re, im).
     @inlinable package subscript(image: Int32) -> UnsafePointer<Float> {
-      let place = Int(places[Int(image)])
-      if place >= 0 { return node + place * width }
+      let place = Int(places.pointer[Int(image)])
+      if place >= 0 { return node.pointer + place * width }
       precondition(place < -1, "the row of image \(image) was not asked for")
-      return received.baseAddress! + (-2 - place) * width
+      return received.pointer.baseAddress! + (-2 - place) * width
     }
   }
 

@@ -49,20 +49,15 @@ public struct ImageSurvey: Sendable {
     // come to the end of their slices first.
     try ParticleReader(set).forEachChunk(of: own, images: 64 * options.threads, stop: stop) {
       range, pixels in
-      var chunk = [ImageProfile](repeating: ImageProfile(), count: range.count)
-      chunk.withUnsafeMutableBufferPointer { chunk in
-        nonisolated(unsafe) let chunk = chunk
-        parallelFor(
-          range.count, threads: options.threads,
-          state: { ImageProfiler(size: size, pixelSize: set.pixelSize, radius: outer) }
-        ) { profiler, i in
-          let particle = set.particles[range.lowerBound + i]
-          chunk[i] = profiler.measure(
-            pixels.baseAddress! + i * size * size, ctf: particle.ctf,
-            optics: set.opticsGroups[Int(particle.opticsGroup)])
-        }
+      let pixels = SharedPointer(pixels)
+      profiles += WorkerPool(threads: options.threads, items: range.count) {
+        ImageProfiler(size: size, pixelSize: set.pixelSize, radius: outer)
+      }.map(range.count) { profiler, i in
+        let particle = set.particles[range.lowerBound + i]
+        return profiler.measure(
+          pixels.pointer.baseAddress! + i * size * size, ctf: particle.ctf,
+          optics: set.opticsGroups[Int(particle.opticsGroup)])
       }
-      profiles += chunk
       try observer.stageAdvanced(to: profiles.count)
     }
     try stop?.throwIfAgreed()

@@ -91,19 +91,18 @@ public struct ImageSynthesis: Sendable {
     var result: [Float] = []
     result.reserveCapacity(count * pixels)
     for _ in 0..<count { result += mean }
-    result.withUnsafeMutableBufferPointer { result in
-      real.withUnsafeBufferPointer { real in
-        nonisolated(unsafe) let (result, real) = (result, real)
-        parallelFor((count + Self.together - 1) / Self.together, threads: threads, state: { 0 }) {
-          _, product in
-          let start = product * Self.together
+    let products = (count + Self.together - 1) / Self.together
+    WorkerPool(threads: threads, items: products)
+      .forEachRow(0..<products, of: &result, width: Self.together * pixels) {
+        [real] _, product, result in
+        let start = product * Self.together
+        real.withUnsafeBufferPointer { real in
           multiply(
             real.baseAddress! + start * realCount, lda: realCount, images, ldb: pixels,
-            into: result.baseAddress! + start * pixels, ldc: pixels,
+            into: result.baseAddress!, ldc: pixels,
             m: min(Self.together, count - start), n: pixels, k: realCount, accumulate: true)
         }
       }
-    }
     return result
   }
 
