@@ -1,5 +1,6 @@
 import ArgumentParser
 import ClassAveraging
+import Execution
 import Foundation
 import MPI
 import ParticleIO

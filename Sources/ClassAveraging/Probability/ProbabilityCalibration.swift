@@ -45,7 +45,8 @@ struct ProbabilityCalibration {
         Set((images.map { Int32($0) } + entries.map { table.indices[$0] }).map(made)).sorted())
     }
     let isTrue: [UInt8] = fetched.withRows { rows in
-      WorkerPool(threads: source.context.threads, items: entries.count).map(entries.count) { _, at in
+      WorkerPool(threads: source.context.threads, items: entries.count).map(entries.count) {
+        _, at in
         let entry = entries[at]
         let likeness = correlation.best(
           rows[made(Int32(entry / k))], rows[made(table.indices[entry])],

@@ -39,11 +39,11 @@ struct InvariantNeighbours: NeighbourSearch {
       layout: means.layout, weights: images.posterior.eigenvalues.flatMap { $0 },
       options: bispectrum)
     try comm.agree {
-      if terms.terms.isEmpty { 
+      if terms.terms.isEmpty {
         throw ModelError.tooFewComponents(
           images.posterior.layout.componentCount, noiseVariance: images.posterior.noiseVariance,
           for: .invariants)
-       }
+      }
     }
     let invariants = try InvariantFeatures(
       of: means, bispectrum: terms, options: features, over: comm,

@@ -137,26 +137,24 @@ public struct PosteriorModel: Sendable {
   ) -> SteerableCoefficients {
     var result = statistics
     let (size, width) = (SteerableCoefficients.groupSize, 2 * layout.componentCount)
-    result.lanes.withUnsafeMutableBufferPointer { lanes in
-      nonisolated(unsafe) let lanes = lanes
-      // A thread has whole lane groups: images side by side share vectors.
-      parallelFor(statistics.groupCount, threads: threads, state: { 0 }) { _, group in
-        for lane in 0..<min(size, statistics.count - group * size) {
-          let image = group * size + lane
-          let covariance = covariance[Int(groups[groups.startIndex + image])]
-          for block in 0..<layout.blockCount {
-            let components = layout.components(ofBlock: block)
-            for (row, component) in components.enumerated() {
-              var (real, imaginary) = (0.0, 0.0)
-              for (column, other) in components.enumerated() {
-                let z = statistics.value(image: image, component: other)
-                real += covariance[block][row, column] * Double(z.re)
-                imaginary += covariance[block][row, column] * Double(z.im)
-              }
-              let at = group * width + 2 * component
-              lanes[at][lane] = Float(real)
-              lanes[at + 1][lane] = Float(imaginary)
+    // A thread has whole lane groups: images side by side share vectors.
+    WorkerPool(threads: threads, items: statistics.groupCount).forEachRow(
+      0..<statistics.groupCount, of: &result.lanes, width: width
+    ) { _, group, lanes in
+      for lane in 0..<min(size, statistics.count - group * size) {
+        let image = group * size + lane
+        let covariance = covariance[Int(groups[groups.startIndex + image])]
+        for block in 0..<layout.blockCount {
+          let components = layout.components(ofBlock: block)
+          for (row, component) in components.enumerated() {
+            var (real, imaginary) = (0.0, 0.0)
+            for (column, other) in components.enumerated() {
+              let z = statistics.value(image: image, component: other)
+              real += covariance[block][row, column] * Double(z.re)
+              imaginary += covariance[block][row, column] * Double(z.im)
             }
+            lanes[2 * component][lane] = Float(real)
+            lanes[2 * component + 1][lane] = Float(imaginary)
           }
         }
       }
