@@ -17,16 +17,16 @@ public enum StageName {
   public static let invariants = "invariants"
   /// The search by them.
   public static let suspects = "suspects"
-  /// The comparison of all images with landmarks.
-  public static let landmarks = "landmarks"
-  /// Images that share landmarks are compared.
+  /// The comparison of all images with reference classes.
+  public static let referenceClasses = "reference classes"
+  /// Images that share reference classes are compared.
   public static let candidates = "candidates"
-  /// The rounds in which classes of landmarks are made anew.
-  public static let sharedLandmarks = "shared landmarks"
+  /// The rounds in which classes of reference classes are made anew.
+  public static let coAssignment = "co-assignment"
   /// The volume that class averages are matched by.
   public static let volume = "volume"
   /// The comparison with its slices.
-  public static let slices = "slices"
+  public static let projections = "projections"
   /// The vector diffusion map.
   public static let diffusionMap = "diffusion map"
   /// The search by it.
@@ -55,10 +55,10 @@ public enum StageName {
   /// What the names of passes begin with.
   public static let passes = "pass"
 
-  /// What stages begin with that a sample of the images, the landmarks, goes through.
-  public static let landmarkPart = "landmarks:"
+  /// What stages begin with that a sample of the images, the reference classes, goes through.
+  public static let referencePart = "references"
   /// What stages begin with that simulated images go through.
-  public static let calibrationPart = "calibration:"
+  public static let calibrationPart = "calibration"
   /// A stage of a part of the run.
-  public static func stage(_ name: String, of part: String) -> String { "\(part) \(name)" }
+  public static func stage(_ name: String, of part: String) -> String { "\(part)/\(name)" }
 }

@@ -2,9 +2,9 @@
 public enum MessageTag: Int32, CaseIterable, Sendable {
   /// A block of coefficients on its way round the ring of ranks.
   case coefficients = 1
-  /// What a visitor's images know already: candidates below it are left out.
+  /// What a travelling block's images know already: candidates below it are left out.
   case thresholds
-  /// What was found for a visitor's images, back to their owner.
+  /// What was found for a travelling block's images, back to their owner.
   case candidates
   /// One of two ranks that share chunks of work asks for its next one.
   case chunkQuestion

@@ -5,7 +5,7 @@ import Execution
 /// A rank holds the program and its libraries (42 MiB), 130 bytes of every particle (its line, its group, its old
 /// number) and, from their stages on, its images' coefficients (8 P, only until the covariance is known) and
 /// components (8 C), of which the node's ranks have one copy more; what the survey freed, 1 kB an image, the
-/// system's allocator keeps. The search adds its block of the components, the visitor's and the arriving one, self
+/// system's allocator keeps. The search adds its block of the components, the travelling block's and the arriving one, self
 /// terms of both sides, and lists of 9 bytes a candidate: its own and, for each thread, those of both sides. When
 /// candidates are scored, pairs are held three times, 8 bytes each, while they find their ranks; then batches of at
 /// most 131,072, of which each has the images of other nodes that it needs. The table of all lists is on every
@@ -24,7 +24,7 @@ struct MemoryCost {
     return Self.program + 130 * Double(job.images) + model + components + nodeRows
   }
 
-  /// The components of the images of a node's ranks, which these have in common (`DistributedRows`).
+  /// The components of the images of a node's ranks, which these have in common (`CoefficientStore`).
   var nodeRows: Double {
     8 * (Double(job.images) / Double(nodes)).rounded(.up) * Double(job.componentCount)
   }

@@ -122,7 +122,7 @@ struct NetworkCost {
     toAll(&stage, bytes: 13 * n * kept)
   }
 
-  /// Images whose members a rank fetches at a time (`DistributedRows.chunk`).
+  /// Images whose members a rank fetches at a time (`CoefficientStore.chunk`).
   var together: Double { 1024 * Double(job.members + 1) < n ? 1024 : n / p }
 
   /// Members of each class, all pairs.
@@ -134,8 +134,8 @@ struct NetworkCost {
       rounds: rounds)
   }
 
-  /// Members of each class, and of the neighbours' classes; by landmarks after the rows have found the ranks that
-  /// own them in the order of views.
+  /// Members of each class, and of the neighbours' classes; by reference classes after the rows have found the ranks that
+  /// own them in the locality order.
   func probabilities(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
     if job.search == .landmarks {

@@ -22,14 +22,14 @@ public struct PlannedJob: Sendable, Equatable {
   /// K.
   public var neighbours = AverageOptions().neighbours
   /// How candidates are found: `allPairs`, or `landmarks`.
-  public var search = SuspectSearch.allPairs
+  public var search = SearchMethod.allPairs
   /// Images whose classes `landmarks` compares all images with, as asked for.
   public var landmarks = AverageOptions().landmarks
   /// All passes, the first included.
   public var passes = Self.usualPasses
-  /// The same among the landmarks.
+  /// The same among the reference classes.
   public var landmarkPasses = Self.usualPasses
-  /// Rounds of shared landmarks, as asked for; only where there is more than one pass.
+  /// Rounds of co-assignment, as asked for; only where there is more than one pass.
   public var rounds = AveragePipeline.rounds
   /// Slices of a volume that follow the rounds, as asked for.
   public var slices = AverageOptions().slices
@@ -45,11 +45,11 @@ public struct PlannedJob: Sendable, Equatable {
 
   /// Neighbours in a class, M.
   public var members: Int { ClassSize.members(images: images, neighbours: neighbours) }
-  /// Rounds of shared landmarks in force.
+  /// Rounds of co-assignment in force.
   var sharedRounds: Int { passes > 1 ? rounds : 0 }
   /// Slices in force.
   var sharedSlices: Int { sharedRounds > 0 ? slices : 0 }
-  /// Landmarks that images share, R.
+  /// Reference classes that images share, R.
   var sharedLandmarks: Int { min(landmarks, images) }
   /// Members of their classes after the first round.
   var sharedMembers: Int { ClassSize.sharedMembers(images: images, atLeast: members) }
@@ -58,13 +58,13 @@ public struct PlannedJob: Sendable, Equatable {
   /// Candidates that the first search keeps of each image.
   var capacity: Int { max(1, min(images - 1, firstLists + AveragePipeline.margin)) }
 
-  /// Candidates of each image by landmarks, S.
+  /// Candidates of each image by reference classes, S.
   var candidates: Int {
     var options = AverageOptions()
     options.neighbours = neighbours
     return min(images - 1, options.candidateCount)
   }
-  /// The search among the landmarks.
+  /// The search among the reference classes.
   var sample: PlannedJob {
     var job = self
     job.images = min(images, max(landmarks, neighbours + 1))
@@ -113,7 +113,7 @@ public struct PlannedJob: Sendable, Equatable {
   }
 
   /// The job that a run was.
-  /// - Throws: `PlanError` where the record is not of a complete run of `average` over all pairs or by landmarks.
+  /// - Throws: `PlanError` where the record is not of a complete run of `average` over all pairs or by reference classes.
   public init(_ record: RunRecord, file: String) throws {
     func missing(_ what: String) -> PlanError {
       PlanError("\(file): has no \(what): the record of a whole run of `average` is needed")
@@ -123,7 +123,7 @@ public struct PlannedJob: Sendable, Equatable {
     guard let bandLimit = record.bandLimit, let radius = record.radius else {
       throw missing("band_limit and radius")
     }
-    let search = record.search.flatMap { SuspectSearch(rawValue: $0) }
+    let search = record.search.flatMap { SearchMethod(rawValue: $0) }
     guard let search, search == .allPairs || search == .landmarks else {
       throw PlanError(
         "\(file): the search was '\(record.search ?? "none")'; the model is of all-pairs and landmarks"
@@ -137,23 +137,23 @@ public struct PlannedJob: Sendable, Equatable {
     self.search = search
     if case .integer(let count)? = record.options["landmarks"] { landmarks = count }
     passes = 1 + record.passes.count
-    // A run over all pairs tells how many its landmarks would need.
+    // A run over all pairs tells how many its reference classes would need.
     landmarkPasses =
       search == .landmarks
       ? 1
         + record.stages.count {
-          $0.name.hasPrefix(StageName.stage(StageName.passes, of: StageName.landmarkPart))
+          $0.name.hasPrefix(StageName.stage(StageName.passes, of: StageName.referencePart))
         } : passes
     let names = record.stages.map(\.name)
     if case .integer(let count)? = record.options["rounds"] {
       rounds = count
     } else {
-      rounds = names.contains(StageName.sharedLandmarks) ? AveragePipeline.rounds : 0
+      rounds = names.contains(StageName.coAssignment) ? AveragePipeline.rounds : 0
     }
     if case .integer(let count)? = record.options["slices"] {
       slices = count
     } else {
-      slices = names.contains(StageName.slices) ? slices : 0
+      slices = names.contains(StageName.projections) ? slices : 0
     }
     probabilities =
       !names.contains(StageName.probabilities)

@@ -3,17 +3,17 @@ import Execution
 import Foundation
 import Volumes
 
-/// What a volume like the class averages costs (`VolumeMatching`), and the comparison of all images with its slices
-/// that follows the rounds of shared landmarks (`SliceLandmarks`): N class averages, in each of T rounds S slices
-/// (`MatchingSize`); R slices that images are compared with, of which each keeps L = 100; the rest as in `CostModel`
-/// and `SharedLandmarkCost`.
+/// What a volume like the class averages costs (`VolumeMatching`), and the comparison of all images with its projections
+/// that follows the rounds of co-assignment (`ProjectionReferences`): N class averages, in each of T rounds S projections
+/// (`MatchingSize`); R projections that images are compared with, of which each keeps L = 100; the rest as in `CostModel`
+/// and `CoAssignmentCost`.
 ///
 ///     stage     shared by all cores                              on every rank
-///     volume    N classes; in each of T rounds S slices, N S     60 L (L d^2 + 10 d^3) steps; in each of T rounds
-///               (8 d (L + 1) + 64 v (L + 1)) operations of       N slices, and not in vectors 64 v N d (L + 1)
+///     volume    N classes; in each of T rounds S projections, N S     60 L (L d^2 + 10 d^3) steps; in each of T rounds
+///               (8 d (L + 1) + 64 v (L + 1)) operations of       N projections, and not in vectors 64 v N d (L + 1)
 ///               matrix products and, not in vectors, 475 v N S
-///     slices    n R w operations, n L log2(R/L) candidates,      R l proposals
-///               R slices; 2 n L l proposals, n class(m), n m
+///     projections    n R w operations, n L log2(R/L) candidates,      R l proposals
+///               R projections; 2 n L l proposals, n class(m), n m
 ///               (0.6 w operations, a candidate)
 ///
 /// for harmonics of degrees up to L, the highest frequency that has components, 24 at most; d radial coordinates, as
@@ -21,7 +21,7 @@ import Volumes
 /// and brought to angular frequencies, (L + 1)^2 (2 d + 8) and 4 (L + 1) d operations on v vectors of angles. Every
 /// rank infers its shells, a small eigensystem for each degree and iteration.
 extension CostModel {
-  /// The volume, and the comparison with its slices; none where there are no slices or no rounds.
+  /// The volume, and the comparison with its projections; none where there are no projections or no rounds.
   func sliceStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
     if job.sharedSlices == 0 { return [] }
     let units = Units(job)
@@ -30,7 +30,7 @@ extension CostModel {
     let perImage = min(Self.sharedPerImage, slices)
     let size = VolumeSize(job)
     let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
-    var stage = Stage(name: StageName.slices, usableThreads: min(Double(threads), parts))
+    var stage = Stage(name: StageName.projections, usableThreads: min(Double(threads), parts))
     let length = min(Self.longest, n * perImage / slices)
     let members = Double(job.members)
     let alignment = units.pairOperations * machine.scoredOperation
@@ -64,7 +64,7 @@ extension CostModel {
       size.highest * size.radial * size.radial + 10 * size.radial * size.radial * size.radial
     var volume = Stage(name: StageName.volume, usableThreads: Double(threads))
     let (slices, matched) = (
-      Double(MatchingSize.slices), Double(min(MatchingSize.images, job.images))
+      Double(MatchingSize.projections), Double(min(MatchingSize.images, job.images))
     )
     volume.shared =
       matched * Units(job).classOperations(members: job.members) * machine.classOperation
@@ -85,7 +85,7 @@ extension CostModel {
     let lowest = min(size.highest, Double(MatchingSize.degree))
     let harmonics = pow(lowest + 1, 2)
     let (angles, row) = (size.angles(lowest), size.row(lowest))
-    // The images; a thread's products, and what it found on slices; the equations.
+    // The images; a thread's products, and what it found on projections; the equations.
     let memory = memory(job, ranks: ranks, threads: threads)
     memory.set(
       &volume,
@@ -101,7 +101,7 @@ extension CostModel {
 }
 
 extension NetworkCost {
-  /// The slices, to all; images of the slices, to the ranks that own the slices, and the best of them to all.
+  /// The projections, to all; images of the projections, to the ranks that own the projections, and the best of them to all.
   func slices(
     _ stage: inout CostModel.Stage, slices: Double, entries: Double, lists: Double
   ) {

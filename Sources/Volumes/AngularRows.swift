@@ -1,5 +1,5 @@
-/// Images and slices side by side: each a row of its angular frequencies k = 0 to L in radial coordinates, of each
-/// frequency the d real parts, then the d imaginary ones, as `SliceValues.frequency` has those of slices.
+/// Images and projections side by side: each a row of its angular frequencies k = 0 to L in radial coordinates, of each
+/// frequency the d real parts, then the d imaginary ones, as `ProjectionValues.frequency` has those of projections.
 struct AngularRows {
   /// L.
   package let degree: Int
@@ -57,10 +57,10 @@ struct AngularRows {
     }
   }
 
-  /// A row on circles, as `SliceValues.values`.
+  /// A row on circles, as `ProjectionValues.values`.
   /// - Parameters:
   ///   - shift: by how many angles the image is rotated.
-  ///   - circle: the cosines and sines of `SliceValues.circle`.
+  ///   - circle: the cosines and sines of `ProjectionValues.circle`.
   package func circles(
     of row: Int, rotatedBy shift: Int, _ circle: (cosines: [Float], sines: [Float])
   )

@@ -66,11 +66,11 @@ package struct RadialCoordinates: Sendable {
     }
   }
 
-  /// The Fourier-Bessel coefficients of a slice, component-major, (re, im).
-  /// - Parameter a: those beyond the slice's frequencies stay as they are.
-  package func expand(_ slice: SliceValues, into a: UnsafeMutablePointer<Float>) {
-    for k in 0..<min(layout.blockCount, covariances.count, slice.degree + 1) {
-      let z = slice.frequency(k)
+  /// The Fourier-Bessel coefficients of a projection, component-major, (re, im).
+  /// - Parameter a: those beyond the projection's frequencies stay as they are.
+  package func expand(_ projection: ProjectionValues, into a: UnsafeMutablePointer<Float>) {
+    for k in 0..<min(layout.blockCount, covariances.count, projection.degree + 1) {
+      let z = projection.frequency(k)
       // A function of angular frequency k has the transform (-i)^k R_k(xi); volumes leave out the -i of odd k.
       let sign: Double = k & 2 == 0 ? 1 : -1
       let expansion = expansions[k]

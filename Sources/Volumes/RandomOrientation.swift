@@ -1,7 +1,7 @@
 import Execution
 import Foundation
 
-/// Two orthonormal vectors that span a slice, uniform over all orientations (a random unit quaternion; Shoemake
+/// Two orthonormal vectors that span a projection, uniform over all orientations (a random unit quaternion; Shoemake
 /// 1992).
 package struct RandomOrientation: Sendable {
   package let first: SIMD3<Float>

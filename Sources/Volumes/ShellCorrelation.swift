@@ -4,7 +4,7 @@ import LinearAlgebra
 /// The correlations between a volume's shells, degree by degree, that a covariance of its projections lets
 /// infer (Kam 1980).
 ///
-/// A projection is a central slice of the volume's Fourier transform, sum_lm B_lm(xi) Y_lm. Over uniform
+/// A projection is a central projection of the volume's Fourier transform, sum_lm B_lm(xi) Y_lm. Over uniform
 /// orientations its angular frequency k, a_k(xi), has the covariance
 ///
 ///     C_k = sum_{l >= k} |Y_lk(equator)|^2 X_l,   X_l = sum_m B_lm B_lm^T / (2l + 1),

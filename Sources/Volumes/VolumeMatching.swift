@@ -4,7 +4,7 @@ import MPI
 
 /// How much `VolumeMatching` does, whatever the number of images.
 public enum MatchingSize {
-  /// Rounds with the degrees up to one; images are spread by exp(-|image - slice|^2 / 2 t), t falling geometrically
+  /// Rounds with the degrees up to one; images are spread by exp(-|image - projection|^2 / 2 t), t falling geometrically
   /// from the first to the last of `spread`, in units of the images' mean energy.
   public static let stages: [(degree: Int, rounds: Int, spread: (first: Double, last: Double))] = [
     (6, 6, (0.1, 0.02)), (10, 6, (0.04, 0.01)), (degree, 6, (0.01, 0.004)),
@@ -12,7 +12,7 @@ public enum MatchingSize {
   /// Of all stages.
   public static let rounds = stages.reduce(0) { $0 + $1.rounds }
   /// Of a round, some 9 degrees from each other.
-  public static let slices = 512
+  public static let projections = 512
   /// Class averages that are matched.
   public static let images = 1000
   /// Degrees of the volume: views differ by the lower ones, and work grows with its fourth power.
@@ -21,8 +21,8 @@ public enum MatchingSize {
 
 /// Finds a volume whose projections are like given ones.
 ///
-/// Each image is spread over slices and rotations in the plane by how well they fit (maximum likelihood; Sigworth
-/// 1998), and the volume is the one that explains the images there best by least squares (`SliceEquations`), of any
+/// Each image is spread over projections and rotations in the plane by how well they fit (maximum likelihood; Sigworth
+/// 1998), and the volume is the one that explains the images there best by least squares (`ProjectionEquations`), of any
 /// covariance: bound to one it does not come to rest even from the particle itself. From random starts it finds the
 /// particle at low resolution, or its mirror image, for images are spread widely at first and less in each round
 /// (deterministic annealing; Ueda, Nakano 1998), over a volume of low degrees at first.
@@ -34,7 +34,7 @@ struct VolumeMatching {
   package let comm: Communicator
   package let observer: any StageObserver
   /// Slices in a round.
-  package var slices = MatchingSize.slices
+  package var projections = MatchingSize.projections
 
   private var highest: Int { correlation.degrees.count - 1 }
 
@@ -43,12 +43,12 @@ struct VolumeMatching {
     min(highest, MatchingSize.stages.reduce(0) { max($0, $1.degree) })
   }
 
-  /// The volume whose slices explain images best; nil where they are none, or averages of nothing. Collective.
+  /// The volume whose projections explain images best; nil where they are none, or averages of nothing. Collective.
   /// - Parameter images: Fourier-Bessel coefficients less their mean over all orientations, component-major,
   ///   (re, im), one image after the other, the same on all ranks.
   /// - Throws: `LAPACKError`, `MPIError`.
   package func volume(like images: [Float]) throws -> SimulatedVolume? {
-    // For each round its images, then its slices.
+    // For each round its images, then its projections.
     let queue = try observer.communicating {
       try NodeQueue(rounds: 2 * MatchingSize.rounds, on: comm)
     }
@@ -64,22 +64,22 @@ struct VolumeMatching {
       if energy == 0 { return nil }
       var coefficients =
         try volume?.coefficients
-        // The mean energy of slices is that of the harmonics over 4 pi.
+        // The mean energy of projections is that of the harmonics over 4 pi.
         ?? random(degree: degree, energy: 4 * .pi * energy, of: energies)
       let width = (degree + 1) * (degree + 1) * radial.rank
       coefficients += [Float](repeating: 0, count: width - coefficients.count)
       for step in 0..<stage.rounds {
-        let orientations = (0..<slices).map {
-          RandomOrientation(image: round * slices + $0, seed: ~seed)
+        let orientations = (0..<projections).map {
+          RandomOrientation(image: round * projections + $0, seed: ~seed)
         }
         let current = try shared(coefficients, degree: degree)
-        let projections = try makeSlices(of: current, orientations)
+        let made = try makeProjections(of: current, orientations)
         let part = Double(step) / Double(max(1, stage.rounds - 1))
         let spread = stage.spread.first * pow(stage.spread.last / stage.spread.first, part)
-        let placed = try SlicePlaces(
-          rows, on: projections, angles: SliceValues(current).angles, spread: spread * energy,
+        let placed = try ProjectionPoses(
+          rows, on: made, angles: ProjectionValues(current).angles, spread: spread * energy,
           threads: threads, queue: queue, comm: comm, observer: observer)
-        coefficients = try SliceEquations(
+        coefficients = try ProjectionEquations(
           placed, orientations, threads: threads, queue: queue, comm: comm, observer: observer
         ).solution(energies: energies, imageEnergy: energy)
         round += 1
@@ -118,18 +118,19 @@ struct VolumeMatching {
   }
 
   /// Slices, on every rank; each rank makes a part of them. Collective.
-  private func makeSlices(of volume: SimulatedVolume, _ orientations: [RandomOrientation]) throws
+  private func makeProjections(of volume: SimulatedVolume, _ orientations: [RandomOrientation])
+    throws
     -> AngularRows
   {
     let own = Partition(of: orientations.count, among: comm.size).range(of: comm.rank)
     let width = AngularRows(values: [], degree: volume.degree, rank: volume.rank).width
     var rows = [Float](repeating: 0, count: own.count * width)
-    WorkerPool(threads: threads, items: own.count) { SliceValues(volume) }
-      .forEachRow(0..<own.count, of: &rows, width: width) { slice, at, row in
-        slice.fill(volume, orientation: orientations[own.lowerBound + at])
+    WorkerPool(threads: threads, items: own.count) { ProjectionValues(volume) }
+      .forEachRow(0..<own.count, of: &rows, width: width) { projection, at, row in
+        projection.fill(volume, orientation: orientations[own.lowerBound + at])
         for k in 0...volume.degree {
           let start = 2 * k * volume.rank
-          for (j, z) in slice.frequency(k).enumerated() {
+          for (j, z) in projection.frequency(k).enumerated() {
             row[start + j] = Float(z.0)
             row[start + volume.rank + j] = Float(z.1)
           }

@@ -288,5 +288,5 @@ enum AffinityChoice: String, ExpressibleByArgument, RecordedValue, CaseIterable 
   }
 }
 
-extension SuspectSearch: ExpressibleByArgument {}
+extension SearchMethod: ExpressibleByArgument {}
 extension ProbabilitySource: ExpressibleByArgument {}

@@ -63,7 +63,7 @@ struct PlanCommand: ParsableCommand {
 
   @Option(
     help:
-      "Rounds of shared landmarks after the passes; default: \(AveragePipeline.rounds), or as in --like."
+      "Rounds of co-assignment after the passes; default: \(AveragePipeline.rounds), or as in --like."
   )
   var rounds: Int?
 

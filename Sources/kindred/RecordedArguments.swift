@@ -75,6 +75,6 @@ extension RecordedValue where Self: RawRepresentable<String> {
   var record: JSONValue { .string(rawValue) }
 }
 
-extension SuspectSearch: RecordedValue {}
+extension SearchMethod: RecordedValue {}
 extension ProbabilitySource: RecordedValue {}
 extension VectorDiffusionMap.Graph: RecordedValue {}

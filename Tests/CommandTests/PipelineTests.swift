@@ -85,10 +85,10 @@ extension CommandTests {
       #expect(
         stages.compactMap { $0["name"] as? String } == [
           "input", "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2",
-          "shared landmarks", "volume", "slices", "calibration: images", "calibration: covariance",
-          "calibration: all pairs", "calibration: affinity", "calibration: pass 2",
-          "calibration: shared landmarks", "calibration: volume", "calibration: slices",
-          "calibration: fit", "probabilities", "lists", "averages", "eigenimages",
+          "co-assignment", "volume", "projections", "calibration/images", "calibration/covariance",
+          "calibration/all pairs", "calibration/affinity", "calibration/pass 2",
+          "calibration/co-assignment", "calibration/volume", "calibration/projections",
+          "calibration/fit", "probabilities", "lists", "averages", "eigenimages",
         ])
       for stage in stages {
         let peaks = try #require(stage["rank_peak_bytes"] as? [Int])

@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 extension CommandTests {
-  /// Faults of random kinds at random moments, one run after the other, by all pairs and by landmarks in turn:
+  /// Faults of random kinds at random moments, one run after the other, by all pairs and by reference classes in turn:
   /// six, or as many as `KINDRED_RANDOM_FAULTS` says, which tells what happened as well. `KINDRED_FAULT_SEED` makes the
   /// choices of an earlier run again; the machine decides what a fault then meets.
   @Suite(.tags(.long)) struct RandomFaultTests {

@@ -94,37 +94,42 @@ extension CommandTests {
       #expect(part.errors == [])
     }
 
-    /// A search by landmarks goes on from each of its stages, by signals one after the other: at the Nth question
+    /// A search by reference classes goes on from each of its stages, by signals one after the other: at the Nth question
     /// of a stage. There are no probabilities.
     @Test func landmarks() throws {
       let messages = try stopped(
         in: [
-          ("landmarks: all pairs", 1), ("landmarks", 1), ("landmarks", 3), ("landmarks", 3),
+          ("references/all pairs", 1), ("reference classes", 1), ("reference classes", 3),
+          ("reference classes", 3),
           ("candidates", 1), ("candidates", 2), ("pass 2", 1), ("pass 2", 2), ("pass 3", 1),
-          ("shared landmarks", 1), ("shared landmarks", 3), ("volume", 4), ("slices", 1),
-          ("slices", 2),
+          ("co-assignment", 1), ("co-assignment", 3), ("volume", 4), ("projections", 1),
+          ("projections", 2),
         ], by: ["--search", "landmarks", "--landmarks", "80"])
       for place in [
-        "with the landmarks of the sample", "in the comparison with the landmarks of the sample",
-        "in the comparison with the landmarks after refinement 2", "after pass 1", "after pass 2",
-        "in round 1 of shared landmarks", "after round 1 of shared landmarks", "with the volume",
-        "in the comparison with slices",
+        "with the reference classes of the sample",
+        "in the comparison with the reference classes of the sample",
+        "in the comparison with the reference classes after refinement 2", "after pass 1",
+        "after pass 2",
+        "in round 1 of co-assignment", "after round 1 of co-assignment", "with the volume",
+        "in the comparison with projections",
       ] { #expect(messages.contains("resuming \(place)"), "\(messages)") }
     }
 
     /// So does the one among simulated images that tells the probabilities.
     @Test func calibrationByLandmarks() throws {
       let calibration = [
-        ("images", 1), ("landmarks: all pairs", 1), ("landmarks", 2), ("landmarks", 3),
+        ("images", 1), ("references/all pairs", 1), ("reference classes", 2),
+        ("reference classes", 3),
         ("candidates", 1), ("pass 2", 1), ("pass 2", 2), ("pass 3", 2),
       ]
       let messages = try stopped(
-        in: calibration.map { ("calibration: \($0.0)", $0.1) },
+        in: calibration.map { ("calibration/\($0.0)", $0.1) },
         by: ["--search", "landmarks", "--landmarks", "80", "--probabilities", "simulation"],
         tables: Self.tables + ["probability"])
       for place in [
-        "with the landmarks of the sample", "with the landmarks after refinement 1",
-        "in the comparison with the landmarks after refinement 1", "after pass 1", "after pass 2",
+        "with the reference classes of the sample", "with the reference classes after refinement 1",
+        "in the comparison with the reference classes after refinement 1", "after pass 1",
+        "after pass 2",
         "after pass 3",
       ] { #expect(messages.contains("calibration: resuming \(place)"), "\(messages)") }
       #expect(messages.contains("kindred: resuming after pass 3"), "\(messages)")

@@ -128,7 +128,7 @@ import Testing
     let job = job(images: 100_000)
     let bytes = try (0...5).map { try stage("all pairs", job, ranks: 1 << $0).memory }
     #expect(zip(bytes, bytes.dropFirst()).allSatisfy { $0 > $1 })
-    // The rows 8 C of half the images, of which two ranks hold a visitor too.
+    // The rows 8 C of half the images, of which two ranks hold a travelling block too.
     #expect(bytes[0] - bytes[1] > 50_000 * 800)
     #expect(try stage("all pairs", self.job(images: 200_000)).memory > bytes[0])
     // Threads have lists of their own.
@@ -161,17 +161,17 @@ import Testing
     #expect(try self.stage("affinity", job, ranks: 16, nodes: 4).commonMemory == rows / 4)
   }
 
-  /// And one of what landmarks propose, 8 bytes an entry, 2000 entries a landmark at most; nodes add up theirs.
+  /// And one of what reference classes propose, 8 bytes an entry, 2000 entries a reference class at most; nodes add up theirs.
   @Test func aNodeHoldsProposalsOnce() throws {
     var job = job(images: 1_000_000)
     job.search = .landmarks
     let (rows, lists): (Double, Double) = (1e6 * 800, 8 * 2500 * 2000)
-    let shared = try stage("shared landmarks", job, ranks: 16)
+    let shared = try stage("co-assignment", job, ranks: 16)
     #expect(shared.commonMemory == 3 * rows + lists)
-    let last = try stage("slices", job, ranks: 16)
+    let last = try stage("projections", job, ranks: 16)
     #expect(last.commonMemory > 3 * rows + lists && last.memory > last.commonMemory)
     // A round's lists, on two nodes but not on one; besides, rows of the other node.
-    let more = try stage("shared landmarks", job, ranks: 16, nodes: 2).bytes - shared.bytes
+    let more = try stage("co-assignment", job, ranks: 16, nodes: 2).bytes - shared.bytes
     #expect(more > 2 * 2 * lists)
   }
 
@@ -211,16 +211,16 @@ import Testing
     var (one, two) = (job(images: 1_000_000), job(images: 2_000_000))
     (one.search, two.search) = (.landmarks, .landmarks)
     (one.landmarks, two.landmarks) = (5000, 5000)
-    for name in ["landmarks", "candidates", "pass 2"] {
+    for name in ["reference classes", "candidates", "pass 2"] {
       let ratio = try stage(name, two).shared / stage(name, one).shared
       #expect(ratio > 1.99 && ratio <= 2.01, "\(name) \(ratio)")
     }
-    // The landmarks among themselves are a job of their own, without what is saved.
+    // The reference classes among themselves are a job of their own, without what is saved.
     var sample = job(images: 5000)
     sample.probabilities = ProbabilitySource.none
     for name in ["all pairs", "affinity", "pass 2", "pass 4"] {
       let own = try stage(name, sample, ranks: 4)
-      let inside = try stage("landmarks: \(name)", two, ranks: 4)
+      let inside = try stage("references/\(name)", two, ranks: 4)
       #expect(inside.shared == own.shared && inside.bytes == own.bytes && inside.root == 0)
     }
     #expect(!model.stages(two, ranks: 4).contains { $0.name == "probabilities" })
@@ -228,8 +228,8 @@ import Testing
     one.components = [Int](repeating: 5, count: 20)
     let pairs: Double = 3 * 1e6 * 5000 * 3744 * Machine.builtIn.pairOperation
     let entered: Double = 3 * 1e6 * 40 * log2(5000.0 / 40) * Machine.builtIn.candidate
-    #expect(try stage("landmarks", one).shared > pairs + entered)
-    #expect(try stage("landmarks", one).shared < 1.05 * (pairs + entered))
+    #expect(try stage("reference classes", one).shared > pairs + entered)
+    #expect(try stage("reference classes", one).shared < 1.05 * (pairs + entered))
   }
 
   /// By hand, 1,000,000 images on 64 ranks: patches of 125^2 images, which a side longer by 15 makes 20 % larger;
@@ -241,7 +241,7 @@ import Testing
     let fetched: Double = 64 * 3 * 10_438 * remote * (8 * 100 + 4)
     // Rows to the ranks that own them in the order.
     let rows: Double = 1e6 * (800 + 4) * 63 / 64
-    // Pairs of landmarks, lists twice; places and neighbours to all; lists to other nodes.
+    // Pairs of reference classes, lists twice; places and neighbours to all; lists to other nodes.
     let moved: Double = 1e6 * (144 + 320 + 320) * 63 / 64
     let gathered: Double = 1e6 * (4 + 130)
     let lists: Double = 1e6 * 320
@@ -256,24 +256,24 @@ import Testing
     }
   }
 
-  /// After the passes and, in the calibration, after its passes; not among the landmarks; none after a single pass.
+  /// After the passes and, in the calibration, after its passes; not among the reference classes; none after a single pass.
   @Test func roundsFollowThePasses() throws {
     func names(_ job: PlannedJob) -> [String] { model.stages(job, ranks: 2).map(\.name) }
     var job = job(images: 100_000)
     let all = names(job)
-    for prefix in ["", "calibration: "] {
+    for prefix in ["", "calibration/"] {
       let last = try #require(all.firstIndex(of: prefix + "pass 4"))
-      #expect(all[last + 1] == prefix + "shared landmarks")
+      #expect(all[last + 1] == prefix + "co-assignment")
     }
     job.search = .landmarks
-    #expect(names(job).count { $0.hasSuffix("shared landmarks") } == 1)
+    #expect(names(job).count { $0.hasSuffix("co-assignment") } == 1)
     job.rounds = 0
-    #expect(!names(job).contains { $0.hasSuffix("shared landmarks") })
+    #expect(!names(job).contains { $0.hasSuffix("co-assignment") })
     (job.rounds, job.passes) = (3, 1)
-    #expect(!names(job).contains { $0.hasSuffix("shared landmarks") })
+    #expect(!names(job).contains { $0.hasSuffix("co-assignment") })
   }
 
-  /// By hand, 1,000,000 images and 5,000 landmarks: what a round adds, of classes of 201 images from the second on,
+  /// By hand, 1,000,000 images and 5,000 reference classes: what a round adds, of classes of 201 images from the second on,
   /// and that the first round and the end make classes of 51.
   @Test func roundsOfSharedLandmarks() throws {
     var job = job(images: 1_000_000)
@@ -282,7 +282,7 @@ import Testing
     let machine = Machine.builtIn
     func rounds(_ count: Int) throws -> CostModel.Stage {
       job.rounds = count
-      return try stage("shared landmarks", job)
+      return try stage("co-assignment", job)
     }
     let turn: Double = 100 + 8 * 20
     func members(_ count: Double, alignments: Double) -> Double {
@@ -302,41 +302,42 @@ import Testing
     #expect(abs((three.shared - two.shared) / added - 1) < 1e-9)
     let saved: Double = 17 * 5000 * 201 * (machine.writtenByte + machine.storedByte)
     #expect(abs((three.root - two.root) / saved - 1) < 1e-9)
-    // Of fewer images all are landmarks.
+    // Of fewer images all are reference classes.
     job.images = 4000
     #expect(job.sharedLandmarks == 4000 && job.sharedMembers == 80 && job.members == 40)
   }
 
-  /// By hand: what a slice more costs is its comparison with all images; slices need rounds.
+  /// By hand: what a slice more costs is its comparison with all images; projections need rounds.
   @Test func slicesFollowTheRounds() throws {
     var job = job(images: 1_000_000)
     (job.search, job.components) = (.landmarks, [Int](repeating: 5, count: 20))
     job.probabilities = ProbabilitySource.none
     let last = model.stages(job, ranks: 2).map(\.name).suffix(5)
-    #expect(Array(last) == ["volume", "slices", "lists", "averages", "finish"])
+    #expect(Array(last) == ["volume", "projections", "lists", "averages", "finish"])
     func slices(_ count: Int) throws -> Double {
       job.slices = count
-      return try stage("slices", job).shared
+      return try stage("projections", job).shared
     }
     let (one, two) = try (slices(10_000), slices(20_000))
     let entered = 100 * (log2(200.0) - log2(100.0)) * Machine.builtIn.candidate
     let compared: Double = 1e4 * 3744 * Machine.builtIn.pairOperation
     #expect(abs((two - one) / (1e6 * (compared + entered)) - 1) < 0.01)
     job.rounds = 0
-    #expect(!model.stages(job, ranks: 2).contains { $0.name == "slices" || $0.name == "volume" })
+    #expect(
+      !model.stages(job, ranks: 2).contains { $0.name == "projections" || $0.name == "volume" })
     // The volume of the simulated images is then made for them alone.
     job.probabilities = ProbabilitySource.simulation
-    #expect(model.stages(job, ranks: 2).count { $0.name == "calibration: volume" } == 1)
+    #expect(model.stages(job, ranks: 2).count { $0.name == "calibration/volume" } == 1)
   }
 
-  /// Landmarks in an order of views have members that are mostly their own rank's.
+  /// Reference classes in an locality order have members that are mostly their own rank's.
   @Test func roundsByLandmarksFetchLess() throws {
     var job = job(images: 1_000_000)
     job.probabilities = ProbabilitySource.none
-    let pairs = try stage("shared landmarks", job, ranks: 16, nodes: 16).bytes
+    let pairs = try stage("co-assignment", job, ranks: 16, nodes: 16).bytes
     job.search = .landmarks
-    let ordered = try stage("shared landmarks", job, ranks: 16, nodes: 16).bytes
-    // Words for 100 landmarks of each image, three times to the ranks that own those.
+    let ordered = try stage("co-assignment", job, ranks: 16, nodes: 16).bytes
+    // Words for 100 reference classes of each image, three times to the ranks that own those.
     #expect(ordered > 3 * 1e6 * 800 * 15 / 16 && ordered < 0.7 * pairs, "\(ordered) and \(pairs)")
   }
 

@@ -229,9 +229,11 @@ import Testing
     #expect(reader.texts.contains("It ends at 512 cores: a rank has one image at least."))
   }
 
-  /// What a record tells of a job: its own passes, and those among the landmarks.
+  /// What a record tells of a job: its own passes, and those among the reference classes.
   @Test func passesOfAJobAreThoseOfItsRecord() throws {
-    let stages = ["landmarks: affinity", "landmarks: pass 2", "landmarks", "pass 2", "pass 3"]
+    let stages = [
+      "references/affinity", "references/pass 2", "reference classes", "pass 2", "pass 3",
+    ]
     for (search, among) in [("landmarks", 2), ("all-pairs", 3)] {
       var run = record(
         ranks: 1, seconds: 10, search: search, stages: stages.map { ($0, 1, 0, [1]) })
@@ -245,8 +247,8 @@ import Testing
   /// The rounds asked for, or those that a run makes by itself, if it made them.
   @Test func roundsOfAJobAreThoseOfItsRecord() throws {
     for (asked, names, expected) in [
-      (2, ["pass 2", "shared landmarks"], 2), (nil, ["pass 2", "shared landmarks"], 2),
-      (nil, ["pass 2", "calibration: shared landmarks"], 0), (0, ["pass 2"], 0),
+      (2, ["pass 2", "co-assignment"], 2), (nil, ["pass 2", "co-assignment"], 2),
+      (nil, ["pass 2", "calibration/co-assignment"], 0), (0, ["pass 2"], 0),
     ] {
       var run = record(ranks: 1, seconds: 10, stages: names.map { ($0, 1, 0, [1]) })
       run.options["rounds"] = JSONValue(asked)

@@ -73,10 +73,10 @@ package struct SmallModel {
 
 /// Rows of all images, of which each rank holds its slice.
 package func distributed(_ rows: [[Float]], layout: AngularLayout, on comm: Communicator) throws
-  -> DistributedRows
+  -> CoefficientStore
 {
   let partition = Partition(of: rows.count, among: comm.size)
-  return try DistributedRows(
+  return try CoefficientStore(
     SteerableCoefficients(
       layout: layout, rows: rows[partition.range(of: comm.rank)].flatMap { $0 }),
     partition: partition, on: comm)

@@ -6,7 +6,7 @@ import Testing
 @Suite struct RandomOrientationTests {
   private let count = 20_000
 
-  /// The nine elements of the rotation of which a slice's vectors are the first columns.
+  /// The nine elements of the rotation of which a projection's vectors are the first columns.
   private func elements(seed: UInt64) -> [[Double]] {
     (0..<count).map { image in
       let orientation = RandomOrientation(image: image, seed: seed)

@@ -96,12 +96,12 @@ struct VolumeMatchingRanks {
     return square.squareRoot() / mean
   }
 
-  /// Slices as `SliceValues` has them.
-  private func slices(_ volume: SimulatedVolume, _ count: Int) -> [[Float]] {
-    var slice = SliceValues(volume)
+  /// Slices as `ProjectionValues` has them.
+  private func projections(_ volume: SimulatedVolume, _ count: Int) -> [[Float]] {
+    var projection = ProjectionValues(volume)
     return (0..<count).map { at in
-      slice.fill(volume, orientation: RandomOrientation(image: at, seed: 99))
-      return slice.values.flatMap { vector in (0..<16).map { vector[$0] } }
+      projection.fill(volume, orientation: RandomOrientation(image: at, seed: 99))
+      return projection.values.flatMap { vector in (0..<16).map { vector[$0] } }
     }
   }
 
@@ -125,25 +125,25 @@ struct VolumeMatchingRanks {
       var matching = VolumeMatching(
         correlation: shells, radial: radial, seed: 5, threads: threads, comm: comm,
         observer: SilentObserver())
-      matching.slices = 400
+      matching.projections = 400
       let volume = try matching.volume(like: Array(images))
       return (volume, try matching.withCovariance(volume))
     }
     let (none, random) = try found(like: [])
     let (matched, own) = try found(like: rows[0..<160 * columns])
     #expect(none == nil)
-    let angles = SliceValues(own).angles
+    let angles = ProjectionValues(own).angles
 
     // Images that were not matched.
     let others = AngularRows(
       Array(rows[500 * columns..<512 * columns]), radial: radial, degree: own.degree)
     func likeness(_ volume: SimulatedVolume) -> Float {
-      let slices = slices(volume, 300)
+      let projections = projections(volume, 300)
       let best = (0..<others.count).map { image in
         stride(from: 0, to: 2 * angles, by: 2).reduce(Float(-1)) { best, shift in
           let rotated = others.circles(
-            of: image, rotatedBy: shift, SliceValues.circle(angles: angles))
-          return slices.reduce(best) { max($0, correlation(rotated, $1)) }
+            of: image, rotatedBy: shift, ProjectionValues.circle(angles: angles))
+          return projections.reduce(best) { max($0, correlation(rotated, $1)) }
         }
       }
       return best.sorted()[best.count / 2]
@@ -154,10 +154,10 @@ struct VolumeMatchingRanks {
     #expect(likeness(random) < 0.85)
     // So are their coefficients in the basis, turned.
     let expanded = (0..<300).map { at in
-      var slice = SliceValues(volume)
-      slice.fill(volume, orientation: RandomOrientation(image: at, seed: 99))
+      var projection = ProjectionValues(volume)
+      projection.fill(volume, orientation: RandomOrientation(image: at, seed: 99))
       var a = [Float](repeating: 0, count: columns)
-      a.withUnsafeMutableBufferPointer { radial.expand(slice, into: $0.baseAddress!) }
+      a.withUnsafeMutableBufferPointer { radial.expand(projection, into: $0.baseAddress!) }
       return a
     }
     let best = (500..<512).map { image in
@@ -174,7 +174,7 @@ struct VolumeMatchingRanks {
         (0..<columns).reduce(0) { $0 + images[image, $1] * images[image, $1] }
       })
     func views(_ volume: SimulatedVolume) -> Double {
-      spread(slices(volume, 300).map { Double($0.reduce(0) { $0 + $1 * $1 }) })
+      spread(projections(volume, 300).map { Double($0.reduce(0) { $0 + $1 * $1 }) })
     }
     #expect(abs(views(own) / truth - 1) < 0.15)
 
@@ -200,27 +200,30 @@ struct VolumeMatchingRanks {
   @Test("Products of rotated images with slices are those on circles")
   func productsAreThoseOnCircles() {
     let (degree, rank, angles) = (6, 2, 16)
-    let (images, slices) = (
+    let (images, projections) = (
       randomRows(11, degree: degree, rank: rank, seed: 5),
       randomRows(4, degree: degree, rank: rank, seed: 6)
     )
-    var products = RotationProducts(slices, angles: angles)
+    var products = RotationProducts(projections, angles: angles)
     for block in [0..<8, 8..<11] {
       products.setBlock(images, block)
       for image in block {
         products.rotate(image - block.lowerBound, of: block.count)
         for angle in 0..<angles {
-          for slice in 0..<slices.count {
+          for projection in 0..<projections.count {
             let (even, odd) = products.withProducts {
-              ($0[angle * slices.count + slice], $1[angle * slices.count + slice])
+              (
+                $0[angle * projections.count + projection],
+                $1[angle * projections.count + projection]
+              )
             }
             for (shift, found) in [(angle, even + odd), (angle + angles, even - odd)] {
               let one = images.circles(
-                of: image, rotatedBy: shift, SliceValues.circle(angles: angles))
-              let other = slices.circles(
-                of: slice, rotatedBy: 0, SliceValues.circle(angles: angles))
+                of: image, rotatedBy: shift, ProjectionValues.circle(angles: angles))
+              let other = projections.circles(
+                of: projection, rotatedBy: 0, ProjectionValues.circle(angles: angles))
               let product = zip(one, other).reduce(0) { $0 + $1.0 * $1.1 } / Float(angles)
-              #expect(abs(found - product) < 1e-4, "\(image) \(shift) \(slice)")
+              #expect(abs(found - product) < 1e-4, "\(image) \(shift) \(projection)")
             }
           }
         }
@@ -244,14 +247,14 @@ struct VolumeMatchingRanks {
   func placesAreByDistance(count: Int) throws {
     let (degree, rank, angles, spread) = (5, 2, 16, 30.0)
     let images = randomRows(19, degree: degree, rank: rank, seed: 15)
-    let slices = randomRows(count, degree: degree, rank: rank, seed: 16)
-    let places = try SlicePlaces(
-      images, on: slices, angles: angles, spread: spread, threads: 2,
+    let projections = randomRows(count, degree: degree, rank: rank, seed: 16)
+    let places = try ProjectionPoses(
+      images, on: projections, angles: angles, spread: spread, threads: 2,
       queue: NodeQueue(rounds: 1, on: testWorld()), comm: testWorld(),
       observer: SilentObserver())
-    let circle = SliceValues.circle(angles: angles)
-    let others = (0..<slices.count).map { slices.circles(of: $0, rotatedBy: 0, circle) }
-    var weights = [Double](repeating: 0, count: slices.count)
+    let circle = ProjectionValues.circle(angles: angles)
+    let others = (0..<projections.count).map { projections.circles(of: $0, rotatedBy: 0, circle) }
+    var weights = [Double](repeating: 0, count: projections.count)
     var sums = others.map { [Double](repeating: 0, count: $0.count) }
     for image in 0..<images.count {
       let rotated = (0..<2 * angles).map { images.circles(of: image, rotatedBy: $0, circle) }
@@ -264,16 +267,18 @@ struct VolumeMatchingRanks {
       }
       let all = parts.joined().reduce(0, +)
       for (values, part) in zip(rotated, parts) {
-        for slice in 0..<slices.count {
-          weights[slice] += part[slice] / all
-          for i in values.indices { sums[slice][i] += part[slice] / all * Double(values[i]) }
+        for projection in 0..<projections.count {
+          weights[projection] += part[projection] / all
+          for i in values.indices {
+            sums[projection][i] += part[projection] / all * Double(values[i])
+          }
         }
       }
     }
-    for slice in 0..<slices.count {
-      #expect(abs(places.weights[slice] - weights[slice]) < 1e-3)
-      let found = places.sums.circles(of: slice, rotatedBy: 0, circle)
-      for (a, b) in zip(found, sums[slice]) { #expect(abs(Double(a) - b) < 1e-2) }
+    for projection in 0..<projections.count {
+      #expect(abs(places.weights[projection] - weights[projection]) < 1e-3)
+      let found = places.sums.circles(of: projection, rotatedBy: 0, circle)
+      for (a, b) in zip(found, sums[projection]) { #expect(abs(Double(a) - b) < 1e-2) }
     }
   }
 
@@ -284,24 +289,24 @@ struct VolumeMatchingRanks {
     for j in 0..<rank { values[j] = 0 }
     let volume = SimulatedVolume(coefficients: values, degree: degree, rank: rank)
     let orientations = (0..<count).map { RandomOrientation(image: $0, seed: 8) }
-    // Every fifth slice is nobody's place.
+    // Every fifth projection is nobody's place.
     let weights = (0..<count).map { (at: Int) -> Double in
       at % 5 == 0 ? 0 : 1 + Double(at % 3) / 2
     }
-    var slice = SliceValues(volume)
+    var projection = ProjectionValues(volume)
     var sums: [Float] = []
     for at in 0..<count {
-      slice.fill(volume, orientation: orientations[at])
+      projection.fill(volume, orientation: orientations[at])
       for k in 0...degree {
-        let z = slice.frequency(k)
+        let z = projection.frequency(k)
         sums += z.map { Float(weights[at] * $0.0) }
         sums += z.map { Float(weights[at] * $0.1) }
       }
     }
-    let places = SlicePlaces(
+    let places = ProjectionPoses(
       sums: AngularRows(values: sums, degree: degree, rank: rank), weights: weights)
     func solution(imageEnergy: Double, threads: Int = 2) throws -> [Float] {
-      try SliceEquations(
+      try ProjectionEquations(
         places, orientations, threads: threads, queue: NodeQueue(rounds: 1, on: testWorld()),
         comm: testWorld(), observer: SilentObserver()
       ).solution(

@@ -10,7 +10,7 @@ import MPI
 /// with p ranks each pair of blocks meets on one rank, and for even p the last pair meets on both of its
 /// ranks, which share the rows as they go (`SharedChunks`): as equally fast ranks, half each. The image that
 /// comes first in the order is always the weighted one, and lists are ordered by (score, index): the result
-/// does not depend on ranks or threads. A rank holds three blocks: its own, the visitor and the one that is
+/// does not depend on ranks or threads. A rank holds three blocks: its own, the travelling block and the one that is
 /// arriving.
 struct AllPairsSearch {
   let model: PairModel
@@ -37,31 +37,32 @@ struct AllPairsSearch {
   ///   - rows: the statistics b of all images; groups: their defocus groups.
   ///   - checkpoint: where the search is saved, and goes on from where there is something.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
-  func run(_ rows: DistributedRows, groups: [Int32], checkpoint: SearchCheckpoint? = nil) throws
+  func run(_ rows: CoefficientStore, groups: [Int32], checkpoint: SearchCheckpoint? = nil) throws
     -> Result
   {
     let (rank, size) = (comm.rank, comm.size)
     let laneGroups = PairBlock.laneGroups(of: rows.partition, groups: groups)
     let places = laneGroups.enumerated().map {
-      BlockPlaces($1, range: rows.partition.range(of: $0))
+      BlockPositions($1, range: rows.partition.range(of: $0))
     }
     let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
     let pool = WorkerPool(threads: threads) { PairTile(model: model, isPruning: isPruning) }
     var lists = SearchLists(places[rank], capacity: capacity)
     let ownGroups = Array(Set(own.runs.map(\.group)))
     var ownSide = PairTile.Side(own, model: model, threads: threads)
-    let known = try checkpoint?.restore(into: &lists, shares: rows.partition) ?? PairCoverage()
+    let known =
+      try checkpoint?.restore(into: &lists, shares: rows.partition) ?? ComparedRectangles()
     var pairs = 0
     var shared: SharedChunks?
     if size % 2 == 0 {
       shared = try SharedChunks(
-        count: MeetingTiles(of: own, threads: threads).chunkCount,
+        count: BlockPairTiles(of: own, threads: threads).chunkCount,
         with: (rank + size / 2) % size, on: comm)
     }
 
-    var visitor = own
+    var travelling = own
     for step in 0...size / 2 {
-      // The next visitor comes while this one is compared.
+      // The next travelling block comes while this one is compared.
       let next = (rank - step - 1 + 2 * size) % size
       let isLast = step == size / 2
       var sending: Request?
@@ -72,40 +73,40 @@ struct AllPairsSearch {
         receiving = try comm.startReceive(
           incoming.message, from: (rank + size - 1) % size, tag: .coefficients)
         sending = try comm.startSend(
-          UnsafeBufferPointer(visitor.message), to: (rank + 1) % size, tag: .coefficients)
+          UnsafeBufferPointer(travelling.message), to: (rank + 1) % size, tag: .coefficients)
       }
       // After an error they may be under way still: their memory stays MPI's.
-      let (sent, arriving) = (visitor, incoming)
+      let (sent, arriving) = (travelling, incoming)
       defer {
         if receiving != nil || sending != nil {
           for block in [sent, arriving] { _ = Unmanaged.passRetained(block) }
         }
       }
       let owner = (rank - step + size) % size
-      let heir = (rank + step) % size
-      let meeting = PairMeeting(own: places[rank], visitor: places[owner], known: known)
-      // Whether to go on after some of the meeting's rows.
+      let receiver = (rank + step) % size
+      let blockPair = BlockPair(own: places[rank], travelling: places[owner], known: known)
+      // Whether to go on after some of the block pair's rows.
       let between = { (done: Range<Int>, found: [TileLists]) throws in
         guard let checkpoint else { return true }
         let advice = try checkpoint.advice()
         if advice != .goOn {
-          try checkpoint.save(lists.records(meeting, done: done, found: found))
+          try checkpoint.save(lists.records(blockPair, done: done, found: found))
         }
         return advice != .stop
       }
-      // What is known by now prunes; from the visitor's owner, once it has come.
+      // What is known by now prunes; from the travelling block's owner, once it has come.
       ownSide.thresholds = (0..<own.count).map { lists.own.threshold(row: $0) }
       let thresholds =
         try step == 0
         ? nil
         : Exchange(
-          ownSide.thresholds, to: heir, count: visitor.count, from: owner, tag: .thresholds,
+          ownSide.thresholds, to: receiver, count: travelling.count, from: owner, tag: .thresholds,
           on: comm)
-      var comparison = MeetingComparison(
-        meeting, ownSide,
+      var comparison = BlockPairComparison(
+        blockPair, ownSide,
         step == 0
           ? ownSide
-          : PairTile.Side(visitor, model: model, against: ownGroups, threads: threads),
+          : PairTile.Side(travelling, model: model, against: ownGroups, threads: threads),
         shared: step > 0 && isLast ? shared : nil, thresholds: thresholds, capacity: capacity,
         pool: pool, observer: observer)
       // A run that stops leaves the work out, but no message.
@@ -120,19 +121,20 @@ struct AllPairsSearch {
           _ = try sending?.test()
           try shared?.answerIfAsked()
         }, between: between)
-      lists.add(meeting, done: done, found: found)
+      lists.add(blockPair, done: done, found: found)
       if let thresholds {
         _ = try wait(for: thresholds, shared)
-        let visitors = lists.visitors(meeting, found: found)
+        let travelling = lists.travelling(blockPair, found: found)
         let (back, itsDone) = try handBack(
-          visitors, done: done, to: owner, from: heir, rows: own.count, shared)
+          travelling, done: done, to: owner, from: receiver, rows: own.count, shared)
         if checkpoint != nil {
-          lists.handedBack = lists.visitorRecord(visitors, meeting, done: done)
+          lists.handedBack = lists.travellingRecord(travelling, blockPair, done: done)
         }
         lists.own.merge(back)
-        // The meeting of this rank's images as the heir saw it.
-        let compared = PairClaim(images: itsDone, partners: places[max(rank, heir)].range)
-        lists.coverage.add(rank < heir ? compared : compared.transposed)
+        // The block pair of this rank's images as the receiving rank saw it.
+        let compared = ComparedRectangle(
+          images: itsDone, partners: places[max(rank, receiver)].range)
+        lists.coverage.add(rank < receiver ? compared : compared.transposed)
       }
       if !isLast {
         try observer.communicating {
@@ -144,7 +146,7 @@ struct AllPairsSearch {
           try receiving.take()?.wait()
           try sending.take()?.wait()
         }
-        visitor = incoming
+        travelling = incoming
       }
     }
     try checkpoint?.stopIfAgreed { lists.records }
@@ -170,7 +172,7 @@ struct AllPairsSearch {
     partition.range(of: comm.rank).count * partition.total / 2
   }
 
-  /// Sends the lists found here for a visitor's images to their owner, and receives what another rank
+  /// Sends the lists found here for a travelling block's images to their owner, and receives what another rank
   /// found for this rank's images; with the places that were compared.
   private func handBack(
     _ lists: BestCandidates, done: Range<Int>, to owner: Int, from other: Int, rows: Int,
@@ -188,7 +190,7 @@ struct AllPairsSearch {
     )
   }
 
-  /// What comes by an exchange. The partner of the meeting that is shared in the end may be there already: it is
+  /// What comes by an exchange. The partner of the block pair that is shared in the end may be there already: it is
   /// answered meanwhile.
   private func wait<T>(for exchange: Exchange<T>, _ shared: SharedChunks?) throws -> [T] {
     try observer.communicating {

@@ -70,7 +70,7 @@ public struct SearchBenchmark {
         &statistics, at: at, image: image, views: max(1, images / 20),
         information: information[Int(groups[image])])
     }
-    let rows = try DistributedRows(statistics, partition: partition, on: comm)
+    let rows = try CoefficientStore(statistics, partition: partition, on: comm)
     let clock = CommunicationClock()
     try comm.barrier()
     let start = Communicator.wallTime()

@@ -6,14 +6,14 @@ struct ListRecord {
   /// Places in the search's order.
   var images: Range<Int>
   /// Which pairs the lists have been offered.
-  var claims: [PairClaim]
+  var claims: [ComparedRectangle]
   /// `BestCandidates.packed`, of every image.
   var words: [Int64]
 }
 
 /// The state of an all-pairs pass on disk.
 ///
-/// A rank's part holds the lists of its own images and of the visitor's, with the pairs that they were
+/// A rank's part holds the lists of its own images and of the travelling block's, with the pairs that they were
 /// offered (`CheckpointParts`).
 final class SearchCheckpoint {
   private let parts: CheckpointParts
@@ -51,12 +51,12 @@ final class SearchCheckpoint {
   /// Collective.
   /// - Parameter shares: of the places in the search's order.
   /// - Returns: the claims of all ranks.
-  func restore(into lists: inout SearchLists, shares: Partition) throws -> PairCoverage {
+  func restore(into lists: inout SearchLists, shares: Partition) throws -> ComparedRectangles {
     let comm = parts.checkpoints.comm
-    var all = PairCoverage()
+    var all = ComparedRectangles()
     let files = try parts.earlier()
     if files.isEmpty { return all }
-    let own = PairClaim(images: lists.places.range, partners: 0..<shares.total)
+    let own = ComparedRectangle(images: lists.places.range, partners: 0..<shares.total)
     let capacity = lists.own.capacity
     lists.own.mayRepeat = true
     try parts.restore(files) {
@@ -85,7 +85,7 @@ final class SearchCheckpoint {
     return all
   }
 
-  private static func numbers(_ claims: [PairClaim]) -> [Int] {
+  private static func numbers(_ claims: [ComparedRectangle]) -> [Int] {
     claims.flatMap {
       [
         $0.images.lowerBound, $0.images.upperBound, $0.partners.lowerBound,
@@ -115,9 +115,9 @@ final class SearchCheckpoint {
     return records
   }
 
-  private static func claims(_ numbers: [Int]) -> [PairClaim] {
+  private static func claims(_ numbers: [Int]) -> [ComparedRectangle] {
     stride(from: 0, to: numbers.count - 3, by: 4).map {
-      PairClaim(
+      ComparedRectangle(
         images: numbers[$0]..<numbers[$0 + 1], partners: numbers[$0 + 2]..<numbers[$0 + 3])
     }
   }

@@ -7,7 +7,7 @@ import MPI
 /// time, and write each where it belongs.
 struct ClassAverages {
   let model: FittedModel
-  let rows: DistributedRows
+  let rows: CoefficientStore
   let synthesis: ImageSynthesis
   let threads: Int
   let comm: Communicator

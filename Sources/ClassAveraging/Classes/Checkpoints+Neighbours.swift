@@ -8,9 +8,9 @@ extension Checkpoints {
     let number: Int
     let table: NeighbourTable
     /// Of the passes after the first.
-    let reports: [PassReport]
+    let reports: [RefinementReport]
     /// The order that the table's images are in; nil for that of the file.
-    var order: ViewOrder?
+    var order: LocalityOrder?
   }
 
   /// Saves the neighbours after a pass; the parts of the pass, and what it began with, are removed.
@@ -21,7 +21,7 @@ extension Checkpoints {
         try write("\(Self.passName)\(pass.number)", pass)
         // Two are kept: should the last be damaged, the one before it serves.
         remove { name in
-          if name.hasPrefix(Self.landmarksName) { return true }
+          if name.hasPrefix(Self.referencesName) { return true }
           guard let number = Self.number(of: name, Self.passName) else { return false }
           return number < pass.number - 1 || name.hasPrefix("\(Self.passName)\(pass.number)-")
         }
@@ -36,17 +36,17 @@ extension Checkpoints {
   }
 
   /// The parts of a pass among candidates, which starts from `table` where it is among classes, and from
-  /// landmarks where it is not.
+  /// reference classes where it is not.
   func candidates(
-    pass: Int, of landmarks: String? = nil, from table: NeighbourTable? = nil,
-    in order: ViewOrder
+    pass: Int, of references: String? = nil, from table: NeighbourTable? = nil,
+    in order: LocalityOrder
   )
     -> CheckpointParts
   {
     var identity = searchIdentity
     identity["pairs"] = "candidates"
     identity["order of images"] = order.checksum
-    identity["landmarks"] = landmarks
+    identity["landmarks"] = references
     return parts(pass: pass, identity, from: table)
   }
 
@@ -82,13 +82,13 @@ extension Checkpoints {
     return nil
   }
 
-  /// Saves the neighbours in the end; what they were made of by shared landmarks is removed. Collective.
-  func save(neighbours table: NeighbourTable, reports: [PassReport]) throws {
+  /// Saves the neighbours in the end; what they were made of by co-assignment is removed. Collective.
+  func save(neighbours table: NeighbourTable, reports: [RefinementReport]) throws {
     try comm.agree {
       if comm.isRoot {
         try write(
           Self.neighboursName, Pass(number: Self.last, table: table, reports: reports))
-        remove { $0.hasPrefix(Self.sharedName) }
+        remove { $0.hasPrefix(Self.coAssignmentName) }
       }
     }
   }
@@ -98,7 +98,7 @@ extension Checkpoints {
 
   /// The neighbours of a run that ended among its averages. Collective.
   func restoredNeighbours(images: Int, neighbours: Int) throws -> (
-    NeighbourTable, [PassReport]
+    NeighbourTable, [RefinementReport]
   )? {
     guard isResuming, try names(prefix: Self.neighboursName).contains(Self.neighboursName),
       let pass = try restored(
@@ -146,7 +146,7 @@ extension Checkpoints {
     let order = try comm.broadcast(pass?.order?.images ?? [])
     return Pass(
       number: numbers[0], table: table, reports: Self.reports(passes, values),
-      order: order.isEmpty ? nil : ViewOrder(order))
+      order: order.isEmpty ? nil : LocalityOrder(order))
   }
 
   private static func read(
@@ -178,16 +178,16 @@ extension Checkpoints {
         && passes.elementsEqual(2..<2 + passes.count)
         && (number == last || number == 1 + passes.count)
         && values.count == 3 * passes.count && [0, count].contains(positions.count))
-    let order = ViewOrder(positions)
+    let order = LocalityOrder(positions)
     try reader.require(order != nil)
     return Pass(
       number: number, table: table, reports: reports(passes, values),
       order: positions.isEmpty ? nil : order)
   }
 
-  private static func reports(_ passes: [Int], _ values: [Double]) -> [PassReport] {
+  private static func reports(_ passes: [Int], _ values: [Double]) -> [RefinementReport] {
     passes.enumerated().map { at, pass in
-      PassReport(
+      RefinementReport(
         pass: pass, correlation: values[3 * at], weight: values[3 * at + 1],
         kept: values[3 * at + 2])
     }

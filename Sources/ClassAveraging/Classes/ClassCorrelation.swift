@@ -14,7 +14,7 @@ extension ImageClasses {
   /// The correlation under which a sample of the pairs found so far is most probable. The same on every
   /// rank. Collective.
   func likelyCorrelation(
-    of table: NeighbourTable, _ classes: DistributedRows, _ common: [Matrix],
+    of table: NeighbourTable, _ classes: CoefficientStore, _ common: [Matrix],
     neighbours: Int
   ) throws -> Double {
     let k = table.neighboursPerImage

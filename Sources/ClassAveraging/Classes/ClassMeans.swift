@@ -6,7 +6,7 @@ import ImageModel
 /// from the statistics that lie distributed over the ranks.
 struct ClassMeans {
   let posterior: PosteriorModel
-  let rows: DistributedRows
+  let rows: CoefficientStore
   /// The defocus group of every image, on every rank.
   let groups: [Int32]
   let threads: Int

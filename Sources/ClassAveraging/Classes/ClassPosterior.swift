@@ -65,7 +65,7 @@ struct ClassPosterior {
 
 extension PosteriorModel {
   /// alpha -> (I + F) alpha of one of some rows, component-major, (re, im).
-  func restate(_ values: inout [Float], row: Int, under common: [Matrix]) {
+  func toStatistic(_ values: inout [Float], row: Int, under common: [Matrix]) {
     for block in 0..<layout.blockCount {
       let components = layout.components(ofBlock: block)
       let start = 2 * (row * layout.componentCount + components.lowerBound)

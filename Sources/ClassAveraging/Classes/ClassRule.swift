@@ -6,7 +6,7 @@ struct ClassRule {
   enum Evidence {
     /// The Bayes factor of the best of many alignments.
     case bayesFactor
-    /// How much more probable than by chance both belong to the same classes (`SharedLandmarks`): no alignment was
+    /// How much more probable than by chance both belong to the same classes (`CoAssignmentRounds`): no alignment was
     /// chosen for it.
     case coAssignment
   }

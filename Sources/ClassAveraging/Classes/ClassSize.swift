@@ -1,9 +1,9 @@
 /// How large classes are.
 public enum ClassSize {
-  /// Members of landmarks' classes whose rows a rank fetches at a time, about; those of all its landmarks at once
+  /// Members of reference classes whose rows a rank fetches at a time, about; those of all its reference classes at once
   /// where there are no more images.
   public static let membersAtATime = 1 << 16
-  /// Images that a thread compares with landmarks at a time.
+  /// Images that a thread compares with reference classes at a time.
   public static let comparedAtATime = 512
   /// Candidates that a rank scores at a time. Between two such batches ranks wait for each other; and of a pair that
   /// both of its images ask for, in one batch, the score is found once.
@@ -14,7 +14,7 @@ public enum ClassSize {
     min(images - 1, max(neighbours, min(50, images / 100)))
   }
 
-  /// How many images make the class of a landmark that images share: a fiftieth, up to 200, and no fewer than
+  /// How many images make the class of a reference class that images share: a fiftieth, up to 200, and no fewer than
   /// `least`.
   public static func sharedMembers(images: Int, atLeast least: Int) -> Int {
     max(least, min(200, images / 50))

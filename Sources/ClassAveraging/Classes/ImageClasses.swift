@@ -13,7 +13,7 @@ struct ImageClasses {
   var context: RunContext
 
   var posterior: PosteriorModel { images.posterior }
-  var rows: DistributedRows { images.rows }
+  var rows: CoefficientStore { images.rows }
   private var comm: Communicator { context.comm }
 
   /// How much neighbours count.
@@ -34,7 +34,7 @@ struct ImageClasses {
   /// The classes' statistics as if all had the same information: (I + F) alpha_class, distributed like the
   /// images; F; and the mean weight of the neighbours in a class.
   func statistics(of table: NeighbourTable) throws -> (
-    rows: DistributedRows, information: [Matrix], weight: Double
+    rows: CoefficientStore, information: [Matrix], weight: Double
   ) {
     let own = rows.partition.range(of: comm.rank)
     let k = table.neighboursPerImage
@@ -45,7 +45,7 @@ struct ImageClasses {
         ? 0 : weighing.weight(ofAffinity: table.affinities[entry])
     }
     var sum = FixedPointSum(
-      count: 1, bound: Double(rule.members) * NeighbourWeights.sureness, terms: images.count)
+      count: 1, bound: Double(rule.members) * NeighbourWeights.maximumWeight, terms: images.count)
     for start in stride(from: 0, to: weights.count, by: k) {
       sum.add([weights[start..<start + min(rule.members, k)].reduce(0, +)])
     }
@@ -56,7 +56,7 @@ struct ImageClasses {
       observer: context.observer)
     let chunk = rows.chunk(neighbours: rule.members)
     let rounds = (rows.partition.range(of: 0).count + chunk - 1) / chunk
-    let classRows = try DistributedRows(
+    let classRows = try CoefficientStore(
       layout: posterior.layout, partition: rows.partition, on: comm
     ) { target in
       for round in 0..<rounds {
@@ -65,7 +65,7 @@ struct ImageClasses {
         var means = try classes.means(of: part, table, members: rule.members) {
           weights[$0 - firstEntry]
         }
-        for at in 0..<part.count { posterior.restate(&means, row: at, under: common) }
+        for at in 0..<part.count { posterior.toStatistic(&means, row: at, under: common) }
         (target + (start - own.lowerBound) * rows.width).update(from: means, count: means.count)
       }
     }

@@ -10,15 +10,15 @@ struct NeighbourWeights {
   }
 
   /// What a neighbour weighs that is surely one.
-  static let sureness = 0.5
+  static let maximumWeight = 0.5
 
   /// Of being alike, 0 to 1.
   func probability(ofAffinity affinity: Float) -> Double {
     1 / (1 + exp(priorLogOdds - Double(affinity)))
   }
 
-  /// 0 to `sureness`.
+  /// 0 to `maximumWeight`.
   func weight(ofAffinity affinity: Float) -> Double {
-    Self.sureness * probability(ofAffinity: affinity)
+    Self.maximumWeight * probability(ofAffinity: affinity)
   }
 }

@@ -4,7 +4,7 @@ import MPI
 
 /// For each image of this rank's slice, the nearest images by the affinity of the vector diffusion map,
 /// every pair compared, with the better of the two reflections.
-struct DiffusionSearch: OrderedSuspects {
+struct DiffusionSearch: OrderedCandidates {
   let count: Int
   let suspectCount: Int
   let suspects: [Int32]

@@ -119,7 +119,7 @@ public struct VectorDiffusionMap {
   /// The K nearest neighbours by the affinity of the graph that `table` lists, aligned by the pairs'
   /// best rotations; the affinity reported is the map's. On every rank. Collective.
   static func reordered(
-    _ table: NeighbourTable, options: Options, neighboursPerImage: Int, scoring: SuspectScoring
+    _ table: NeighbourTable, options: Options, neighboursPerImage: Int, scoring: CandidateScoring
   ) throws -> NeighbourTable {
     let (comm, observer, partition) = (scoring.comm, scoring.observer, scoring.rows.partition)
     return try withBLASThreads(scoring.threads) {

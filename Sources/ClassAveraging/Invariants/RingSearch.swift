@@ -3,7 +3,7 @@ import LinearAlgebra
 import MPI
 
 /// For each image of this rank's slice, the images whose features are most like its own.
-public struct RingSearch: OrderedSuspects, Sendable {
+public struct RingSearch: OrderedCandidates, Sendable {
   /// The number of images of this rank's slice.
   public let count: Int
   /// The number S of suspects of each image.

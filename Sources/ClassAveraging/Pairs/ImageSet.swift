@@ -5,11 +5,11 @@ struct ImageSet {
   /// The model that the statistics are of.
   let posterior: PosteriorModel
   /// The statistics b of all images, shared among the ranks.
-  let rows: DistributedRows
+  let rows: CoefficientStore
   /// The defocus group of every image, on every rank.
   let groups: [Int32]
   /// The order that the images are in; nil for that of the file.
-  var order: ViewOrder?
+  var order: LocalityOrder?
 
   /// How many images there are.
   var count: Int { groups.count }

@@ -118,7 +118,7 @@ final class PairBlock: Sendable {
   /// twice. Collective.
   /// - Parameter laneGroups: the images of every rank's lane groups.
   static func fetched(
-    _ laneGroups: [[ArraySlice<Int>]], of rows: DistributedRows, groups: [Int32], rank: Int
+    _ laneGroups: [[ArraySlice<Int>]], of rows: CoefficientStore, groups: [Int32], rank: Int
   ) throws -> PairBlock {
     let own = laneGroups[rank]
     let block = PairBlock(width: rows.width, laneGroupCount: own.count)
@@ -137,7 +137,7 @@ final class PairBlock: Sendable {
   }
 
   /// Some images, of which all rows are at hand, by lane groups.
-  convenience init(_ laneGroups: [ArraySlice<Int>], of rows: FetchedRows, groups: [Int32]) {
+  convenience init(_ laneGroups: [ArraySlice<Int>], of rows: FetchedCoefficients, groups: [Int32]) {
     self.init(width: rows.width, laneGroupCount: laneGroups.count)
     rows.withRows { rows in
       for (at, images) in laneGroups.enumerated() {

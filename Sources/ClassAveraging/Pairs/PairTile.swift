@@ -88,7 +88,7 @@ final class PairTile {
   /// `settled` (rows as images, columns as partners) are left out.
   func compare(
     _ rows: PairBlock.Run, of first: Side, with second: Side, part: Int = 0, of parts: Int = 1,
-    isTriangle: Bool, settled: [PairClaim] = [], lists: TileLists
+    isTriangle: Bool, settled: [ComparedRectangle] = [], lists: TileLists
   ) {
     let width = first.block.width
     let groupCount = model.groupCount
@@ -98,7 +98,7 @@ final class PairTile {
     for at in begin + laneGroups * part / parts..<begin + laneGroups * (part + 1) / parts {
       let firstColumn = at * 16
       if !settled.isEmpty {
-        let part = PairClaim(images: rows.rows, partners: firstColumn..<firstColumn + 16)
+        let part = ComparedRectangle(images: rows.rows, partners: firstColumn..<firstColumn + 16)
         if settled.contains(where: { $0.contains(part) }) { continue }
       }
       let group = second.block.group(at)

@@ -8,21 +8,21 @@ import Resume
 /// |---|---|---|
 /// | `model` | mean, covariance and posterior | rank 0, after the model |
 /// | `statistics-A-B` | b of the images from A up to B | every rank, before `model` |
-/// | `landmarks-N` | the landmarks' classes, refined N times | rank 0 |
-/// | `landmarks-N-rank-R-S` | a part of the images' lists of these landmarks | rank R, now and then (`SavedLists`) |
+/// | `landmarks-N` | the reference classes, refined N times | rank 0 |
+/// | `landmarks-N-rank-R-S` | a part of the images' lists of these reference classes | rank R, now and then (`SavedLists`) |
 /// | `pass-N-rank-R-S` | a part of pass N's lists | rank R, now and then (`SearchCheckpoint`, `SavedLists`) |
 /// | `pass-N` | the neighbours after pass N | rank 0 |
-/// | `shared-N` | the members of the landmarks that images share, after N rounds | rank 0 |
-/// | `shared-N-rank-R-S` | a part of the images' lists of these landmarks | rank R, now and then (`SavedLists`) |
-/// | `shared-neighbours-rank-R-S` | a part of the neighbours that share landmarks | rank R, now and then (`SavedLists`) |
+/// | `shared-N` | the members of the reference classes that images share, after N rounds | rank 0 |
+/// | `shared-N-rank-R-S` | a part of the images' lists of these reference classes | rank R, now and then (`SavedLists`) |
+/// | `shared-neighbours-rank-R-S` | a part of the neighbours that share reference classes | rank R, now and then (`SavedLists`) |
 /// | `shared-volume` | the volume matched to class averages | rank 0 |
 /// | `shared-slices-rank-R-S` | a part of the images' lists of slices | rank R, now and then (`SavedLists`) |
-/// | `shared-last-rank-R-S` | a part of the neighbours that share slices and landmarks | rank R, now and then (`SavedLists`) |
+/// | `shared-last-rank-R-S` | a part of the neighbours that share slices and reference classes | rank R, now and then (`SavedLists`) |
 /// | `neighbours` | the neighbours in the end | rank 0 |
 /// | `calibration-...` | the same of the search among simulated images | as above |
 extension Checkpoints {
   private static var kinds: [String] {
-    ["model", "statistics-", landmarksName, passName, sharedName, neighboursName]
+    ["model", "statistics-", referencesName, passName, coAssignmentName, neighboursName]
   }
 
   private static var calibration: String { "calibration" }

@@ -15,7 +15,7 @@ public enum ProbabilitySource: String, Sendable, CaseIterable {
 
 extension AverageOptions {
   /// The source in force for a search, which is not `auto`.
-  func probabilitySource(of search: SuspectSearch) -> ProbabilitySource {
+  func probabilitySource(of search: SearchMethod) -> ProbabilitySource {
     guard affinity == .bayes, search == .allPairs || search == .landmarks else { return .none }
     // As much work again: where there are so many images, for those who ask.
     return probabilities ?? (search == .allPairs || isLengthAutomatic ? .simulation : .none)
@@ -23,7 +23,7 @@ extension AverageOptions {
 
   /// - Throws: `OptionError` where the source does not go with the other options.
   func validateProbabilities() throws {
-    let searches: [SuspectSearch] = [.auto, .allPairs, .landmarks]
+    let searches: [SearchMethod] = [.auto, .allPairs, .landmarks]
     if isLengthAutomatic && (affinity != .bayes || !searches.contains(search)) {
       throw OptionError.needsBayesFactor(.neighbours, found: "auto")
     }
@@ -39,7 +39,7 @@ extension AverageOptions {
 
   /// - Parameter search: what `auto` has become.
   /// - Throws: `OptionError` where the formula is asked for and does not know the search.
-  func validateProbabilities(of search: SuspectSearch) throws {
+  func validateProbabilities(of search: SearchMethod) throws {
     if probabilities == .formula && search == .landmarks {
       throw OptionError.conflict(.probabilities, .search)
     }
@@ -84,18 +84,18 @@ extension AveragePipeline {
     let found = try search.neighbours(
       of: SearchedImages(
         model: clean, statistics: statistics,
-        rows: try DistributedRows(statistics, partition: model.partition, on: comm),
+        rows: try CoefficientStore(statistics, partition: model.partition, on: comm),
         groups: images.groups, context: context, checkpoints: checkpoints))
     guard let classes = found.classes else { return ProbabilityFormula() }
     calm.observer.stageBegan(StageName.fit, items: 0)
     defer { calm.observer.stageEnded() }
-    let unseen = try UnseenSignal(
+    let unmodelled = try UnmodelledSignal(
       model.survey.statistics, noiseVariance: model.survey.noiseVariance,
       spectrum: SpectrumTail(of: model.estimate.debiased, ranks: model.estimate.ranks),
       basis: model.basis, mean: model.estimate.mean, covariance: particle.covariance)
     return try ProbabilityCalibration(
       basis: model.basis, source: classes.observed(by: calm.observer), clean: made.clean,
-      unseen: unseen
+      unmodelled: unmodelled
     ).fit(found.table, neighbours: neighboursWithProbability(of: classes.rule.members))
   }
 

@@ -34,10 +34,10 @@ public struct AveragePipeline {
     /// On every rank; indices among the images that take part.
     public let table: NeighbourTable
     /// How suspects were found: not `auto`.
-    public let search: SuspectSearch
+    public let search: SearchMethod
     /// What the passes after the first did.
-    public let passes: [PassReport]
-    let rows: DistributedRows
+    public let passes: [RefinementReport]
+    let rows: CoefficientStore
   }
 
   /// Fits the model, finds suspects and ranks them. Collective.
@@ -51,7 +51,7 @@ public struct AveragePipeline {
         set, options: options.model, on: comm, observer: observer, stop: checkpoints?.stop)
     let images = model.partition.total
     try comm.agree { try options.validate(images: images, ranks: comm.size) }
-    let rows = try DistributedRows(model.statistics, partition: model.partition, on: comm)
+    let rows = try CoefficientStore(model.statistics, partition: model.partition, on: comm)
     if restored == nil { try checkpoints?.save(model) }
     try checkpoints?.stop.throwIfAgreed()
     let plan = try comm.agree {
@@ -77,7 +77,7 @@ public struct AveragePipeline {
 
   /// The table of one search, on every rank, and what its passes did.
   private func neighbours(_ plan: RunPlan, _ model: FittedModel, _ images: SearchedImages) throws
-    -> (NeighbourTable, [PassReport])
+    -> (NeighbourTable, [RefinementReport])
   {
     let found = try plan.search.neighbours(of: images)
     let table =
@@ -87,7 +87,7 @@ public struct AveragePipeline {
     return (found.inFileOrder(table), found.reports)
   }
 
-  /// Rounds of shared landmarks before slices, where nobody asks for others.
+  /// Rounds of co-assignment before slices, where nobody asks for others.
   public static let rounds = CoAssignment.rounds
 
   /// Candidates that all pairs keep beyond the neighbours asked for.

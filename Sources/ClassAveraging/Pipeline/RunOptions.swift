@@ -2,8 +2,8 @@ import Execution
 import ImageModel
 
 /// How suspects are found.
-public enum SuspectSearch: String, Sendable, CaseIterable {
-  /// All pairs where that fits the time allowed, else landmarks; rir where its own order is asked for.
+public enum SearchMethod: String, Sendable, CaseIterable {
+  /// All pairs where that fits the time allowed, else reference classes; rir where its own order is asked for.
   case auto
   /// Nearest neighbours of rotationally invariant features: bispectrum and PCA (method E.7).
   case rir
@@ -31,22 +31,22 @@ public struct AverageOptions: Sendable {
   /// Where the probabilities of neighbours come from; nil for a simulation after all pairs, and with lists of
   /// automatic length, else none.
   public var probabilities: ProbabilitySource?
-  /// S, suspects of each image that the invariants or landmarks find and the affinity ranks; nil for 50
-  /// (invariants) or 100 (landmarks) or, if there are more neighbours, as many or twice as many.
+  /// S, suspects of each image that the invariants or reference classes find and the affinity ranks; nil for 50
+  /// (invariants) or 100 (reference classes) or, if there are more neighbours, as many or twice as many.
   public var suspects: Int?
   /// How suspects are found.
-  public var search = SuspectSearch.auto
+  public var search = SearchMethod.auto
   /// Core hours for a pass up to which `auto` searches all pairs; not wall hours, so that the result does
-  /// not depend on the number of ranks. Beyond this many, landmarks take less time for all their passes.
+  /// not depend on the number of ranks. Beyond this many, reference classes take less time for all their passes.
   public var searchBudget = 0.01
   /// Images drawn at random whose classes `landmarks` compares all images with; all where there are fewer.
   public var landmarks = 2500
   /// How suspects are ranked; nil keeps the search's own order.
   public var affinity: Affinity? = .bayes
   /// Passes: the first among single images, the others among classes (method E.6). nil lets them stop by
-  /// themselves, after the first one for anything but all pairs and landmarks by the Bayes factor.
+  /// themselves, after the first one for anything but all pairs and reference classes by the Bayes factor.
   public var passes: Int?
-  /// Rounds in which neighbours are found by the landmarks that images share, after the passes; 0 for none. nil for
+  /// Rounds in which neighbours are found by the reference classes that images share, after the passes; 0 for none. nil for
   /// two after more than one pass by the Bayes factor.
   public var rounds: Int?
   /// Slices of a volume, matched to class averages, that all images are compared with after the rounds; 0 for none.
@@ -68,7 +68,7 @@ public struct AverageOptions: Sendable {
   /// S in force.
   package var suspectCount: Int { suspects ?? max(50, neighbours) }
 
-  /// Candidates of each image in the landmark search; more than make a class.
+  /// Candidates of each image in the reference class search; more than make a class.
   package var candidateCount: Int { suspects ?? max(100, 2 * neighbours) }
 
   /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked
@@ -140,7 +140,7 @@ public struct AverageOptions: Sendable {
 
 extension VectorDiffusionMap.Graph {
   /// The search whose neighbours make the graph.
-  var search: SuspectSearch {
+  var search: SearchMethod {
     switch self {
     case .rir: .rir
     case .allPairs: .allPairs

@@ -4,7 +4,7 @@ import ImageModel
 /// any number of ranks.
 struct RunPlan {
   /// How neighbours are found: not `auto`.
-  let kind: SuspectSearch
+  let kind: SearchMethod
   let search: any NeighbourSearch
   /// Where their probabilities come from.
   let probabilities: ProbabilitySource
@@ -18,7 +18,7 @@ struct RunPlan {
   }
 
   /// What `auto` means for this many images: all pairs, while the time predicted for one pass fits the budget.
-  static func kind(_ options: AverageOptions, images: Int, layout: AngularLayout) -> SuspectSearch {
+  static func kind(_ options: AverageOptions, images: Int, layout: AngularLayout) -> SearchMethod {
     if options.search != .auto { return options.search }
     if options.affinity == nil { return .rir }
     return SearchCost.automaticSearch(
@@ -26,7 +26,7 @@ struct RunPlan {
   }
 }
 
-extension SuspectSearch {
+extension SearchMethod {
   /// The search that a run's options ask for by this name.
   func search(_ options: AverageOptions) -> any NeighbourSearch {
     let affinity = options.affinity ?? .mahalanobis
@@ -36,10 +36,10 @@ extension SuspectSearch {
         affinity: affinity, limits: options.passLimits(of: affinity),
         coAssignment: options.coAssignment(after: affinity))
     case .landmarks:
-      return LandmarkNeighbours(
+      return ReferenceNeighbours(
         affinity: affinity, limits: options.passLimits(of: affinity),
         sample: AllPairsNeighbours(affinity: .bayes, limits: options.passLimits(of: .bayes)),
-        landmarks: options.landmarks, candidates: options.candidateCount, seed: options.seed,
+        references: options.landmarks, candidates: options.candidateCount, seed: options.seed,
         coAssignment: options.coAssignment(after: affinity))
     case .rir:
       return InvariantNeighbours(
@@ -60,8 +60,8 @@ extension AverageOptions {
   private static let mostPasses = 6
 
   /// The passes in force after a search by an affinity.
-  func passLimits(of affinity: Affinity) -> PassLimits {
-    PassLimits(
+  func passLimits(of affinity: Affinity) -> RefinementLimits {
+    RefinementLimits(
       neighbours: neighbours, most: passes ?? (affinity.comparesClasses ? Self.mostPasses : 1),
       areAutomatic: passes == nil)
   }
@@ -70,6 +70,6 @@ extension AverageOptions {
   func coAssignment(after affinity: Affinity) -> CoAssignment? {
     let rounds = rounds ?? (passLimits(of: affinity).most > 1 ? CoAssignment.rounds : 0)
     return rounds == 0
-      ? nil : CoAssignment(rounds: rounds, landmarks: landmarks, slices: slices, seed: seed)
+      ? nil : CoAssignment(rounds: rounds, references: landmarks, slices: slices, seed: seed)
   }
 }

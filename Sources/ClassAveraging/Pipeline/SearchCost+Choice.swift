@@ -2,10 +2,10 @@ import ImageModel
 
 extension SearchCost {
   /// What the automatic search takes: all pairs while one pass over them takes no longer than `coreHours`, else
-  /// landmarks.
+  /// reference classes.
   public static func automaticSearch(
     images: Int, layout: AngularLayout, coreHours: Double = AverageOptions().searchBudget
-  ) -> SuspectSearch {
+  ) -> SearchMethod {
     operations(images: images, layout: layout) / operationRate <= coreHours * 3600
       ? .allPairs : .landmarks
   }

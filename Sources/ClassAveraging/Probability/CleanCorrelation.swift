@@ -8,16 +8,16 @@ struct CleanCorrelation {
   /// Of each function of k = 0, the sum of its pixels over the root of their number.
   private let means: [Double]
   /// What the images hold beyond the basis.
-  private let unseen: UnseenSignal?
+  private let unmodelled: UnmodelledSignal?
   /// cos and sin of k phi, eight angles phi at a time, for each block's k.
   private let cosines: [SIMD8<Double>]
   private let sines: [SIMD8<Double>]
   /// Angles that are tried, as many times eight.
   private let angleGroups: Int
 
-  init(_ basis: FourierBesselBasis, unseen: UnseenSignal? = nil) {
+  init(_ basis: FourierBesselBasis, unmodelled: UnmodelledSignal? = nil) {
     layout = basis.layout
-    self.unseen = unseen
+    self.unmodelled = unmodelled
     let (sums, pixels) = ImageEnergy.discSums(basis)
     means = sums.map { $0 / pixels.squareRoot() }
     let groups = max(4, layout.frequencies.last ?? 0)
@@ -58,7 +58,8 @@ struct CleanCorrelation {
     }
     let norm = (energy(a) * energy(b)).squareRoot()
     let seen = (best - mean(a) * mean(b)) / max(norm, .leastNormalMagnitude)
-    return unseen?.correlation(seen: seen, a, b, reflected: reflected, rotation: rotation) ?? seen
+    return unmodelled?.correlation(seen: seen, a, b, reflected: reflected, rotation: rotation)
+      ?? seen
   }
 
   private static func eights(_ values: [Double]) -> [SIMD8<Double>] {

@@ -31,7 +31,7 @@ struct NeighbourFeatures {
 }
 
 /// Computes the features of a table's pairs. The class of an image is the image itself and its neighbours,
-/// weighted as in `ClassPasses`.
+/// weighted as in `ClassRefinements`.
 struct NeighbourFeatureExtraction {
   let basis: FourierBesselBasis
   /// The images, and what makes a class.
@@ -39,7 +39,7 @@ struct NeighbourFeatureExtraction {
 
   var comm: Communicator { source.context.comm }
   var observer: any StageObserver { source.context.observer }
-  private var rows: DistributedRows { source.rows }
+  private var rows: CoefficientStore { source.rows }
   private var classes: ClassMeans {
     ClassMeans(
       posterior: source.posterior, rows: rows, groups: source.images.groups,
@@ -62,7 +62,7 @@ struct NeighbourFeatureExtraction {
     let k = table.neighboursPerImage
     let uncertainty = try ClassUncertainty(
       posterior: posterior, groups: groups, energy: energy,
-      largestWeight: 1 + Double(k) * NeighbourWeights.sureness)
+      largestWeight: 1 + Double(k) * NeighbourWeights.maximumWeight)
     @Sendable func weight(_ entry: Int) -> Double {
       table.indices[entry] < 0 ? 0 : weights.weight(ofAffinity: table.affinities[entry])
     }
@@ -89,9 +89,9 @@ struct NeighbourFeatureExtraction {
     let total = try sums.reduced(over: comm)
     let run = NeighbourFeatures.Run(
       energyRatio: total[0] / max(total[1], total[0] * 1e-3, .leastNormalMagnitude),
-      weight: total[2] / (Double(groups.count * k) * NeighbourWeights.sureness))
+      weight: total[2] / (Double(groups.count * k) * NeighbourWeights.maximumWeight))
 
-    let meanRows = try DistributedRows(
+    let meanRows = try CoefficientStore(
       layout: posterior.layout, partition: rows.partition, on: comm
     ) { $0.update(from: means, count: means.count) }
     var pairs = [NeighbourFeatures.Pair?](repeating: nil, count: own.count * best)

@@ -13,7 +13,7 @@ struct ProbabilityCalibration {
   /// coefficients.
   let clean: SteerableCoefficients
   /// What the run's clean images hold and these do not.
-  let unseen: UnseenSignal
+  let unmodelled: UnmodelledSignal
 
   /// Pairs that are looked at, of images evenly spread.
   private static let sample = 50_000
@@ -25,8 +25,8 @@ struct ProbabilityCalibration {
   func fit(_ table: NeighbourTable, neighbours: Int) throws -> FittedProbability {
     let partition = source.rows.partition
     let own = partition.range(of: source.context.comm.rank)
-    let correlation = CleanCorrelation(basis, unseen: unseen)
-    let rows = try DistributedRows(clean, partition: partition, on: source.context.comm)
+    let correlation = CleanCorrelation(basis, unmodelled: unmodelled)
+    let rows = try CoefficientStore(clean, partition: partition, on: source.context.comm)
     let k = table.neighboursPerImage
     let best = min(neighbours, k)
     let count = min(max(1, Self.sample / best), partition.total)

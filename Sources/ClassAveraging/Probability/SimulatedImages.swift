@@ -35,7 +35,7 @@ struct SimulatedImages {
     var statistics = clean
     for start in stride(from: 0, to: own.count, by: Self.chunk * threads) {
       let part = start..<min(start + Self.chunk * threads, own.count)
-      WorkerPool(threads: threads, items: part.count) { SliceValues(volume) }
+      WorkerPool(threads: threads, items: part.count) { ProjectionValues(volume) }
         .forEachRow(part, of: &clean, &statistics, width: width) { slice, at, clean, statistic in
           let image = own.lowerBound + at
           slice.fill(volume, orientation: RandomOrientation(image: image, seed: seed))

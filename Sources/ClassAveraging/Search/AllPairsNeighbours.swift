@@ -1,10 +1,10 @@
 import Execution
 import Resume
 
-/// All pairs of images, then of their classes (`ClassPasses`), then what the classes share (`CoAssignment`).
+/// All pairs of images, then of their classes (`ClassRefinements`), then what the classes share (`CoAssignment`).
 struct AllPairsNeighbours: NeighbourSearch {
   let affinity: Affinity
-  var limits: PassLimits
+  var limits: RefinementLimits
   /// What follows the passes; nil for nothing.
   var coAssignment: CoAssignment?
 
@@ -22,28 +22,30 @@ struct AllPairsNeighbours: NeighbourSearch {
   /// As many passes as there were: by themselves they might stop elsewhere.
   func repeating(_ found: FoundNeighbours) -> any NeighbourSearch {
     var search = self
-    search.limits = PassLimits(
+    search.limits = RefinementLimits(
       neighbours: limits.neighbours, most: 1 + found.reports.count, areAutomatic: false)
     return search
   }
 
   /// The neighbours after the passes. Collective.
   /// - Parameter classes: of the images that `scoring` compares.
-  func afterPasses(_ scoring: SuspectScoring, _ classes: ImageClasses, _ checkpoints: Checkpoints?)
+  func afterPasses(
+    _ scoring: CandidateScoring, _ classes: ImageClasses, _ checkpoints: Checkpoints?
+  )
     throws -> FoundNeighbours
   {
     let kept = affinity.comparesClasses ? classes.rule.members : limits.neighbours
     let start = try checkpoints?.restoredPass(
       images: classes.images.count, neighbours: limits.neighbours)
     let table = try start?.table ?? firstPass(scoring, neighboursPerImage: kept, checkpoints)
-    let result = try ClassPasses(classes: classes, limits: limits, checkpoints: checkpoints)
+    let result = try ClassRefinements(classes: classes, limits: limits, checkpoints: checkpoints)
       .run(table, after: start?.reports ?? [])
     return FoundNeighbours(table: result.table, reports: result.reports, classes: classes)
   }
 
   /// All pairs of images.
   private func firstPass(
-    _ scoring: SuspectScoring, neighboursPerImage kept: Int, _ checkpoints: Checkpoints?
+    _ scoring: CandidateScoring, neighboursPerImage kept: Int, _ checkpoints: Checkpoints?
   ) throws -> NeighbourTable {
     let (rows, comm, observer) = (scoring.rows, scoring.comm, scoring.observer)
     observer.stageBegan(StageName.allPairs, items: AllPairsSearch.share(of: rows.partition, comm))

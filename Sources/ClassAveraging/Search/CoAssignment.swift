@@ -2,19 +2,19 @@ import Execution
 import ImageModel
 import Volumes
 
-/// The neighbours in the end, after those of the passes: by classes that images share (`SharedLandmarks`), then by
-/// slices of a volume as well (`SliceLandmarks`).
+/// The neighbours in the end, after those of the passes: by classes that images share (`CoAssignmentRounds`), then by
+/// projections of a volume as well (`ProjectionReferences`).
 struct CoAssignment {
-  /// Rounds of shared landmarks, at least one.
+  /// Rounds of co-assignment, at least one.
   let rounds: Int
-  /// Landmarks of a round; all images where there are fewer.
-  let landmarks: Int
+  /// Reference classes of a round; all images where there are fewer.
+  let references: Int
   /// Slices of the volume; 0 for none.
   let slices: Int
-  /// What landmarks are drawn by, and the volume begins with.
+  /// What reference classes are drawn by, and the volume begins with.
   let seed: UInt64
 
-  /// Rounds before slices where nobody asks for others: the second finds 2.5 % more at SNR 1/100 and as many at 1/40.
+  /// Rounds before projections where nobody asks for others: the second finds 2.5 % more at SNR 1/100 and as many at 1/40.
   static let rounds = 2
 
   /// Collective.
@@ -23,8 +23,8 @@ struct CoAssignment {
     -> FoundNeighbours
   {
     guard var source = found.classes else { return found }
-    let classes = try SharedLandmarks(
-      source: source, checkpoints: images.checkpoints, seed: seed, landmarks: landmarks,
+    let classes = try CoAssignmentRounds(
+      source: source, checkpoints: images.checkpoints, seed: seed, references: references,
       rounds: rounds
     ).run(found.table, isKept: slices > 0)
     source.rule.evidence = .coAssignment
@@ -33,7 +33,7 @@ struct CoAssignment {
     let particle = try images.matchedParticle(to: result, seed: seed)
     result.particle = particle
     if let volume = particle.volume {
-      result.table = try SliceLandmarks(
+      result.table = try ProjectionReferences(
         source: source, checkpoints: images.checkpoints, volume: volume, radial: particle.radial,
         count: slices, seed: seed
       ).run(classes.table, sharing: classes.sharing)
@@ -43,7 +43,7 @@ struct CoAssignment {
 }
 
 extension SearchedImages {
-  /// The volume whose slices are like the class averages of the neighbours found. Collective.
+  /// The volume whose projections are like the class averages of the neighbours found. Collective.
   func matchedParticle(to found: FoundNeighbours, seed: UInt64) throws -> VolumeEstimate {
     let context = stoppable
     let source =

@@ -5,7 +5,7 @@ import Resume
 import Volumes
 
 /// A way to find every image's neighbours. One that is new is a file beside this one, and a case of
-/// `SuspectSearch`, which makes it of a run's options (`RunPlan`).
+/// `SearchMethod`, which makes it of a run's options (`RunPlan`).
 protocol NeighbourSearch {
   /// The neighbours of all images, at least those asked for, on every rank. Collective.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop; `LAPACKError`; `MPIError`.
@@ -27,7 +27,7 @@ struct SearchedImages {
   /// The statistics b of this rank's images.
   let statistics: SteerableCoefficients
   /// The same of all images.
-  let rows: DistributedRows
+  let rows: CoefficientStore
   /// The defocus group of every image, on every rank.
   let groups: [Int32]
   let context: RunContext
@@ -45,17 +45,17 @@ struct SearchedImages {
 
   /// How pairs of these images are compared. Collective.
   /// - Throws: `LAPACKError`, `MPIError`.
-  func scoring(by affinity: Affinity, observer: any StageObserver) throws -> SuspectScoring {
+  func scoring(by affinity: Affinity, observer: any StageObserver) throws -> CandidateScoring {
     let model = try PairModel(posterior, affinity: affinity)
-    return SuspectScoring(
+    return CandidateScoring(
       model: model, rows: try compared(by: affinity), groups: groups, threads: context.threads,
       comm: context.comm, observer: observer)
   }
 
   /// What of the images an affinity compares.
-  private func compared(by affinity: Affinity) throws -> DistributedRows {
+  private func compared(by affinity: Affinity) throws -> CoefficientStore {
     guard affinity.comparesDenoisedImages else { return rows }
-    return try DistributedRows(
+    return try CoefficientStore(
       posterior.denoised(statistics, groups: ownGroups).normalized, partition: partition,
       on: context.comm)
   }
@@ -73,7 +73,7 @@ struct FoundNeighbours {
   /// Perhaps more neighbours than were asked for; in the order of `classes`.
   var table: NeighbourTable
   /// Of the passes after the first.
-  var reports: [PassReport] = []
+  var reports: [RefinementReport] = []
   /// The images with the rule by which the table's neighbours make classes; nil where their affinities say
   /// nothing about that.
   var classes: ImageClasses?

@@ -51,13 +51,13 @@ public struct SteerableCoefficients: Sendable {
   public var lanes: [SIMD16<Float>]
 
   /// The number of images in a group.
-  public static let groupSize = 16
+  public static let laneGroupSize = 16
 
   /// All zero.
   public init(layout: AngularLayout, count: Int) {
     self.layout = layout
     self.count = count
-    let groups = (count + Self.groupSize - 1) / Self.groupSize
+    let groups = (count + Self.laneGroupSize - 1) / Self.laneGroupSize
     lanes = [SIMD16<Float>](repeating: .zero, count: groups * layout.componentCount * 2)
   }
 
@@ -70,7 +70,7 @@ public struct SteerableCoefficients: Sendable {
   /// Writes the pairs (re, im) of one image of the slice, component by component.
   package func copyRow(_ image: Int, to row: UnsafeMutablePointer<Float>) {
     let width = layout.componentCount * 2
-    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
+    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.laneGroupSize)
     lanes.withUnsafeBufferPointer {
       ($0.baseAddress! + group * width).copyLane(lane, to: row, count: width)
     }
@@ -79,7 +79,7 @@ public struct SteerableCoefficients: Sendable {
   /// Appends the pairs (re, im) of one image of the slice, component by component.
   func appendRow(_ image: Int, to row: inout [Float]) {
     let width = layout.componentCount * 2
-    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
+    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.laneGroupSize)
     for i in group * width..<(group + 1) * width { row.append(lanes[i][lane]) }
   }
 
@@ -88,17 +88,17 @@ public struct SteerableCoefficients: Sendable {
     let width = layout.componentCount * 2
     precondition(rows.count % width == 0 && first + rows.count / width <= count)
     for row in 0..<rows.count / width {
-      let (group, lane) = (first + row).quotientAndRemainder(dividingBy: Self.groupSize)
+      let (group, lane) = (first + row).quotientAndRemainder(dividingBy: Self.laneGroupSize)
       for i in 0..<width { lanes[group * width + i][lane] = rows[row * width + i] }
     }
   }
 
   /// The number of groups of 16 images; the last may be partly filled.
-  public var groupCount: Int { (count + Self.groupSize - 1) / Self.groupSize }
+  public var groupCount: Int { (count + Self.laneGroupSize - 1) / Self.laneGroupSize }
 
   /// One coefficient of one image of the slice.
   public func value(image: Int, component: Int) -> (re: Float, im: Float) {
-    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
+    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.laneGroupSize)
     let index = (group * layout.componentCount + component) * 2
     return (lanes[index][lane], lanes[index + 1][lane])
   }
@@ -106,7 +106,7 @@ public struct SteerableCoefficients: Sendable {
   /// Sets one coefficient of one image of the slice.
   public mutating func setValue(_ value: (re: Float, im: Float), image: Int, component: Int) {
     precondition(image < count && component < layout.componentCount, "a coefficient of the slice")
-    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.groupSize)
+    let (group, lane) = image.quotientAndRemainder(dividingBy: Self.laneGroupSize)
     let index = (group * layout.componentCount + component) * 2
     lanes[index][lane] = value.re
     lanes[index + 1][lane] = value.im

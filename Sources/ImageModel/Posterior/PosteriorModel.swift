@@ -136,7 +136,7 @@ public struct PosteriorModel: Sendable {
     of statistics: SteerableCoefficients, groups: ArraySlice<Int32>, threads: Int = 1
   ) -> SteerableCoefficients {
     var result = statistics
-    let (size, width) = (SteerableCoefficients.groupSize, 2 * layout.componentCount)
+    let (size, width) = (SteerableCoefficients.laneGroupSize, 2 * layout.componentCount)
     // A thread has whole lane groups: images side by side share vectors.
     WorkerPool(threads: threads, items: statistics.groupCount).forEachRow(
       0..<statistics.groupCount, of: &result.lanes, width: width

@@ -28,7 +28,7 @@ public struct DenoisePipeline {
     observer.stageBegan(StageName.denoising, items: model.partition.total)
     let means = model.posterior.posteriorMeans(
       of: model.statistics, groups: model.ownGroups(comm), threads: threads)
-    let rows = try DistributedRows(means, partition: model.partition, on: comm)
+    let rows = try CoefficientStore(means, partition: model.partition, on: comm)
     let stream = ImageStream(
       count: model.partition.total, together: ImageSynthesis.together, comm: comm,
       observer: observer)

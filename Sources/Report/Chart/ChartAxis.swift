@@ -41,10 +41,11 @@ public struct ChartAxis: Sendable {
         low * exp2(Double($0))
       }
     case .linear:
-      let step = Self.step(for: max(most, 0) - min(least, 0))
-      let low = (min(least, 0) / step).rounded(.down) * step
-      let high = (max(most, 0) / step).rounded(.up) * step
-      range = low...max(high, low + step)
+      let start = min(least, 0)
+      let end = max(most, 0) > start ? max(most, 0) : start + 1
+      let step = Self.step(for: end - start)
+      let low = (start / step).rounded(.down) * step
+      range = low...(end / step).rounded(.up) * step
       // Of the same step, though the range may be longer than the values.
       let count = Int(((range.upperBound - low) / step).rounded())
       marks = (0...count).map { low + Double($0) * step }
@@ -72,7 +73,6 @@ public struct ChartAxis: Sendable {
 
   /// 1, 2 or 5 times a power of ten: about five steps for a length.
   private static func step(for length: Double) -> Double {
-    guard length > 0 else { return 1 }
     let raw = length / 5
     let power = pow(10, log10(raw).rounded(.down))
     return [1, 2, 5, 10].first { $0 * power >= raw * 0.999 }! * power

@@ -152,7 +152,7 @@ struct AllPairsDenseRanks {
     let posterior = setting.posterior
     let count = Self.images
     let partition = Partition(of: count, among: world.size)
-    let rows = try DistributedRows(
+    let rows = try CoefficientStore(
       SteerableCoefficients(
         layout: posterior.layout,
         rows: setting.statistics[partition.range(of: world.rank)].flatMap { $0 }),
@@ -186,7 +186,7 @@ struct AllPairsDenseRanks {
     }
 
     // The scores that the neighbours are ranked by are those of the peak itself.
-    let table = try SuspectScoring(
+    let table = try CandidateScoring(
       model: model, rows: rows, groups: setting.groupOfImage, threads: 2, comm: world,
       observer: SilentObserver()
     ).neighbours(of: found.images, suspects: found.suspects, neighboursPerImage: count - 1)

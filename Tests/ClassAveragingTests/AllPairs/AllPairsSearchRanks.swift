@@ -21,7 +21,7 @@ struct AllPairsSearchRanks {
     isPruning: Bool = true, observer: any StageObserver = SilentObserver(), on comm: Communicator
   ) throws -> Lists {
     let partition = Partition(of: statistics.count, among: comm.size)
-    let rows = try DistributedRows(
+    let rows = try CoefficientStore(
       SteerableCoefficients(
         layout: model.layout, rows: statistics[partition.range(of: comm.rank)].flatMap { $0 }),
       partition: partition, on: comm)
@@ -98,7 +98,7 @@ struct AllPairsSearchRanks {
     func stageEnded() {}
   }
 
-  /// While one of two ranks stands still in its first meeting, the other takes the rows that they share.
+  /// While one of two ranks stands still in its first block pair, the other takes the rows that they share.
   @Test(arguments: [0, 1]) func theFasterRankTakesMore(slow: Int) throws {
     let world = try testWorld()
     let alone = try world.split(colour: world.rank, key: 0)
@@ -109,7 +109,7 @@ struct AllPairsSearchRanks {
     let part = try world.split(colour: world.rank / 2, key: world.rank)
     let observer = AdvanceObserver()
     if part.size == 2 {
-      // Blocks of 512 rows: an advance for each 16 of them, in the meeting with itself and the shared one.
+      // Blocks of 512 rows: an advance for each 16 of them, in the block pair with itself and the shared one.
       let rows = 512 / 16
       let enough = rows + rows * 3 / 4
       let tokens = RankTokens(try part.split(colour: 0, key: part.rank))

@@ -122,7 +122,7 @@ struct SearchCheckpointRanks {
   }
 
   /// One of two ranks has taken most of the rows that they share when the run is stopped.
-  @Test func stoppedInAMeetingSharedUnevenly() throws {
+  @Test func stoppedInABlockPairSharedUnevenly() throws {
     let world = try testWorld()
     let folder = try TemporaryFolder()
     let path = try world.broadcast(folder.file("checkpoints"))
@@ -131,7 +131,7 @@ struct SearchCheckpointRanks {
     let whole = try #require(try problem.search(nil, threads: 1, on: world))
     let part = try world.split(colour: world.rank < 2 ? 0 : 1, key: world.rank)
     let isStopped = world.size > 1
-    // Rank 0 has asked three times when it has done the rows of its own meeting, and then asks after every 16.
+    // Rank 0 has asked three times when it has done the rows of its own block pair, and then asks after every 16.
     let chunks = 18
     if isStopped && world.rank < 2 {
       let stop = try StopRequest(on: part)
@@ -155,10 +155,10 @@ struct SearchCheckpointRanks {
       let partition = Partition(of: count, among: world.size)
       let laneGroups = PairBlock.laneGroups(of: partition, groups: problem.groups)
       var lists = SearchLists(
-        BlockPlaces(laneGroups[world.rank], range: partition.range(of: world.rank)),
+        BlockPositions(laneGroups[world.rank], range: partition.range(of: world.rank)),
         capacity: Self.capacity)
       let known = try checkpoint.restore(into: &lists, shares: partition)
-      let compared = PairClaim(images: 0..<16 * chunks, partners: count / 2..<count)
+      let compared = ComparedRectangle(images: 0..<16 * chunks, partners: count / 2..<count)
       #expect(known.claims.contains { $0.contains(compared) }, "\(known.claims)")
       #expect(known.claims.contains { $0.contains(compared.transposed) }, "\(known.claims)")
     }

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Ring search", .serialized, .timeLimit(.minutes(2)))
 struct RingSearchRanks {
-  /// (images, suspects): several tiles and uneven slices; fewer images than four ranks.
+  /// (images, suspects): several tiles and uneven projections; fewer images than four ranks.
   @Test(arguments: [(1103, 9), (37, 36), (3, 2)])
   func agreesWithBruteForce(total: Int, suspectCount: Int) throws {
     let world = try testWorld()

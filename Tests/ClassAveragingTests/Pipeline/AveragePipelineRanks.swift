@@ -60,7 +60,7 @@ struct AveragePipelineRanks {
   }
 
   private func run(
-    _ set: ParticleSet, search: SuspectSearch = .auto, affinity: Affinity?, on comm: Communicator
+    _ set: ParticleSet, search: SearchMethod = .auto, affinity: Affinity?, on comm: Communicator
   ) throws -> (table: NeighbourTable, averages: [Float]) {
     var options = AverageOptions()
     (options.neighbours, options.suspects, options.affinity) = (5, 40, affinity)
@@ -82,8 +82,8 @@ struct AveragePipelineRanks {
     "Neighbours show the same object, turned as they say, and averages show it without noise",
     arguments: [
       (.auto, .mahalanobis), (.auto, .bayes), (.auto, nil), (.vdm, .mahalanobis), (.vdm, nil),
-    ] as [(SuspectSearch, Affinity?)])
-  func findsAndAlignsNeighbours(search: SuspectSearch, affinity: Affinity?) throws {
+    ] as [(SearchMethod, Affinity?)])
+  func findsAndAlignsNeighbours(search: SearchMethod, affinity: Affinity?) throws {
     let world = try testWorld()
     let folder = try TemporaryFolder()
     let set = try particles(in: folder, on: world)

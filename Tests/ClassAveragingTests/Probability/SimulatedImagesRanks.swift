@@ -201,7 +201,7 @@ struct SimulatedImagesRanks {
       coefficients: try HarmonicRotations(of: correlation.degrees, seed: 3)
         .coefficients(through: 6),
       degree: 6, rank: 3)
-    var slice = SliceValues(volume)
+    var slice = ProjectionValues(volume)
     let count = 20_000
     var sums = [Matrix](repeating: Matrix(rows: 3, columns: 3), count: 7)
     for image in 0..<count {
@@ -223,7 +223,7 @@ struct SimulatedImagesRanks {
     }
   }
 
-  /// Two central slices have a line in common.
+  /// Two central projections have a line in common.
   @Test func slicesShareALine() throws {
     let correlation = try ShellCorrelation(of: covariances(correlations(degree: 6)))
     let volume = SimulatedVolume(
@@ -234,7 +234,7 @@ struct SimulatedImagesRanks {
       [a.y * b.z - a.z * b.y, a.z * b.x - a.x * b.z, a.x * b.y - a.y * b.x]
     }
     func values(_ orientation: RandomOrientation, along line: SIMD3<Float>) -> [Double] {
-      var slice = SliceValues(volume)
+      var slice = ProjectionValues(volume)
       slice.fill(volume, orientation: orientation)
       let angle = Double(
         atan2((line * orientation.second).sum(), (line * orientation.first).sum()))

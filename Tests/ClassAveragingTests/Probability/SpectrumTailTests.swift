@@ -53,11 +53,12 @@ struct SpectrumTailTests {
       }
     }
     let all = spectrum.seen + spectrum.hidden
-    let share = UnseenSignal.share(
+    let share = UnmodelledSignal.share(
       of: spectrum, basis: basis, mean: mean, covariance: covariance(0.9 * all))
     #expect(abs(share - 0.1) < 1e-9)
     #expect(
-      UnseenSignal.share(of: spectrum, basis: basis, mean: mean, covariance: covariance(1.1 * all))
+      UnmodelledSignal.share(
+        of: spectrum, basis: basis, mean: mean, covariance: covariance(1.1 * all))
         == 0)
   }
 }

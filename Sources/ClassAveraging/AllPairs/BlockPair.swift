@@ -1,0 +1,117 @@
+/// Two blocks of images that meet on a rank: its own and a travelling block, or its own with itself.
+struct BlockPair {
+  let own: BlockPositions
+  let travelling: BlockPositions
+  /// Pairs of the first and the second block that need no comparison any more; places.
+  private let settled: [ComparedRectangle]
+
+  /// Whether a block meets itself: each pair once.
+  var isTriangle: Bool { own.range == travelling.range }
+  /// Whether this rank's images are the rows: the block that comes first in the order gives them.
+  let isOwnFirst: Bool
+  var first: BlockPositions { isOwnFirst ? own : travelling }
+  var second: BlockPositions { isOwnFirst ? travelling : own }
+
+  /// - Parameter known: claims from before.
+  init(own: BlockPositions, travelling: BlockPositions, known: ComparedRectangles) {
+    self.own = own
+    self.travelling = travelling
+    isOwnFirst = own.range.lowerBound <= travelling.range.lowerBound
+    let (first, second) = isOwnFirst ? (own, travelling) : (travelling, own)
+    settled =
+      known.claims.isEmpty ? [] : known.settled(rows: first.range, columns: second.range)
+  }
+
+  /// The settled pairs by rows of the two blocks.
+  var settledRows: [ComparedRectangle] {
+    settled.map {
+      ComparedRectangle(
+        images: first.rows(places: $0.images), partners: second.rows(places: $0.partners))
+    }
+  }
+
+  /// What this rank's lists may claim once the images of some places have been compared with the whole second
+  /// block. What was settled before is in the lists from before.
+  func ownClaims(_ done: Range<Int>) -> [ComparedRectangle] {
+    let compared = ComparedRectangle(images: done, partners: second.range)
+    if isTriangle {
+      return [
+        compared, ComparedRectangle(images: done.upperBound..<own.range.upperBound, partners: done),
+      ]
+    }
+    return [isOwnFirst ? compared : compared.transposed]
+  }
+
+  /// What the lists that this rank makes for the travelling block may claim: no pair that was settled before.
+  func travellingClaims(_ done: Range<Int>) -> [ComparedRectangle] {
+    if isTriangle { return [] }
+    let compared = ComparedRectangle(images: done, partners: second.range)
+    var claims = [isOwnFirst ? compared.transposed : compared]
+    for pairs in settled {
+      claims = claims.flatMap { $0.subtracting(isOwnFirst ? pairs.transposed : pairs) }
+    }
+    return claims
+  }
+}
+
+/// The lists that a rank holds in an all-pairs pass, and what they have been offered.
+struct SearchLists {
+  /// Of this rank's images, a list for each row.
+  var own: BestCandidates
+  var coverage = ComparedRectangles()
+  let places: BlockPositions
+  /// What was handed back last to another rank, which may not have saved it yet.
+  var handedBack: ListRecord?
+
+  init(_ places: BlockPositions, capacity: Int) {
+    own = BestCandidates(rows: places.rowCount, capacity: capacity)
+    self.places = places
+  }
+
+  /// As they are between two block pairs.
+  var records: [ListRecord] {
+    [record(own, places, coverage.claims)] + (handedBack.map { [$0] } ?? [])
+  }
+
+  private func record(
+    _ lists: BestCandidates, _ places: BlockPositions, _ claims: [ComparedRectangle]
+  )
+    -> ListRecord
+  {
+    ListRecord(
+      images: places.range, claims: claims,
+      words: places.compacted(lists.packed, capacity: own.capacity))
+  }
+
+  /// Enters what was found in a block pair of whose first block the places `done` are done.
+  mutating func add(_ blockPair: BlockPair, done: Range<Int>, found: [TileLists]) {
+    for part in found {
+      if blockPair.isTriangle || blockPair.isOwnFirst { own.merge(part.rows) }
+      if blockPair.isTriangle || !blockPair.isOwnFirst { own.merge(part.columns) }
+    }
+    for claim in blockPair.ownClaims(done) { coverage.add(claim) }
+  }
+
+  /// What was found for the travelling block.
+  func travelling(_ blockPair: BlockPair, found: [TileLists]) -> BestCandidates {
+    var lists = blockPair.isOwnFirst ? found[0].columns : found[0].rows
+    for part in found.dropFirst() { lists.merge(blockPair.isOwnFirst ? part.columns : part.rows) }
+    return lists
+  }
+
+  /// The travelling block's lists as they are saved.
+  func travellingRecord(_ lists: BestCandidates, _ blockPair: BlockPair, done: Range<Int>)
+    -> ListRecord
+  {
+    record(lists, blockPair.travelling, blockPair.travellingClaims(done))
+  }
+
+  /// As they are in the middle of a block pair.
+  func records(_ blockPair: BlockPair, done: Range<Int>, found: [TileLists]) -> [ListRecord] {
+    var now = self
+    now.add(blockPair, done: done, found: found)
+    if blockPair.isTriangle { return now.records }
+    return now.records
+      + [travellingRecord(travelling(blockPair, found: found), blockPair, done: done)]
+  }
+}

@@ -1,0 +1,61 @@
+/// Where the images of a block stand in the search's order: its rows are filled up to lane groups of 16,
+/// places are not.
+struct BlockPositions {
+  /// The places of each lane group's images, ascending without gaps.
+  private let groups: [Range<Int>]
+  /// The block's images.
+  let range: Range<Int>
+
+  static let lanes = 16
+
+  /// - Parameters:
+  ///   - laneGroups: slices of the order itself, so that their indices are places.
+  ///   - range: the places of all of them.
+  init(_ laneGroups: [ArraySlice<Int>], range: Range<Int>) {
+    groups = laneGroups.map(\.indices)
+    self.range = range
+  }
+
+  var rowCount: Int { groups.count * Self.lanes }
+
+  /// How far the places reach that lie before a row.
+  func place(row: Int) -> Int {
+    let (group, lane) = row.quotientAndRemainder(dividingBy: Self.lanes)
+    if group == groups.count { return range.upperBound }
+    return min(groups[group].lowerBound + lane, groups[group].upperBound)
+  }
+
+  func places(rows: Range<Int>) -> Range<Int> {
+    place(row: rows.lowerBound)..<place(row: rows.upperBound)
+  }
+
+  /// The row of a place of this block.
+  func row(place: Int) -> Int {
+    var (low, high) = (0, groups.count - 1)
+    while low < high {
+      let middle = (low + high + 1) / 2
+      if groups[middle].lowerBound <= place { low = middle } else { high = middle - 1 }
+    }
+    return low * Self.lanes + place - groups[low].lowerBound
+  }
+
+  /// The rows of some places, with those without an image that follow them.
+  func rows(places: Range<Int>) -> Range<Int> {
+    if places.isEmpty { return 0..<0 }
+    let last = row(place: places.upperBound - 1)
+    let isEnd = groups[last / Self.lanes].upperBound == places.upperBound
+    let end = isEnd ? (last / Self.lanes + 1) * Self.lanes : last + 1
+    return row(place: places.lowerBound)..<end
+  }
+
+  /// The lists of rows that have an image, of `capacity` words each.
+  func compacted(_ words: [Int64], capacity: Int) -> [Int64] {
+    var result: [Int64] = []
+    result.reserveCapacity(range.count * capacity)
+    for (at, group) in groups.enumerated() {
+      let start = at * Self.lanes * capacity
+      result += words[start..<start + group.count * capacity]
+    }
+    return result
+  }
+}

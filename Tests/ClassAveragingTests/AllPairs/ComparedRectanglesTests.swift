@@ -1,0 +1,58 @@
+import TestSupport
+import Testing
+
+@testable import ClassAveraging
+
+/// Rectangles against single pairs.
+@Suite struct ComparedRectanglesTests {
+  private static let count = 12
+
+  private func rectangle(_ numbers: ArraySlice<Double>) -> ComparedRectangle {
+    let places = numbers.map { Int(($0 + 1) / 2 * Double(Self.count + 1)) }
+    return ComparedRectangle(
+      images: min(places[0], places[1])..<max(places[0], places[1]),
+      partners: min(places[2], places[3])..<max(places[2], places[3]))
+  }
+
+  /// Image times count plus partner.
+  private func pairs(_ claim: ComparedRectangle) -> Set<Int> {
+    Set(claim.images.flatMap { i in claim.partners.map { i * Self.count + $0 } })
+  }
+
+  @Test func agreesWithPairs() {
+    var settledPairs = 0
+    for seed in 0..<200 as Range<UInt64> {
+      let numbers = randomNumbers(32, seed: seed &* 7919)
+      var coverage = ComparedRectangles()
+      var all: Set<Int> = []
+      for start in stride(from: 0, to: 24, by: 4) {
+        let claim = rectangle(numbers[start..<start + 4])
+        coverage.add(claim)
+        all.formUnion(pairs(claim))
+      }
+      #expect(coverage.claims.reduce(into: []) { $0.formUnion(pairs($1)) } == all)
+      let block = rectangle(numbers[24..<28])
+      let settled = coverage.settled(rows: block.images, columns: block.partners)
+      let both = pairs(block).filter {
+        let (i, j) = ($0 / Self.count, $0 % Self.count)
+        return all.contains($0) && all.contains(j * Self.count + i)
+      }
+      #expect(settled.reduce(into: []) { $0.formUnion(pairs($1)) } == both)
+      settledPairs += both.count
+      let other = rectangle(numbers[28..<32])
+      let left = block.subtracting(other)
+      #expect(
+        left.reduce(into: []) { $0.formUnion(pairs($1)) } == pairs(block).subtracting(pairs(other)))
+      #expect(
+        left.reduce(0) { $0 + pairs($1).count } == pairs(block).subtracting(pairs(other)).count)
+    }
+    #expect(settledPairs > 0)
+  }
+
+  /// A search that goes on row by row must not pile up claims.
+  @Test func growingClaimsBecomeOne() {
+    var coverage = ComparedRectangles()
+    for row in 0..<10 { coverage.add(ComparedRectangle(images: row..<row + 1, partners: 3..<9)) }
+    #expect(coverage.claims == [ComparedRectangle(images: 0..<10, partners: 3..<9)])
+  }
+}
