@@ -271,21 +271,23 @@ enum NeighbourCount: ExpressibleByArgument, RecordedValue, CustomStringConvertib
 }
 
 /// How suspects are ranked, as the command line says it.
-enum AffinityChoice: String, ExpressibleByArgument, RecordedValue, CaseIterable {
-  case mahalanobis, bayes, euclidean, none
+struct AffinityChoice: ExpressibleByArgument, RecordedValue, CustomStringConvertible {
+  private static let none = "none"
 
-  init(_ affinity: Affinity?) {
-    self = Self.allCases.first { $0.affinity == affinity }!
+  /// nil for the search's own order.
+  let affinity: Affinity?
+
+  init(_ affinity: Affinity?) { self.affinity = affinity }
+
+  init?(argument: String) {
+    affinity = Affinity(rawValue: argument)
+    if affinity == nil && argument != Self.none { return nil }
   }
 
-  var affinity: Affinity? {
-    switch self {
-    case .mahalanobis: .mahalanobis
-    case .bayes: .bayes
-    case .euclidean: .euclidean
-    case .none: nil
-    }
-  }
+  static var allValueStrings: [String] { Affinity.allCases.map(\.rawValue) + [none] }
+
+  var description: String { affinity?.rawValue ?? Self.none }
+  var record: JSONValue { .string(description) }
 }
 
 extension SearchMethod: ExpressibleByArgument {}
