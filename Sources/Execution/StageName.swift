@@ -21,7 +21,7 @@ public enum StageName {
   public static let referenceClasses = "reference classes"
   /// Images that share reference classes are compared.
   public static let candidates = "candidates"
-  /// The rounds in which classes of reference classes are made anew.
+  /// The rounds in which reference classes are made anew.
   public static let coAssignment = "co-assignment"
   /// The volume that class averages are matched by.
   public static let volume = "volume"

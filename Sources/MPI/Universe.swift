@@ -61,7 +61,9 @@ public enum Universe {
   /// - Parameters:
   ///   - speaker: words what is printed, and says with which status an error ends the process.
   ///   - body: the program.
-  public static func run(_ speaker: ErrorSpeaker, _ body: (Communicator) throws -> Void) {
+  public static func run(
+    _ speaker: ErrorSpeaker = ErrorSpeaker(), _ body: (Communicator) throws -> Void
+  ) {
     self.speaker.withLock { $0 = speaker }
     kindred_remove_temporaries_when_ended()
     do {

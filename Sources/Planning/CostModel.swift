@@ -2,8 +2,8 @@ import ClassAveraging
 import Execution
 import Foundation
 
-/// What each stage of `kindred average` costs (a search by reference classes in `ReferenceCost.swift`, rounds of shared
-/// reference classes in `CoAssignmentCost.swift`, projections in `VolumeCost.swift`), in formulas: n images of L x L pixels, P
+/// What each stage of `kindred average` costs (a search by reference classes in `ReferenceCost.swift`, rounds of
+/// co-assignment in `CoAssignmentCost.swift`, projections in `VolumeCost.swift`), in formulas: n images of L x L pixels, P
 /// functions of the Fourier-Bessel basis (p_k at frequency k), C components (r_k), B frequencies that have any, G defocus groups, K
 /// neighbours, M members of a class, S = candidates kept (K or M, and 10), pairs of w operations (`SearchCost`), p
 /// ranks of t threads.

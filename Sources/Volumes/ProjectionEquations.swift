@@ -30,10 +30,10 @@ struct ProjectionEquations {
   /// - Parameter queue: whose next round this is.
   /// - Throws: `MPIError`.
   init(
-    _ places: ProjectionPoses, _ orientations: [RandomOrientation], threads: Int, queue: NodeQueue,
+    _ poses: ProjectionPoses, _ orientations: [RandomOrientation], threads: Int, queue: NodeQueue,
     comm: Communicator, observer: any StageObserver
   ) throws {
-    let (degree, rank) = (places.sums.degree, places.sums.rank)
+    let (degree, rank) = (poses.sums.degree, poses.sums.rank)
     let volume = SimulatedVolume(coefficients: [], degree: degree, rank: rank)
     let angles = ProjectionValues(volume).angles
     (self.degree, self.rank, self.angles) = (degree, rank, angles)
@@ -43,8 +43,8 @@ struct ProjectionEquations {
     // No harmonic's square is larger than (2 l + 1) / 4 pi, no circle than all frequencies together.
     let square = Double(2 * degree + 1) / (4 * .pi)
     let points = Double(Self.block * angles)
-    let weight = places.weights.reduce(0, max)
-    let largest = Double(places.sums.largest)
+    let weight = poses.weights.reduce(0, max)
+    let largest = Double(poses.sums.largest)
     let bounds = [
       1.01 * points * weight * square,
       1.01 * points * square.squareRoot() * largest * 3 * Double(degree + 1),
@@ -58,7 +58,7 @@ struct ProjectionEquations {
     queue.begin(blocks.count)
     while case let part = queue.next(pool.count), !part.isEmpty {
       let results = pool.map(part.count) { state, at in
-        state.sums(blocks[part[at]], places, orientations)
+        state.sums(blocks[part[at]], poses, orientations)
       }
       for result in results {
         for at in sums.indices { result[at].withUnsafeBufferPointer { sums[at].add($0) } }
@@ -115,7 +115,7 @@ private struct ProjectionPart {
   }
 
   /// Of even and odd degrees Y Y^T, then Y times the images.
-  func sums(_ block: Range<Int>, _ places: ProjectionPoses, _ orientations: [RandomOrientation])
+  func sums(_ block: Range<Int>, _ poses: ProjectionPoses, _ orientations: [RandomOrientation])
     -> [[Float]]
   {
     let points = block.count * angles
@@ -125,7 +125,7 @@ private struct ProjectionPart {
     var images = [Float](repeating: 0, count: 2 * rank * points)
     for (at, projection) in block.enumerated() {
       // Each side is divided by the root of the weight.
-      let root = Float(places.weights[projection]).squareRoot()
+      let root = Float(poses.weights[projection]).squareRoot()
       if root < 1e-4 { continue }
       let (u, v) = (orientations[projection].first, orientations[projection].second)
       for start in stride(from: 0, to: angles, by: 16) {
@@ -146,7 +146,7 @@ private struct ProjectionPart {
           }
         }
       }
-      let values = places.sums.circles(of: projection, rotatedBy: 0, circle)
+      let values = poses.sums.circles(of: projection, rotatedBy: 0, circle)
       for row in 0..<2 * rank {
         for p in 0..<angles {
           images[row * points + at * angles + p] = values[row * angles + p] / root

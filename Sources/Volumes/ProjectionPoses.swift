@@ -70,7 +70,7 @@ private struct Spreading {
   private var weights: [Float]
   private var touched: [Int] = []
   /// Of one image the places that count, the projections there, and the number of each projection among these; -1 without one.
-  private var places: [Int] = []
+  private var poses: [Int] = []
   private var found: [(projection: Int, weight: Float)] = []
   private var number: [Int32]
 
@@ -139,9 +139,9 @@ private struct Spreading {
     let lowest = best + spread * log(least)
     let waveLength = 2 * (images.degree + 1)
     findPlaces(atLeast: lowest)
-    for place in places {
-      let (angle, projection) = place.quotientAndRemainder(dividingBy: energies.count)
-      let (even, odd) = products.withProducts { ($0[place], $1[place]) }
+    for pose in poses {
+      let (angle, projection) = pose.quotientAndRemainder(dividingBy: energies.count)
+      let (even, odd) = products.withProducts { ($0[pose], $1[pose]) }
       for (score, shift) in [(even + odd, angle), (even - odd, angle + angles)] {
         let score = score - energies[projection] / 2
         if score < lowest { continue }
@@ -204,11 +204,11 @@ private struct Spreading {
     }
   }
 
-  /// Fills `places`, [angle][projection], with those that score `lowest` there or half a turn from there.
+  /// Fills `poses`, [angle][projection], with those that score `lowest` there or half a turn from there.
   private mutating func findPlaces(atLeast lowest: Float) {
     let count = energies.count
     var result: [Int] = []
-    swap(&result, &places)
+    swap(&result, &poses)
     result.removeAll(keepingCapacity: true)
     products.withProducts { even, odd in
       for row in stride(from: 0, to: angles * count, by: count) {
@@ -227,7 +227,7 @@ private struct Spreading {
         }
       }
     }
-    places = result
+    poses = result
   }
 
   private static let lanes = 16

@@ -26,7 +26,9 @@ public enum BLASKernels {
   }
 
   /// The kernels for a processor with these features, in place of Prescott's; nil where there are none, or others.
-  /// - Parameter features: looked at only where they matter: to list them takes long where there are many cores.
+  /// - Parameters:
+  ///   - core: the processor that OpenBLAS has taken it for.
+  ///   - features: looked at only where they matter: to list them takes long where there are many cores.
   static func better(than core: String, features: @autoclosure () -> Set<Substring>) -> String? {
     guard core == "Prescott" else { return nil }
     let features = features()

@@ -330,7 +330,7 @@ import Testing
     #expect(model.stages(job, ranks: 2).count { $0.name == "calibration/volume" } == 1)
   }
 
-  /// Reference classes in an locality order have members that are mostly their own rank's.
+  /// Reference classes in a locality order have members that are mostly their own rank's.
   @Test func roundsByLandmarksFetchLess() throws {
     var job = job(images: 1_000_000)
     job.probabilities = ProbabilitySource.none

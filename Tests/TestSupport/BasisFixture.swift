@@ -35,7 +35,7 @@ package func pixelFunctions(_ basis: FourierBesselBasis) -> [[[Double]]] {
 package func analyze(_ images: [[Float]], _ basis: FourierBesselBasis) -> SteerableCoefficients {
   let analysis = SteerableAnalysis(basis: basis)
   var result = SteerableCoefficients(layout: basis.layout, count: images.count)
-  for group in 0..<result.groupCount {
+  for group in 0..<result.laneGroupCount {
     for lane in 0..<16 {
       let i = group * 16 + lane
       if i < images.count {

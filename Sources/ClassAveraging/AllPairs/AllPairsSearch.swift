@@ -27,7 +27,7 @@ struct AllPairsSearch {
     /// Global indices of the images.
     var images: [Int32]
     /// S global indices each, best first.
-    var suspects: [Int32]
+    var candidates: [Int32]
     /// Scores to the accuracy of a parabola through the grid's best angle.
     var scores: [Float]
     var reflected: [UInt8]
@@ -42,12 +42,12 @@ struct AllPairsSearch {
   {
     let (rank, size) = (comm.rank, comm.size)
     let laneGroups = PairBlock.laneGroups(of: rows.partition, groups: groups)
-    let places = laneGroups.enumerated().map {
+    let positions = laneGroups.enumerated().map {
       BlockPositions($1, range: rows.partition.range(of: $0))
     }
     let own = try PairBlock.fetched(laneGroups, of: rows, groups: groups, rank: rank)
     let pool = WorkerPool(threads: threads) { PairTile(model: model, isPruning: isPruning) }
-    var lists = SearchLists(places[rank], capacity: capacity)
+    var lists = SearchLists(positions[rank], capacity: capacity)
     let ownGroups = Array(Set(own.runs.map(\.group)))
     var ownSide = PairTile.Side(own, model: model, threads: threads)
     let known =
@@ -84,7 +84,7 @@ struct AllPairsSearch {
       }
       let owner = (rank - step + size) % size
       let receiver = (rank + step) % size
-      let blockPair = BlockPair(own: places[rank], travelling: places[owner], known: known)
+      let blockPair = BlockPair(own: positions[rank], travelling: positions[owner], known: known)
       // Whether to go on after some of the block pair's rows.
       let between = { (done: Range<Int>, found: [TileLists]) throws in
         guard let checkpoint else { return true }
@@ -133,7 +133,7 @@ struct AllPairsSearch {
         lists.own.merge(back)
         // The block pair of this rank's images as the receiving rank saw it.
         let compared = ComparedRectangle(
-          images: itsDone, partners: places[max(rank, receiver)].range)
+          images: itsDone, partners: positions[max(rank, receiver)].range)
         lists.coverage.add(rank < receiver ? compared : compared.transposed)
       }
       if !isLast {
@@ -156,11 +156,11 @@ struct AllPairsSearch {
 
   /// The lists of rows that have an image.
   private func result(_ lists: BestCandidates, _ own: PairBlock) -> Result {
-    var result = Result(images: [], suspects: [], scores: [], reflected: [])
+    var result = Result(images: [], candidates: [], scores: [], reflected: [])
     for row in 0..<own.count where own.index(row) >= 0 {
       let entries = row * capacity..<(row + 1) * capacity
       result.images.append(own.index(row))
-      result.suspects += lists.indices[entries]
+      result.candidates += lists.indices[entries]
       result.scores += lists.scores[entries]
       result.reflected += lists.reflected[entries]
     }

@@ -26,7 +26,7 @@ struct BlockPair {
   var settledRows: [ComparedRectangle] {
     settled.map {
       ComparedRectangle(
-        images: first.rows(places: $0.images), partners: second.rows(places: $0.partners))
+        images: first.rows(positions: $0.images), partners: second.rows(positions: $0.partners))
     }
   }
 
@@ -59,28 +59,28 @@ struct SearchLists {
   /// Of this rank's images, a list for each row.
   var own: BestCandidates
   var coverage = ComparedRectangles()
-  let places: BlockPositions
+  let positions: BlockPositions
   /// What was handed back last to another rank, which may not have saved it yet.
   var handedBack: ListRecord?
 
-  init(_ places: BlockPositions, capacity: Int) {
-    own = BestCandidates(rows: places.rowCount, capacity: capacity)
-    self.places = places
+  init(_ positions: BlockPositions, capacity: Int) {
+    own = BestCandidates(rows: positions.rowCount, capacity: capacity)
+    self.positions = positions
   }
 
   /// As they are between two block pairs.
   var records: [ListRecord] {
-    [record(own, places, coverage.claims)] + (handedBack.map { [$0] } ?? [])
+    [record(own, positions, coverage.claims)] + (handedBack.map { [$0] } ?? [])
   }
 
   private func record(
-    _ lists: BestCandidates, _ places: BlockPositions, _ claims: [ComparedRectangle]
+    _ lists: BestCandidates, _ positions: BlockPositions, _ claims: [ComparedRectangle]
   )
     -> ListRecord
   {
     ListRecord(
-      images: places.range, claims: claims,
-      words: places.compacted(lists.packed, capacity: own.capacity))
+      images: positions.range, claims: claims,
+      words: positions.compacted(lists.packed, capacity: own.capacity))
   }
 
   /// Enters what was found in a block pair of whose first block the places `done` are done.

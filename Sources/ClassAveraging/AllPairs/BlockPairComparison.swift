@@ -81,12 +81,12 @@ struct BlockPairComparison {
           ? 0..<round.last!.rows.upperBound : round.first!.rows.lowerBound..<rowCount
         if left.isEmpty || done.count - rowsBefore >= rowsPerBlock {
           rowsBefore = done.count
-          isGoingOn = try between(blockPair.first.places(rows: done), found)
+          isGoingOn = try between(blockPair.first.positions(rows: done), found)
         }
       }
     }
     if let shared { try observer.communicating { try shared.finish() } }
-    return (found, blockPair.first.places(rows: done))
+    return (found, blockPair.first.positions(rows: done))
   }
 
   /// The tiles that this rank is to compare next, or nil: of a chunk of a shared block pair, or all at once.

@@ -3,7 +3,7 @@ import Resume
 
 /// What one rank knows of some images' lists, as it is saved.
 struct ListRecord {
-  /// Places in the search's order.
+  /// Positions in the search's order.
   var images: Range<Int>
   /// Which pairs the lists have been offered.
   var claims: [ComparedRectangle]
@@ -49,14 +49,14 @@ final class SearchCheckpoint {
 
   /// Offers what earlier parts hold of this rank's images to `lists`, and writes it as a part of this run.
   /// Collective.
-  /// - Parameter shares: of the places in the search's order.
+  /// - Parameter shares: of the Positions in the search's order.
   /// - Returns: the claims of all ranks.
   func restore(into lists: inout SearchLists, shares: Partition) throws -> ComparedRectangles {
     let comm = parts.checkpoints.comm
     var all = ComparedRectangles()
     let files = try parts.earlier()
     if files.isEmpty { return all }
-    let own = ComparedRectangle(images: lists.places.range, partners: 0..<shares.total)
+    let own = ComparedRectangle(images: lists.positions.range, partners: 0..<shares.total)
     let capacity = lists.own.capacity
     lists.own.mayRepeat = true
     try parts.restore(files) {
@@ -73,8 +73,8 @@ final class SearchCheckpoint {
         try shares.scatter(
           first: record?.images.lowerBound ?? 0, values: record?.words ?? [], width: capacity,
           on: comm
-        ) { place, words in
-          lists.own.offer(row: lists.places.row(place: place), packed: words)
+        ) { position, words in
+          lists.own.offer(row: lists.positions.row(position: position), packed: words)
         }
       }
     }

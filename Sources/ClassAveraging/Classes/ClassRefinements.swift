@@ -92,7 +92,7 @@ struct ClassRefinements {
     return try CandidateScoring(
       model: model, rows: statistics, groups: one, threads: context.threads, comm: context.comm,
       observer: SilentObserver()
-    ).neighbours(of: found.images, suspects: found.suspects, neighboursPerImage: members)
+    ).neighbours(of: found.images, candidates: found.candidates, neighboursPerImage: members)
   }
 
   /// The share of the best neighbours in `new` that were among the best in `old`. Collective.

@@ -14,7 +14,7 @@ public enum ClassSize {
     min(images - 1, max(neighbours, min(50, images / 100)))
   }
 
-  /// How many images make the class of a reference class that images share: a fiftieth, up to 200, and no fewer than
+  /// How many images make a reference class of the co-assignment: a fiftieth, up to 200, and no fewer than
   /// `least`.
   public static func sharedMembers(images: Int, atLeast least: Int) -> Int {
     max(least, min(200, images / 50))

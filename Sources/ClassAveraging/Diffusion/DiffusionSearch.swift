@@ -6,8 +6,8 @@ import MPI
 /// every pair compared, with the better of the two reflections.
 struct DiffusionSearch: OrderedCandidates {
   let count: Int
-  let suspectCount: Int
-  let suspects: [Int32]
+  let candidateCount: Int
+  let candidates: [Int32]
   let reflected: [UInt8]
   /// The sum over frequencies of |v_j^H v_i|^2, or of |v_j^T v_i|^2 where j is reflected; 0 to 1.
   let scores: [Float]
@@ -16,13 +16,13 @@ struct DiffusionSearch: OrderedCandidates {
   /// the lists. An image that the map does not reach keeps the graph's neighbours, with
   /// affinity 0. Collective.
   init(
-    _ map: VectorDiffusionMap, graph: ConnectionGraph, partition: Partition, suspectCount: Int,
+    _ map: VectorDiffusionMap, graph: ConnectionGraph, partition: Partition, candidateCount: Int,
     on comm: Communicator, observer: any StageObserver
   ) throws {
     let (rank, size) = (comm.rank, comm.size)
     let own = graph.images
     let width = 2 * map.eigenvectors * map.frequencies
-    var comparison = DiffusionComparison(map, own: own, capacity: suspectCount)
+    var comparison = DiffusionComparison(map, own: own, capacity: candidateCount)
     let longest = partition.range(of: 0).count * width
     var present = UnsafeMutableBufferPointer<Double>.allocate(capacity: longest)
     defer { present.deallocate() }
@@ -50,22 +50,22 @@ struct DiffusionSearch: OrderedCandidates {
       try observer.stageAdvanced(to: step + 1)
     }
     comparison.best.sort()
-    var suspects = comparison.best.indices
+    var candidates = comparison.best.indices
     var reflected = comparison.best.reflected
     var scores = comparison.best.scores.map { 1 + $0 }
     let k = graph.listed.count / max(1, own.count)
     for image in 0..<own.count
     where !map.coordinates[image * width..<(image + 1) * width].contains(where: { $0 != 0 }) {
-      for entry in 0..<suspectCount {
-        suspects[image * suspectCount + entry] = graph.listed[image * k + entry]
-        reflected[image * suspectCount + entry] =
+      for entry in 0..<candidateCount {
+        candidates[image * candidateCount + entry] = graph.listed[image * k + entry]
+        reflected[image * candidateCount + entry] =
           graph.listedAlignments[image * k + entry].isReflected ? 1 : 0
-        scores[image * suspectCount + entry] = 0
+        scores[image * candidateCount + entry] = 0
       }
     }
     count = own.count
-    self.suspectCount = suspectCount
-    (self.suspects, self.reflected, self.scores) = (suspects, reflected, scores)
+    self.candidateCount = candidateCount
+    (self.candidates, self.reflected, self.scores) = (candidates, reflected, scores)
   }
 }
 

@@ -133,7 +133,7 @@ public struct VectorDiffusionMap {
       observer.stageEnded()
       observer.stageBegan(StageName.diffusionSearch, items: partition.parts)
       let found = try DiffusionSearch(
-        map, graph: graph, partition: partition, suspectCount: neighboursPerImage, on: comm,
+        map, graph: graph, partition: partition, candidateCount: neighboursPerImage, on: comm,
         observer: observer)
       observer.stageEnded()
       observer.stageBegan(StageName.alignment, items: 0)

@@ -118,7 +118,7 @@ public struct Bispectrum: Sendable {
     let multiplicities = layout.frequencyOfComponent.map { $0 == 0 ? Float(1) : 2 }
     let half = (amplitudeExponent - 1) / 2
     let components = layout.componentCount
-    for group in 0..<result.groupCount {
+    for group in 0..<result.laneGroupCount {
       let start = group * components * 2
       var energy = SIMD16<Float>.zero
       for component in 0..<components {

@@ -6,13 +6,13 @@ import MPI
 public struct RingSearch: OrderedCandidates, Sendable {
   /// The number of images of this rank's slice.
   public let count: Int
-  /// The number S of suspects of each image.
-  public let suspectCount: Int
+  /// The number S of candidates of each image.
+  public let candidateCount: Int
   /// Global indices from 0, best first, the image itself excluded; count x suspectCount, row-major.
-  public let suspects: [Int32]
-  /// 1 where the suspect is more like the image when reflected.
+  public let candidates: [Int32]
+  /// 1 where the candidate is more like the image when reflected.
   public let reflected: [UInt8]
-  /// Inner product of the feature vectors, with the suspect's reflection where that is better.
+  /// Inner product of the feature vectors, with the candidate's reflection where that is better.
   public let scores: [Float]
 
   /// Compares all pairs of images. Collective.
@@ -26,18 +26,19 @@ public struct RingSearch: OrderedCandidates, Sendable {
   /// - Parameters:
   ///   - features: of this rank's slice, finite; `partition.range(of: communicator.rank)`.
   ///   - partition: how all images are shared among the ranks.
-  ///   - suspectCount: S, less than the number of images.
+  ///   - candidateCount: S, less than the number of images.
   ///   - communicator: the ranks that take part.
   ///   - progress: called now and then with the share of the work done, 0 to 1.
   /// - Throws: `MPIError`, and what `progress` throws.
   public init(
-    _ features: InvariantFeatures, partition: Partition, suspectCount: Int,
+    _ features: InvariantFeatures, partition: Partition, candidateCount: Int,
     over communicator: Communicator, progress: ((Double) throws -> Void)? = nil
   ) throws {
     let own = partition.range(of: communicator.rank)
     precondition(partition.parts == communicator.size, "a part for each rank")
     precondition(features.count == own.count, "features of this rank's slice")
-    precondition(suspectCount > 0 && suspectCount < partition.total, "fewer suspects than images")
+    precondition(
+      candidateCount > 0 && candidateCount < partition.total, "fewer suspects than images")
     let longest = (0..<communicator.size).map { partition.range(of: $0).count }.max()!
     let width = features.width
     let size = (longest + Tile.columns - 1) / Tile.columns * Tile.columns * width
@@ -51,7 +52,7 @@ public struct RingSearch: OrderedCandidates, Sendable {
 
     var comparison = Comparison(
       mine: mine, own: own, evenCount: features.evenCount, oddCount: features.oddCount,
-      suspectCount: suspectCount)
+      candidateCount: candidateCount)
     let ranks = communicator.size
     for step in 0..<ranks {
       let indices = partition.range(of: (communicator.rank - step + ranks) % ranks)
@@ -78,8 +79,8 @@ public struct RingSearch: OrderedCandidates, Sendable {
     for block in [mine, present, next] { block.deallocate() }
     comparison.best.sort()
     count = own.count
-    self.suspectCount = suspectCount
-    suspects = comparison.best.indices
+    self.candidateCount = candidateCount
+    candidates = comparison.best.indices
     reflected = comparison.best.reflected
     scores = comparison.best.scores
   }
@@ -104,12 +105,12 @@ private struct Comparison {
   private var even = [Float](repeating: 0, count: Tile.rows * Tile.columns)
   private var odd = [Float](repeating: 0, count: Tile.rows * Tile.columns)
 
-  init(mine: FeatureBlock, own: Range<Int>, evenCount: Int, oddCount: Int, suspectCount: Int) {
+  init(mine: FeatureBlock, own: Range<Int>, evenCount: Int, oddCount: Int, candidateCount: Int) {
     self.mine = mine
     self.own = own
     self.evenCount = evenCount
     self.oddCount = oddCount
-    best = BestCandidates(rows: own.count, capacity: suspectCount)
+    best = BestCandidates(rows: own.count, capacity: candidateCount)
   }
 
   /// Offers the images `indices`, whose features are in `block`, to every image of this rank.

@@ -19,33 +19,33 @@ struct BlockPositions {
   var rowCount: Int { groups.count * Self.lanes }
 
   /// How far the places reach that lie before a row.
-  func place(row: Int) -> Int {
+  func position(row: Int) -> Int {
     let (group, lane) = row.quotientAndRemainder(dividingBy: Self.lanes)
     if group == groups.count { return range.upperBound }
     return min(groups[group].lowerBound + lane, groups[group].upperBound)
   }
 
-  func places(rows: Range<Int>) -> Range<Int> {
-    place(row: rows.lowerBound)..<place(row: rows.upperBound)
+  func positions(rows: Range<Int>) -> Range<Int> {
+    position(row: rows.lowerBound)..<position(row: rows.upperBound)
   }
 
   /// The row of a place of this block.
-  func row(place: Int) -> Int {
+  func row(position: Int) -> Int {
     var (low, high) = (0, groups.count - 1)
     while low < high {
       let middle = (low + high + 1) / 2
-      if groups[middle].lowerBound <= place { low = middle } else { high = middle - 1 }
+      if groups[middle].lowerBound <= position { low = middle } else { high = middle - 1 }
     }
-    return low * Self.lanes + place - groups[low].lowerBound
+    return low * Self.lanes + position - groups[low].lowerBound
   }
 
   /// The rows of some places, with those without an image that follow them.
-  func rows(places: Range<Int>) -> Range<Int> {
-    if places.isEmpty { return 0..<0 }
-    let last = row(place: places.upperBound - 1)
-    let isEnd = groups[last / Self.lanes].upperBound == places.upperBound
+  func rows(positions: Range<Int>) -> Range<Int> {
+    if positions.isEmpty { return 0..<0 }
+    let last = row(position: positions.upperBound - 1)
+    let isEnd = groups[last / Self.lanes].upperBound == positions.upperBound
     let end = isEnd ? (last / Self.lanes + 1) * Self.lanes : last + 1
-    return row(place: places.lowerBound)..<end
+    return row(position: positions.lowerBound)..<end
   }
 
   /// The lists of rows that have an image, of `capacity` words each.

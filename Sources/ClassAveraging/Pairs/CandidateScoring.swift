@@ -2,7 +2,7 @@ import Execution
 import ImageModel
 import MPI
 
-/// Ranks suspects by the affinity: each unordered pair is one item, and every rank has an equal share of them
+/// Ranks candidates by the affinity: each unordered pair is one item, and every rank has an equal share of them
 /// (`PairSharing`), ordered for locality; the ranks fetch the coefficients they need in bulk, score in parallel,
 /// and hand the scores to the ranks that own the images.
 struct CandidateScoring {
@@ -26,13 +26,13 @@ struct CandidateScoring {
   /// The K best neighbours of every image, on every rank. A scored pair counts for both of its images.
   /// Collective.
   /// - Parameters:
-  ///   - images: the images that this rank has found suspects of.
-  ///   - suspects: global indices, S for each of them; -1 for none.
-  func neighbours(of images: [Int32], suspects: [Int32], neighboursPerImage: Int) throws
+  ///   - images: the images that this rank has found candidates of.
+  ///   - candidates: global indices, S for each of them; -1 for none.
+  func neighbours(of images: [Int32], candidates: [Int32], neighboursPerImage: Int) throws
     -> NeighbourTable
   {
     let sharing = PairSharing(partition: rows.partition, comm: comm, observer: observer)
-    let pairs = try sharing.share(PairSharing.pairs(of: images, suspects: suspects))
+    let pairs = try sharing.share(PairSharing.pairs(of: images, candidates: candidates))
     var table = NeighbourTable(
       count: rows.partition.range(of: comm.rank).count, neighboursPerImage: neighboursPerImage)
     let most = try comm.allreduce(pairs.count, .maximum)
@@ -45,7 +45,7 @@ struct CandidateScoring {
     return try observer.communicating { try table.gathered(on: comm) }
   }
 
-  /// The first K suspects in the search's own order and with its reflections, aligned by the affinity's
+  /// The first K candidates in the search's own order and with its reflections, aligned by the affinity's
   /// best rotation; the affinity reported is the search's score. On every rank. Collective.
   func aligned(_ found: some OrderedCandidates, neighboursPerImage k: Int) throws -> NeighbourTable
   {
@@ -58,7 +58,7 @@ struct CandidateScoring {
       func needed() -> [Int32] {
         var all = Set(images.map { Int32(own.lowerBound + $0) })
         for image in images {
-          for entry in 0..<k { all.insert(found.suspects[image * found.suspectCount + entry]) }
+          for entry in 0..<k { all.insert(found.candidates[image * found.candidateCount + entry]) }
         }
         return all.sorted()
       }
@@ -69,15 +69,15 @@ struct CandidateScoring {
         for image in images {
           let first = Int32(own.lowerBound + image)
           for entry in 0..<k {
-            let second = found.suspects[image * found.suspectCount + entry]
+            let second = found.candidates[image * found.candidateCount + entry]
             let (g, h) = (Int(groups[Int(first)]), Int(groups[Int(second)]))
             model.weighted(rows[first], groups: g, h, into: &weighted)
             scorer.add(weighted: weighted, second: rows[second], offset: 0)
-            let isReflected = found.reflected[image * found.suspectCount + entry] == 1
+            let isReflected = found.reflected[image * found.candidateCount + entry] == 1
             scorer.flush(onlyReflected: isReflected) { _, score in
               table.indices[image * k + entry] = second
               table.affinities[image * k + entry] =
-                found.scores[image * found.suspectCount + entry]
+                found.scores[image * found.candidateCount + entry]
               table.alignments[image * k + entry] = score.alignment
             }
           }
@@ -168,15 +168,15 @@ struct CandidateScoring {
   }
 }
 
-/// What a search has found for each image of this rank's slice: S suspects, in its own order.
+/// What a search has found for each image of this rank's slice: S candidates, in its own order.
 protocol OrderedCandidates {
   /// Images of this rank's slice.
   var count: Int { get }
   /// S.
-  var suspectCount: Int { get }
+  var candidateCount: Int { get }
   /// Global indices, best first, count x S.
-  var suspects: [Int32] { get }
-  /// 1 where the suspect is reflected, count x S.
+  var candidates: [Int32] { get }
+  /// 1 where the candidate is reflected, count x S.
   var reflected: [UInt8] { get }
   /// The scores that ordered them, count x S.
   var scores: [Float] { get }

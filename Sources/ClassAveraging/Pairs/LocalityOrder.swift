@@ -2,7 +2,7 @@ import ImageModel
 import MPI
 import ParticleIO
 
-/// The images in an locality order: those of any stretch show much the same views, whatever the order of the file.
+/// The images in a locality order: those of any stretch show much the same views, whatever the order of the file.
 /// Ranks that own stretches of it have most candidates and neighbours of their images among these themselves.
 struct LocalityOrder: Sendable {
   /// The image at each position.

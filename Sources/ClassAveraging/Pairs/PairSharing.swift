@@ -15,15 +15,15 @@ struct PairSharing {
   let comm: Communicator
   let observer: any StageObserver
 
-  /// Pairs of images and their suspects, as often as they are suspected, in no order.
-  /// - Parameter suspects: global indices, equally many for each image; -1 for none.
-  static func pairs(of images: [Int32], suspects: [Int32]) -> [Int64] {
-    let suspectsPerImage = images.isEmpty ? 1 : suspects.count / images.count
+  /// Pairs of images and their candidates, as often as they are suspected, in no order.
+  /// - Parameter candidates: global indices, equally many for each image; -1 for none.
+  static func pairs(of images: [Int32], candidates: [Int32]) -> [Int64] {
+    let suspectsPerImage = images.isEmpty ? 1 : candidates.count / images.count
     var pairs: [Int64] = []
-    pairs.reserveCapacity(suspects.count)
-    for (at, suspect) in suspects.enumerated() where suspect >= 0 {
+    pairs.reserveCapacity(candidates.count)
+    for (at, candidate) in candidates.enumerated() where candidate >= 0 {
       let image = images[at / suspectsPerImage]
-      pairs.append(pair(image, suspect))
+      pairs.append(pair(image, candidate))
     }
     return pairs
   }

@@ -30,7 +30,12 @@ extension Checkpoints {
   /// Looks at what there is; without `isResuming` removes it. Collective.
   /// - Parameters:
   ///   - output: the run's output folder.
+  ///   - set: the particles of the run.
+  ///   - options: what the run is to do.
+  ///   - isResuming: whether it may go on from what is there.
   ///   - interval: at most so many seconds of a pass are lost by a crash; 0 saves each block.
+  ///   - stop: whether the run has been asked to stop.
+  ///   - comm: the ranks that take part.
   ///   - report: told on rank 0, a line at a time, what was found and is used, or why not.
   /// - Throws: `ReportedError` where the input cannot be examined.
   public convenience init(

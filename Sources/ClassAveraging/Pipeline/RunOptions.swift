@@ -68,7 +68,7 @@ public struct AverageOptions: Sendable {
   /// S in force.
   package var suspectCount: Int { suspects ?? max(50, neighbours) }
 
-  /// Candidates of each image in the reference class search; more than make a class.
+  /// Candidates of each image in the search by reference classes; more than make a class.
   package var candidateCount: Int { suspects ?? max(100, 2 * neighbours) }
 
   /// Of the run whose neighbours make the graph of the vector diffusion map: one pass unless more are asked

@@ -5,7 +5,7 @@ import Resume
 
 /// The neighbours in the end: the images that share most reference classes with an image, after passes among classes.
 ///
-/// Each round compares all images with the classes of reference classes, a sample of the images or all of them, and gives
+/// Each round compares all images with reference classes, a sample of the images or all of them, and gives
 /// image i the probabilities p_i(l) of its reference classes. Images i and j are the closer the larger
 ///
 ///     s_ij = sum over reference classes l of p_i(l) p_j(l),

@@ -1,7 +1,7 @@
 import MPI
 
 extension LocalityOrder {
-  /// Images by their reference classes, which are put into an locality order (`ReferenceGraph`): by the middle one of the
+  /// Images by their reference classes, which are put into a locality order (`ReferenceGraph`): by the middle one of the
   /// first few, for the very first is sometimes wrong; those without any come last. The same on every rank, and on
   /// any number of ranks. Collective.
   /// - Parameter count: how many reference classes there are.

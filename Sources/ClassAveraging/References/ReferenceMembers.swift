@@ -2,7 +2,7 @@ import Execution
 import ImageModel
 import MPI
 
-/// The members of the classes of this rank's reference classes.
+/// The members of this rank's reference classes.
 struct ReferenceMembers {
   struct Member {
     /// Global index.
@@ -18,7 +18,7 @@ struct ReferenceMembers {
   /// The members of each, itself first.
   var lists: [[Member]]
 
-  /// What the members of a reference class's class weigh in all, the mean over all reference classes; the same on any number of
+  /// What the members of a reference class weigh in all, the mean over all reference classes; the same on any number of
   /// ranks. Collective.
   func meanWeight(references count: Int, on comm: Communicator) throws -> Double {
     let weights = lists.map { $0.reduce(0) { $0 + $1.weight } }
@@ -27,7 +27,7 @@ struct ReferenceMembers {
   }
 }
 
-/// Makes classes of reference classes of their members, and compares the members with them.
+/// Makes reference classes of their members, and compares the members with them.
 struct ReferenceWork {
   /// The images, and what makes a class.
   let source: ImageClasses
@@ -40,7 +40,7 @@ struct ReferenceWork {
   /// Reference classes whose images are aligned together: enough to fill the lanes with images of one defocus group.
   private static let together = 16
 
-  /// The classes, those of all reference classes on every rank. Collective.
+  /// The reference classes, all of them on every rank. Collective.
   /// - Parameters:
   ///   - images: the reference classes' images, in the order of the reference classes.
   ///   - correlation: how alike classes and images are taken to be.
@@ -72,7 +72,7 @@ struct ReferenceWork {
       }, information: common, correlation: correlation)
   }
 
-  /// Images aligned to the classes of this rank's reference classes. Collective.
+  /// Images aligned to this rank's reference classes. Collective.
   /// - Parameters:
   ///   - images: for each of the reference classes.
   ///   - before: the members of the classes: an image among them is aligned to the class without it.
@@ -101,7 +101,7 @@ struct ReferenceWork {
   /// What `body` makes of each reference class's images, in parallel, some reference classes at a time. Collective.
   /// - Parameters:
   ///   - together: reference classes that `body` has at once, at most.
-  ///   - body: is given a state, the reference classes' places in `images`, and the images' rows.
+  ///   - body: is given a state, the reference classes' positions in `images`, and the images' rows.
   private func map<State, Result: Sendable>(
     _ images: [[Int32]], together: Int = 1, state: () -> State,
     body: @Sendable (inout State, Range<Int>, FetchedCoefficients.Rows) throws -> [Result]
@@ -135,7 +135,7 @@ struct ReferenceWork {
   }
 }
 
-/// Aligns single images to a reference class's class, 16 of one defocus group at a time. One instance a thread.
+/// Aligns single images to a reference class, 16 of one defocus group at a time. One instance a thread.
 private final class ReferenceAlignment {
   private let model: PairModel
   private let scorer: PairScorer
@@ -148,7 +148,7 @@ private final class ReferenceAlignment {
     classes = .init(repeating: .zero, count: model.layout.componentCount * 2)
   }
 
-  /// The Bayes factors of images and the classes of some reference classes, and what aligns the images to them.
+  /// The Bayes factors of images and some reference classes, and what aligns the images to them.
   ///
   /// A member is compared with the class as if it were none: it would be compared with itself, which at low SNR
   /// makes its own class look e^2 to e^3 times as probable as it is.

@@ -1,7 +1,7 @@
 import ImageModel
 import MPI
 
-/// Gives reference classes better classes: the sample's classes have members of the sample only; once all images
+/// Gives reference classes better members: the sample's classes have members of the sample only; once all images
 /// have been compared with them, the members are the best of all images, closer to the reference class the more
 /// images there are.
 struct ReferenceRefinement {

@@ -6,10 +6,10 @@ import Resume
 
 /// Neighbours without comparing all pairs of images; work grows linearly with their number.
 ///
-/// All images are compared exactly with the classes of reference classes, whose members are then drawn anew from
+/// All images are compared exactly with reference classes, whose members are then drawn anew from
 /// all images. Images that share reference classes are candidates, and compared exactly themselves. Passes among
 /// classes follow (`ClassRefinements`), whose candidates are the neighbours and the neighbours of neighbours. All that
-/// follows the reference classes goes by an locality order (`LocalityOrder`), in which an image's candidates are near it.
+/// follows the reference classes goes by a locality order (`LocalityOrder`), in which an image's candidates are near it.
 struct ReferenceSearch {
   /// All images in the order of the file, and what makes a class.
   let source: ImageClasses
@@ -46,7 +46,7 @@ struct ReferenceSearch {
   /// - Parameter classes: makes those of a sample of the images; not called where later ones or a pass were
   ///   saved.
   /// - Returns: the neighbours of the last pass, `rule.members` of each image or, with one pass, those asked for, on
-  ///   every rank, all images by their positions in an locality order; and the images, which are in it.
+  ///   every rank, all images by their positions in a locality order; and the images, which are in it.
   /// - Throws: `Interruption`, on all ranks, where the run was asked to stop.
   func run(_ classes: () throws -> ReferenceClasses) throws -> (
     table: NeighbourTable, reports: [RefinementReport], classes: ImageClasses

@@ -54,9 +54,9 @@ struct AllPairsNeighbours: NeighbourSearch {
       threads: scoring.threads, comm: comm, observer: observer
     ).run(rows, groups: scoring.groups, checkpoint: checkpoints?.search(pass: 1))
     observer.stageEnded()
-    observer.stageBegan(StageName.affinity, items: found.suspects.count / 2)
+    observer.stageBegan(StageName.affinity, items: found.candidates.count / 2)
     let table = try scoring.neighbours(
-      of: found.images, suspects: found.suspects, neighboursPerImage: kept)
+      of: found.images, candidates: found.candidates, neighboursPerImage: kept)
     try checkpoints?.save(.init(number: 1, table: table, reports: []))
     observer.stageEnded()
     return table

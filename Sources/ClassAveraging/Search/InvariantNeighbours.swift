@@ -18,20 +18,20 @@ struct InvariantNeighbours: NeighbourSearch {
     // The order of their own takes the rotations from an affinity nonetheless.
     let scoring = try images.scoring(
       by: affinity ?? .mahalanobis, observer: images.context.observer)
-    let found = try withBLASThreads(context.threads) { try suspects(images, context) }
-    context.observer.stageBegan(StageName.affinity, items: found.suspects.count / 2)
+    let found = try withBLASThreads(context.threads) { try nearest(images, context) }
+    context.observer.stageBegan(StageName.affinity, items: found.candidates.count / 2)
     let table =
       affinity == nil
       ? try scoring.aligned(found, neighboursPerImage: neighbours)
       : try scoring.neighbours(
         of: images.partition.range(of: context.comm.rank).map { Int32($0) },
-        suspects: found.suspects, neighboursPerImage: neighbours)
+        candidates: found.candidates, neighboursPerImage: neighbours)
     context.observer.stageEnded()
     return FoundNeighbours(table: table)
   }
 
-  /// S suspects of each of this rank's images.
-  private func suspects(_ images: SearchedImages, _ context: RunContext) throws -> RingSearch {
+  /// S candidates of each of this rank's images.
+  private func nearest(_ images: SearchedImages, _ context: RunContext) throws -> RingSearch {
     let (comm, observer) = (context.comm, context.observer)
     observer.stageBegan(StageName.invariants, items: 1000)
     let means = images.posterior.denoised(images.statistics, groups: images.ownGroups)
@@ -51,7 +51,7 @@ struct InvariantNeighbours: NeighbourSearch {
     observer.stageEnded()
     observer.stageBegan(StageName.suspects, items: 1000)
     let found = try RingSearch(
-      invariants, partition: images.partition, suspectCount: min(candidates, images.count - 1),
+      invariants, partition: images.partition, candidateCount: min(candidates, images.count - 1),
       over: comm, progress: { try observer.stageAdvanced(to: Int($0 * 1000)) })
     observer.stageEnded()
     return found

@@ -94,7 +94,7 @@ public struct SteerableCoefficients: Sendable {
   }
 
   /// The number of groups of 16 images; the last may be partly filled.
-  public var groupCount: Int { (count + Self.laneGroupSize - 1) / Self.laneGroupSize }
+  public var laneGroupCount: Int { (count + Self.laneGroupSize - 1) / Self.laneGroupSize }
 
   /// One coefficient of one image of the slice.
   public func value(image: Int, component: Int) -> (re: Float, im: Float) {

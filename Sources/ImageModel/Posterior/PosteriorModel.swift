@@ -77,7 +77,7 @@ public struct PosteriorModel: Sendable {
     of statistics: SteerableCoefficients, groups: ArraySlice<Int32>
   ) -> SteerableCoefficients {
     var result = SteerableCoefficients(layout: layout, count: statistics.count)
-    for group in 0..<statistics.groupCount {
+    for group in 0..<statistics.laneGroupCount {
       for block in 0..<layout.blockCount {
         let k = layout.frequencies[block]
         let source = sourceLayout.components(ofBlock: k)
@@ -138,8 +138,8 @@ public struct PosteriorModel: Sendable {
     var result = statistics
     let (size, width) = (SteerableCoefficients.laneGroupSize, 2 * layout.componentCount)
     // A thread has whole lane groups: images side by side share vectors.
-    WorkerPool(threads: threads, items: statistics.groupCount).forEachRow(
-      0..<statistics.groupCount, of: &result.lanes, width: width
+    WorkerPool(threads: threads, items: statistics.laneGroupCount).forEachRow(
+      0..<statistics.laneGroupCount, of: &result.lanes, width: width
     ) { _, group, lanes in
       for lane in 0..<min(size, statistics.count - group * size) {
         let image = group * size + lane

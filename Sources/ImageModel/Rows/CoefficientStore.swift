@@ -62,21 +62,21 @@ public struct CoefficientStore {
   /// - Parameter images: global indices, ascending; not asked for where all rows can be read.
   package func fetch(_ images: @autoclosure () throws -> [Int32]) throws -> FetchedCoefficients {
     if node.isComplete { return readable }
-    let images = try images().filter { node.places[Int($0)] < 0 }
+    let images = try images().filter { node.rowIndices[Int($0)] < 0 }
     var counts = [Int](repeating: 0, count: comm.size)
     for image in images { counts[partition.owner(of: Int(image))] += 1 }
     let asked = try comm.alltoallRagged(images, counts: counts)
     let reply = readable.values(of: asked.values)
     // Ascending indices come back in rank order, that is ascending.
     let received = try comm.alltoallRagged(reply, counts: asked.counts.map { $0 * width }).values
-    var places = node.places
-    for (at, image) in images.enumerated() { places[Int(image)] = Int32(-2 - at) }
-    return FetchedCoefficients(node: node, places: places, received: received)
+    var rowIndices = node.rowIndices
+    for (at, image) in images.enumerated() { rowIndices[Int(image)] = Int32(-2 - at) }
+    return FetchedCoefficients(node: node, rowIndices: rowIndices, received: received)
   }
 
   /// The rows that can be read without asking other ranks, those of this rank's slice among them.
   package var readable: FetchedCoefficients {
-    FetchedCoefficients(node: node, places: node.places, received: [])
+    FetchedCoefficients(node: node, rowIndices: node.rowIndices, received: [])
   }
 }
 
@@ -84,7 +84,7 @@ public struct CoefficientStore {
 package struct FetchedCoefficients {
   fileprivate let node: NodeCoefficients
   /// Where each image's row is: a row of the node's, or -2 less its number among those received; -1 where it is not.
-  fileprivate let places: [Int32]
+  fileprivate let rowIndices: [Int32]
   fileprivate let received: [Float]
 
   /// Floats in a row.
@@ -93,12 +93,12 @@ package struct FetchedCoefficients {
   /// The rows as long as `body` runs.
   package func withRows<Result>(_ body: (Rows) throws -> Result) rethrows -> Result {
     try withExtendedLifetime(node) {
-      try places.withUnsafeBufferPointer { places in
+      try rowIndices.withUnsafeBufferPointer { rowIndices in
         try received.withUnsafeBufferPointer { received in
           try body(
             Rows(
               node: SharedPointer(UnsafePointer(node.rows)), received: SharedPointer(received),
-              places: SharedPointer(places), width: node.width)
+              rowIndices: SharedPointer(rowIndices), width: node.width)
           )
         }
       }
@@ -109,15 +109,15 @@ package struct FetchedCoefficients {
     // Not private, for the subscript is compiled into its callers.
     @usableFromInline let node: SharedPointer<UnsafePointer<Float>>
     @usableFromInline let received: SharedPointer<UnsafeBufferPointer<Float>>
-    @usableFromInline let places: SharedPointer<UnsafeBufferPointer<Int32>>
+    @usableFromInline let rowIndices: SharedPointer<UnsafeBufferPointer<Int32>>
     package let width: Int
 
     /// The row of an image that was asked for: component by component, (re, im).
     @inlinable package subscript(image: Int32) -> UnsafePointer<Float> {
-      let place = Int(places.pointer[Int(image)])
-      if place >= 0 { return node.pointer + place * width }
-      precondition(place < -1, "the row of image \(image) was not asked for")
-      return received.pointer.baseAddress! + (-2 - place) * width
+      let index = Int(rowIndices.pointer[Int(image)])
+      if index >= 0 { return node.pointer + index * width }
+      precondition(index < -1, "the row of image \(image) was not asked for")
+      return received.pointer.baseAddress! + (-2 - index) * width
     }
   }
 
@@ -149,7 +149,7 @@ private final class NodeCoefficients {
   /// Whether all images' are.
   let isComplete: Bool
   /// Which row is that of an image; -1 where there is none.
-  let places: [Int32]
+  let rowIndices: [Int32]
   private let memory: NodeMemory<Float>?
 
   /// Collective.
@@ -169,14 +169,14 @@ private final class NodeCoefficients {
     isComplete = ranks.count == comm.size
     let own = partition.range(of: comm.rank)
     rows = memory?.elements.baseAddress! ?? .allocate(capacity: max(1, own.count * width))
-    var places = [Int32](repeating: -1, count: partition.total)
+    var rowIndices = [Int32](repeating: -1, count: partition.total)
     var next: Int32 = 0
     for image in ranks.flatMap({ partition.range(of: $0) }) {
-      places[image] = next
+      rowIndices[image] = next
       next += 1
     }
-    self.places = places
-    try fill(rows + (own.isEmpty ? 0 : Int(places[own.lowerBound]) * width))
+    self.rowIndices = rowIndices
+    try fill(rows + (own.isEmpty ? 0 : Int(rowIndices[own.lowerBound]) * width))
     try memory?.fence()
   }
 

@@ -173,10 +173,10 @@ struct AllPairsDenseRanks {
     ).run(rows, groups: setting.groupOfImage)
     for (at, image) in found.images.enumerated() {
       let entries = at * (count - 1)..<(at + 1) * (count - 1)
-      #expect(Set(found.suspects[entries]).count == count - 1)
+      #expect(Set(found.candidates[entries]).count == count - 1)
       var (low, high) = (0.0, 0.0)
       for entry in entries {
-        let pair = exact(Int(image), Int(found.suspects[entry]))
+        let pair = exact(Int(image), Int(found.candidates[entry]))
         let error = (Double(found.scores[entry]) - max(pair.direct, pair.mirror)) / pair.size
         (low, high) = (min(low, error), max(high, error))
       }
@@ -189,7 +189,7 @@ struct AllPairsDenseRanks {
     let table = try CandidateScoring(
       model: model, rows: rows, groups: setting.groupOfImage, threads: 2, comm: world,
       observer: SilentObserver()
-    ).neighbours(of: found.images, suspects: found.suspects, neighboursPerImage: count - 1)
+    ).neighbours(of: found.images, candidates: found.candidates, neighboursPerImage: count - 1)
     var (largestError, wrongReflections) = (0.0, 0)
     for entry in table.indices.indices {
       let pair = exact(entry / (count - 1), Int(table.indices[entry]))

@@ -10,7 +10,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct AllPairsSearchRanks {
   private struct Lists: Equatable {
-    var suspects: [[Int32]]
+    var candidates: [[Int32]]
     var scores: [[Float]]
     var reflected: [[UInt8]]
   }
@@ -30,16 +30,16 @@ struct AllPairsSearchRanks {
     search.isPruning = isPruning
     let found = try search.run(rows, groups: groups)
     let images = try comm.allgatherRagged(found.images)
-    let suspects = try comm.allgatherRagged(found.suspects)
+    let candidates = try comm.allgatherRagged(found.candidates)
     let scores = try comm.allgatherRagged(found.scores)
     let reflected = try comm.allgatherRagged(found.reflected)
     #expect(images.sorted() == (0..<Int32(statistics.count)).map { $0 })
-    let place = images.indices.sorted { images[$0] < images[$1] }
+    let position = images.indices.sorted { images[$0] < images[$1] }
     func lists<T>(_ values: [T]) -> [[T]] {
-      place.map { Array(values[$0 * capacity..<($0 + 1) * capacity]) }
+      position.map { Array(values[$0 * capacity..<($0 + 1) * capacity]) }
     }
     return Lists(
-      suspects: lists(suspects), scores: lists(scores), reflected: lists(reflected))
+      candidates: lists(candidates), scores: lists(scores), reflected: lists(reflected))
   }
 
   /// Several tiles, with groups of uneven size; and fewer images than there are lanes.
@@ -70,7 +70,7 @@ struct AllPairsSearchRanks {
       }
       let best = exact.map(\.0).sorted(by: >).prefix(capacity)
       for entry in 0..<capacity {
-        let found = lonely.suspects[image][entry]
+        let found = lonely.candidates[image][entry]
         let pair = exact.first { $0.1 == Int(found) }!
         // A parabola through three of the grid's values misses the peak by a little.
         let tolerance: Float = 0.1
@@ -79,7 +79,7 @@ struct AllPairsSearchRanks {
         // Exactly scored, the other reflection may be the better one by less than that.
         if pair.2 != lonely.reflected[image][entry] { otherReflections += 1 }
       }
-      #expect(Set(lonely.suspects[image]).count == capacity)
+      #expect(Set(lonely.candidates[image]).count == capacity)
     }
     #expect(otherReflections <= count / 50)
   }

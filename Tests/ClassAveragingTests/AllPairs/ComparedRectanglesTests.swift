@@ -8,10 +8,10 @@ import Testing
   private static let count = 12
 
   private func rectangle(_ numbers: ArraySlice<Double>) -> ComparedRectangle {
-    let places = numbers.map { Int(($0 + 1) / 2 * Double(Self.count + 1)) }
+    let positions = numbers.map { Int(($0 + 1) / 2 * Double(Self.count + 1)) }
     return ComparedRectangle(
-      images: min(places[0], places[1])..<max(places[0], places[1]),
-      partners: min(places[2], places[3])..<max(places[2], places[3]))
+      images: min(positions[0], positions[1])..<max(positions[0], positions[1]),
+      partners: min(positions[2], positions[3])..<max(positions[2], positions[3]))
   }
 
   /// Image times count plus partner.

@@ -38,11 +38,11 @@ struct SearchCheckpointRanks {
       do {
         let found = try search.run(rows, groups: groups, checkpoint: checkpoint)
         var lists: [Int32: [Int32]] = [:]
-        let (images, suspects) = (
-          try comm.allgatherRagged(found.images), try comm.allgatherRagged(found.suspects)
+        let (images, candidates) = (
+          try comm.allgatherRagged(found.images), try comm.allgatherRagged(found.candidates)
         )
         for (at, image) in images.enumerated() {
-          lists[image] = Array(suspects[at * capacity..<(at + 1) * capacity])
+          lists[image] = Array(candidates[at * capacity..<(at + 1) * capacity])
         }
         return lists
       } catch is Interruption {

@@ -45,7 +45,7 @@ struct VectorDiffusionMapRanks {
     (options.eigenvectors, options.frequencies, options.time) = (eigenvectors, frequencies, time)
     let map = try VectorDiffusionMap(graph, partition: partition, options: options, on: comm)
     let found = try DiffusionSearch(
-      map, graph: graph, partition: partition, suspectCount: count, on: comm,
+      map, graph: graph, partition: partition, candidateCount: count, on: comm,
       observer: SilentObserver())
     return (map, found)
   }
@@ -132,9 +132,9 @@ struct VectorDiffusionMapRanks {
     var flags = 0
     for (at, image) in own.enumerated() {
       let entries = at * (n - 1)..<(at + 1) * (n - 1)
-      #expect(Set(found.suspects[entries]).union([Int32(image)]).count == n)
+      #expect(Set(found.candidates[entries]).union([Int32(image)]).count == n)
       for entry in entries {
-        let other = Int(found.suspects[entry])
+        let other = Int(found.candidates[entry])
         let (plain, mirrored) = (affinity(image, other), affinity(image, other + n))
         #expect(abs(max(plain, mirrored) - Double(found.scores[entry])) < 1e-6)
         if abs(plain - mirrored) > 1e-6 {
@@ -160,7 +160,7 @@ struct VectorDiffusionMapRanks {
     let own = Partition(of: n, among: world.size).range(of: world.rank)
     for (at, image) in own.enumerated() {
       for entry in at * count..<(at + 1) * count {
-        let other = Int(found.suspects[entry])
+        let other = Int(found.candidates[entry])
         #expect(other % views == image % views)
         #expect(found.scores[entry] > 1 - 1e-5)
         #expect((found.reflected[entry] == 1) == (isReflected(image) != isReflected(other)))
@@ -221,11 +221,11 @@ struct VectorDiffusionMapRanks {
     for (at, image) in own.enumerated() {
       let entries = at * k..<(at + 1) * k
       if image >= n - 4 {
-        #expect(found.suspects[entries] == table.indices[image * k..<(image + 1) * k])
+        #expect(found.candidates[entries] == table.indices[image * k..<(image + 1) * k])
         #expect(found.reflected[entries] == [0, 1, 0])
         #expect(found.scores[entries] == [0, 0, 0])
       } else {
-        #expect(found.suspects[entries].allSatisfy { $0 < 32 })
+        #expect(found.candidates[entries].allSatisfy { $0 < 32 })
         #expect(found.scores[entries].allSatisfy { $0 > 1 - 1e-5 })
       }
     }
@@ -239,11 +239,11 @@ struct VectorDiffusionMapRanks {
     let table = randomTable(images: n, k: 8)
     let lonely = try search(table, k: 8, eigenvectors: 24, time: 4, count: count, on: alone).found
     let together = try search(table, k: 8, eigenvectors: 24, time: 4, count: count, on: world).found
-    let suspects = try world.allgatherRagged(together.suspects)
+    let candidates = try world.allgatherRagged(together.candidates)
     let reflected = try world.allgatherRagged(together.reflected)
-    let same = suspects.indices.count {
-      suspects[$0] == lonely.suspects[$0] && reflected[$0] == lonely.reflected[$0]
+    let same = candidates.indices.count {
+      candidates[$0] == lonely.candidates[$0] && reflected[$0] == lonely.reflected[$0]
     }
-    #expect(suspects.count == n * count && same >= suspects.count * 999 / 1000)
+    #expect(candidates.count == n * count && same >= candidates.count * 999 / 1000)
   }
 }

@@ -46,7 +46,7 @@ struct BispectrumTests {
     _ bispectrum: Bispectrum, _ images: SteerableCoefficients
   ) -> [[(re: Float, im: Float)]] {
     let prepared = bispectrum.prepared(images)
-    let (groups, terms) = (images.groupCount, bispectrum.terms.count)
+    let (groups, terms) = (images.laneGroupCount, bispectrum.terms.count)
     var real = [SIMD16<Float>](repeating: .zero, count: groups * terms)
     var imaginary = real
     bispectrum.evaluate(

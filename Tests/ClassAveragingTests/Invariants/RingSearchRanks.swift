@@ -6,9 +6,9 @@ import Testing
 
 @Suite("Ring search", .serialized, .timeLimit(.minutes(2)))
 struct RingSearchRanks {
-  /// (images, suspects): several tiles and uneven projections; fewer images than four ranks.
+  /// (images, candidates): several tiles and uneven projections; fewer images than four ranks.
   @Test(arguments: [(1103, 9), (37, 36), (3, 2)])
-  func agreesWithBruteForce(total: Int, suspectCount: Int) throws {
+  func agreesWithBruteForce(total: Int, candidateCount: Int) throws {
     let world = try testWorld()
     let (even, odd) = (5, 4)
     let width = even + odd
@@ -21,32 +21,32 @@ struct RingSearchRanks {
       values: Array(values[slice.lowerBound * width..<slice.upperBound * width]))
     var last = 0.0
     let found = try RingSearch(
-      features, partition: partition, suspectCount: suspectCount, over: world
+      features, partition: partition, candidateCount: candidateCount, over: world
     ) { share in
       #expect(share >= last && share <= 1)
       last = share
     }
     if world.size == 1 { #expect(last == 1) }
-    #expect(found.count == slice.count && found.suspects.count == slice.count * suspectCount)
+    #expect(found.count == slice.count && found.candidates.count == slice.count * candidateCount)
 
-    var suspects: [Int32] = []
+    var candidates: [Int32] = []
     var reflected: [UInt8] = []
     var scores: [Float] = []
     for image in slice {
-      var candidates: [(score: Float, index: Int, reflected: Bool)] = []
+      var others: [(score: Float, index: Int, reflected: Bool)] = []
       for other in 0..<total where other != image {
         let products = (0..<width).map { values[image * width + $0] * values[other * width + $0] }
         let (e, o) = (products[..<even].reduce(0, +), products[even...].reduce(0, +))
-        candidates.append((max(e + o, e - o), other, e - o > e + o))
+        others.append((max(e + o, e - o), other, e - o > e + o))
       }
-      candidates.sort { ($0.score, $1.index) > ($1.score, $0.index) }
-      for candidate in candidates.prefix(suspectCount) {
-        suspects.append(Int32(candidate.index))
+      others.sort { ($0.score, $1.index) > ($1.score, $0.index) }
+      for candidate in others.prefix(candidateCount) {
+        candidates.append(Int32(candidate.index))
         reflected.append(candidate.reflected ? 1 : 0)
         scores.append(candidate.score)
       }
     }
-    #expect(found.suspects == suspects)
+    #expect(found.candidates == candidates)
     #expect(found.reflected == reflected)
     #expect(found.scores == scores)
     if slice.count > 100 { #expect(reflected.count { $0 == 1 } > 100) }

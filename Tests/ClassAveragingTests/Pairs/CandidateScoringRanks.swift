@@ -10,7 +10,7 @@ import Testing
 @Suite(.serialized, .timeLimit(.minutes(2)))
 struct CandidateScoringRanks {
   private let images = 41
-  private let suspectCount = 6
+  private let candidateCount = 6
 
   private struct Setting {
     let posterior: PosteriorModel
@@ -36,8 +36,8 @@ struct CandidateScoringRanks {
       groups: (0..<images).map { Int32($0 % 3) })
   }
 
-  /// Suspects of each image; some are mutual, and some lists have fewer than they are long.
-  private func suspects(of image: Int) -> [Int32] {
+  /// Candidates of each image; some are mutual, and some lists have fewer than they are long.
+  private func candidates(of image: Int) -> [Int32] {
     let lists = [6, 13, 18, 25, 35, 28].map { Int32((image + $0) % images) }
     return image % 10 == 3 ? lists.dropLast(2) + [-1, -1] : lists
   }
@@ -52,16 +52,17 @@ struct CandidateScoringRanks {
     let scoring = try setting.scoring(affinity, threads: 2, on: world)
     let own = scoring.rows.partition.range(of: world.rank)
     let table = try scoring.neighbours(
-      of: own.map { Int32($0) }, suspects: own.flatMap(suspects), neighboursPerImage: k)
+      of: own.map { Int32($0) }, candidates: own.flatMap(candidates(of:)), neighboursPerImage: k)
     #expect(table.count == images)
 
-    // A pair counts for both of its images, whoever suspected the other.
+    // A pair counts for both of its images, whichever proposed the other.
     for image in 0..<images {
-      let candidates = (0..<images).filter {
+      let partners = (0..<images).filter {
         $0 != image
-          && (suspects(of: image).contains(Int32($0)) || suspects(of: $0).contains(Int32(image)))
+          && (candidates(of: image).contains(Int32($0))
+            || candidates(of: $0).contains(Int32(image)))
       }
-      let scored = candidates.map { other -> (Int, PairScore) in
+      let scored = partners.map { other -> (Int, PairScore) in
         let (first, second) = (min(image, other), max(image, other))
         let pair = score(
           scoring.model, setting.statistics[first], first % 3, setting.statistics[second],
@@ -86,7 +87,7 @@ struct CandidateScoringRanks {
 
     let alone = try world.split(colour: world.rank, key: 0)
     let lonely = try setting.scoring(affinity, threads: 1, on: alone).neighbours(
-      of: (0..<Int32(images)).map { $0 }, suspects: (0..<images).flatMap(suspects),
+      of: (0..<Int32(images)).map { $0 }, candidates: (0..<images).flatMap(candidates(of:)),
       neighboursPerImage: k)
     #expect(lonely.indices == table.indices && lonely.affinities == table.affinities)
     #expect(lonely.alignments == table.alignments)
@@ -107,8 +108,8 @@ struct CandidateScoringRanks {
     let order: [Int32] = [30, 12, 3, 25, 9, 1]
     let table = try scoring.neighbours(
       of: own.map { Int32($0) },
-      suspects: own.flatMap { image in
-        image == 0 ? order : [Int32](repeating: -1, count: suspectCount)
+      candidates: own.flatMap { image in
+        image == 0 ? order : [Int32](repeating: -1, count: candidateCount)
       }, neighboursPerImage: 4)
     #expect(table.indices[..<4] == [1, 3, 9, 12])
     #expect(Set(table.affinities[..<4]).count == 1)
@@ -118,8 +119,8 @@ struct CandidateScoringRanks {
     // A single pair for all ranks.
     let single = try scoring.neighbours(
       of: own.map { Int32($0) },
-      suspects: own.flatMap { image in
-        (0..<suspectCount).map { image == 3 && $0 == 0 ? Int32(7) : -1 }
+      candidates: own.flatMap { image in
+        (0..<candidateCount).map { image == 3 && $0 == 0 ? Int32(7) : -1 }
       }, neighboursPerImage: 1
     )
     #expect(single.indices == (0..<images).map { $0 == 3 ? 7 : $0 == 7 ? 3 : Int32(-1) })
@@ -141,7 +142,7 @@ struct CandidateScoringRanks {
     let own = scoring.rows.partition.range(of: world.rank)
     let table = try scoring.neighbours(
       of: own.map { Int32($0) },
-      suspects: own.flatMap { image in (0..<total).filter { $0 != image }.map { Int32($0) } },
+      candidates: own.flatMap { image in (0..<total).filter { $0 != image }.map { Int32($0) } },
       neighboursPerImage: 2)
     for image in [0, 259, 260, 519] {
       let scores = (0..<total).filter { $0 != image }.map { other -> (Float, Int) in
@@ -169,7 +170,7 @@ struct CandidateScoringRanks {
         InvariantFeatures(
           count: slice.count, evenCount: 4, oddCount: 3,
           values: Array(values[slice.lowerBound * width..<slice.upperBound * width])),
-        partition: partition, suspectCount: suspectCount, over: comm)
+        partition: partition, candidateCount: candidateCount, over: comm)
     }
     let k = 3
     let alone = try world.split(colour: world.rank, key: 0)
@@ -185,8 +186,8 @@ struct CandidateScoringRanks {
     let dense = DenseAffinity(setting.posterior, .mahalanobis)
     for image in 0..<images {
       for entry in 0..<k {
-        let (at, from) = (image * k + entry, image * suspectCount + entry)
-        #expect(lonely.indices[at] == found.suspects[from])
+        let (at, from) = (image * k + entry, image * candidateCount + entry)
+        #expect(lonely.indices[at] == found.candidates[from])
         #expect(lonely.affinities[at] == found.scores[from])
         #expect(lonely.alignments[at].isReflected == (found.reflected[from] == 1))
         if image % 5 > 0 { continue }

@@ -49,9 +49,9 @@ struct PairSharingRanks {
 
   @Test("Suspects become pairs whose smaller image comes first")
   func pairsOfSuspects() {
-    let pairs = PairSharing.pairs(of: [7, 2], suspects: [9, 2, -1, 7, -1, -1])
+    let pairs = PairSharing.pairs(of: [7, 2], candidates: [9, 2, -1, 7, -1, -1])
     #expect(pairs == [word(7, 9), word(2, 7), word(2, 7)])
-    #expect(PairSharing.pairs(of: [], suspects: []) == [])
+    #expect(PairSharing.pairs(of: [], candidates: []) == [])
     let (first, second) = PairSharing.unpack(word(5, Int(Int32.max)))
     #expect(first == 5 && second == .max)
   }

@@ -61,7 +61,7 @@ struct ReferenceSetting {
       let own = sample.rows.partition.range(of: comm.rank)
       let table = try ofSample.neighbours(
         of: own.map { Int32($0) },
-        suspects: own.flatMap { i in (0..<Int32(references)).filter { $0 != i } },
+        candidates: own.flatMap { i in (0..<Int32(references)).filter { $0 != i } },
         neighboursPerImage: neighbours
       )
       return try ReferenceClasses(
