@@ -64,7 +64,7 @@ public enum Universe {
   public static func run(
     _ speaker: ErrorSpeaker = ErrorSpeaker(), _ body: (Communicator) throws -> Void
   ) {
-    self.speaker.withLock { $0 = speaker }
+    speak(by: speaker)
     kindred_remove_temporaries_when_ended()
     do {
       let world = try world()
@@ -78,6 +78,9 @@ public enum Universe {
       exit(speaker.status(error))
     }
   }
+
+  /// From now on errors that one rank tells for all are worded so; `run` begins with it.
+  package static func speak(by speaker: ErrorSpeaker) { self.speaker.withLock { $0 = speaker } }
 
   /// Ends this process, and with it the job, by an error, as `run` says.
   private static func end(_ error: any Error) -> Never {

@@ -96,6 +96,7 @@ import Testing
     refusals: Int, errors: [String]
   ) {
     var isRefused = false
+    Universe.speak(by: ErrorText.speaker)
     let printed = try StandardError.capture {
       do {
         try run(arguments, on: world)
@@ -104,7 +105,7 @@ import Testing
       } catch {
         // Found by this rank alone, which then ends the job.
         isRefused = true
-        writeToStandardError("kindred: error: \(error)\n")
+        ErrorText.speaker.tell(error)
       }
     }
     let all = try world.allgatherRagged(Array(printed.utf8))
