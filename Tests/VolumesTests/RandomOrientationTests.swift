@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import Volumes
@@ -27,23 +28,9 @@ import Testing
     }
   }
 
-  /// Every element of a uniformly random rotation is uniform on (-1, 1), and two are uncorrelated.
   @Test("Orientations are uniform over the rotations")
   func uniform() {
-    let elements = elements(seed: 77)
-    let error = 5 / Double(count).squareRoot()
-    for i in 0..<9 {
-      #expect(abs(elements.reduce(0) { $0 + $1[i] } / Double(count)) < error / 3.0.squareRoot())
-      for j in 0..<9 {
-        let mean = elements.reduce(0) { $0 + $1[i] * $1[j] } / Double(count)
-        #expect(abs(mean - (i == j ? 1.0 / 3 : 0)) < error / 3, "elements \(i), \(j)")
-      }
-      let sorted = elements.map { $0[i] }.sorted()
-      let distance = sorted.enumerated().map { abs(Double($0) / Double(count) - ($1 + 1) / 2) }
-        .max()!
-      // Kolmogorov and Smirnov; 2 is exceeded once in 1500 times, and the seed is fixed.
-      #expect(distance * Double(count).squareRoot() < 2, "element \(i)")
-    }
+    #expect(deviationsFromUniformRotations(elements(seed: 77)) == [])
   }
 
   @Test("Images and seeds have orientations of their own")

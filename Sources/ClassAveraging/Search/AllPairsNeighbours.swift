@@ -31,9 +31,7 @@ struct AllPairsNeighbours: NeighbourSearch {
   /// - Parameter classes: of the images that `scoring` compares.
   func afterPasses(
     _ scoring: CandidateScoring, _ classes: ImageClasses, _ checkpoints: Checkpoints?
-  )
-    throws -> FoundNeighbours
-  {
+  ) throws -> FoundNeighbours {
     let kept = affinity.comparesClasses ? classes.rule.members : limits.neighbours
     let start = try checkpoints?.restoredPass(
       images: classes.images.count, neighbours: limits.neighbours)

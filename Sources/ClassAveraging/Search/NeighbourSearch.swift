@@ -80,7 +80,7 @@ struct FoundNeighbours {
   /// What was matched to class averages; nil where nothing was.
   var particle: VolumeEstimate?
 
-  /// The first `count` neighbours of every image, in the order of the file.
+  /// A table of these images, in the order of the file.
   func inFileOrder(_ table: NeighbourTable) -> NeighbourTable {
     classes?.images.order?.inFileOrder(table) ?? table
   }
