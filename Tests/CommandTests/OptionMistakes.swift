@@ -68,6 +68,7 @@ enum OptionMistakes {
     (["--neighbours", "auto", "--probabilities", "none"], "--probabilities is none"),
     (["--probabilities", "simulation", "--search", "rir"], "--probabilities is simulation"),
     (["--probabilities", "formula", "--search-budget", "0"], "--probabilities formula"),
+    (["--probabilities", "formula", "--search", "landmarks"], "--probabilities formula"),
     (["--neighbours", "auto", "--confidence", "1.5"], "--confidence is 1.5"),
     (["--neighbours", "auto", "--confidence", "nan"], "--confidence is nan"),
     (["--confidence", "0.5"], "--confidence 0.5 goes with --neighbours auto"),

@@ -35,9 +35,10 @@ extension AverageOptions {
     } else if affinity != .bayes || !searches.contains(search) {
       throw OptionError.needsBayesFactor(.probabilities, found: probabilities.rawValue)
     }
+    try validateProbabilities(of: search)
   }
 
-  /// - Parameter search: what `auto` has become.
+  /// - Parameter search: the search asked for, or what `auto` has become.
   /// - Throws: `OptionError` where the formula is asked for and does not know the search.
   func validateProbabilities(of search: SearchMethod) throws {
     if probabilities == .formula && search == .landmarks {

@@ -234,7 +234,7 @@ import Testing
     #expect(Self.error(images: 2, ranks: 2, options) == nil)
   }
 
-  @Test("A formula for landmarks is refused once the search is known")
+  @Test("A formula for landmarks is refused as soon as the search is known")
   func formula() throws {
     var options = AverageOptions()
     options.probabilities = .formula
@@ -243,6 +243,9 @@ import Testing
       try options.validateProbabilities(of: .landmarks)
     }
     #expect(error == .conflict(.probabilities, .search))
+    try options.validate()
+    options.search = .landmarks
+    #expect(throws: OptionError.conflict(.probabilities, .search)) { try options.validate() }
     options.probabilities = .simulation
     try options.validateProbabilities(of: .landmarks)
   }
