@@ -71,9 +71,9 @@ let package = Package(
       "ClassAveraging",
       on: [
         "MPI", "LinearAlgebra", "Fourier", "ParticleIO", "Execution", "Resume", "ImageModel",
-        "Volumes",
+        "Volumes", "COpenBLAS",
       ]),
-    place("Simulation", on: ["MPI", "Fourier", "ParticleIO", "Execution"]),
+    place("Simulation", on: ["MPI", "Fourier", "ParticleIO", "Execution", "CFFTW"]),
     place(
       "Evaluation", on: ["MPI", "LinearAlgebra", "Fourier", "ParticleIO", "Execution", "CFFTW"]),
     place(
