@@ -22,46 +22,47 @@ import Foundation
 /// round, a seventh of M after the others (measured: 9 to 18 %). Images are compared 512 at a time: more threads than
 /// such parts have no work.
 extension CostModel {
-  static let sharedPerImage = 100.0
+  static let coAssignedPerImage = 100.0
   static let longest = 2000.0
 
   /// The stage of the rounds; none where there are no rounds.
-  func sharedLandmarkStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
-    let rounds = job.sharedRounds
+  func coAssignmentStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
+    let rounds = job.roundsInForce
     if rounds == 0 { return [] }
     let units = Units(job)
     let network = self.network(job, ranks: ranks)
-    let (n, landmarks, perImage) = (
-      units.n, Double(job.sharedLandmarks), min(Self.sharedPerImage, Double(job.sharedLandmarks))
+    let (n, references, perImage) = (
+      units.n, Double(job.coAssignmentReferences),
+      min(Self.coAssignedPerImage, Double(job.coAssignmentReferences))
     )
     let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
     var stage = Stage(name: StageName.coAssignment, usableThreads: min(Double(threads), parts))
     let alignment = units.pairOperations * machine.scoredOperation
     let memberAlignment = alignment / 2
-    let length = min(Self.longest, n * perImage / landmarks)
+    let length = min(Self.longest, n * perImage / references)
     var most = 0.0
     for round in 1...rounds {
-      let size = round == 1 ? job.members : job.sharedMembers
+      let size = round == 1 ? job.members : job.coAssignmentMembers
       let members = Double(size + 1)
-      let kept = min(landmarks, perImage + 2 * landmarks * members / n)
+      let kept = min(references, perImage + 2 * references * members / n)
       most = max(most, kept)
       stage.shared +=
-        n * landmarks * units.pairOperations * machine.pairOperation
-        + n * kept * log2(max(2, landmarks / kept)) * machine.candidate
-        + landmarks * units.classOperations(members: size) * machine.classOperation
-        + landmarks * members
+        n * references * units.pairOperations * machine.pairOperation
+        + n * kept * log2(max(2, references / kept)) * machine.candidate
+        + references * units.classOperations(members: size) * machine.classOperation
+        + references * members
         * (memberAlignment + 3 * units.turnOperations * machine.classOperation)
-      stage.repeated += landmarks * length * proposal
-      network.sharedRound(
-        &stage, landmarks: landmarks, members: size, entries: n * perImage,
-        lists: landmarks * length)
+      stage.repeated += references * length * proposal
+      network.coAssignmentRound(
+        &stage, references: references, members: size, entries: n * perImage,
+        lists: references * length)
       if round == rounds { break }
-      let next = Double(job.sharedMembers + 1)
-      let new = round == 1 ? Double(job.sharedMembers - job.members) : next / 7
-      stage.shared += landmarks * (new * memberAlignment + perImage * length * proposal)
-      stage.root += 17 * landmarks * next * (machine.writtenByte + machine.storedByte)
+      let next = Double(job.coAssignmentMembers + 1)
+      let new = round == 1 ? Double(job.coAssignmentMembers - job.members) : next / 7
+      stage.shared += references * (new * memberAlignment + perImage * length * proposal)
+      stage.root += 17 * references * next * (machine.writtenByte + machine.storedByte)
       network.newMembers(
-        &stage, landmarks: landmarks, members: job.sharedMembers, fetched: new)
+        &stage, references: references, members: job.coAssignmentMembers, fetched: new)
     }
     let members = Double(job.members)
     stage.shared +=
@@ -69,13 +70,13 @@ extension CostModel {
       * (perImage * length * proposal
         + units.classOperations(members: job.members) * machine.classOperation
         + members * (Self.scoredShare * alignment + machine.collectedCandidate))
-    network.sharedNeighbours(&stage)
+    network.coAssignmentNeighbours(&stage)
     let memory = memory(job, ranks: ranks, threads: threads)
     memory.set(
       &stage,
-      memory.sharedLandmarks(landmarks, perImage: perImage, kept: most, longest: Self.longest),
+      memory.coAssignment(references, perImage: perImage, kept: most, longest: Self.longest),
       copies: job.search == .landmarks ? 3 : 2,
-      lists: memory.lists(of: landmarks, perImage: perImage, longest: Self.longest))
+      lists: memory.lists(of: references, perImage: perImage, longest: Self.longest))
     return [stage]
   }
 }
@@ -83,11 +84,11 @@ extension CostModel {
 extension NetworkCost {
   /// The members' rows, `ClassSize.membersAtATime` at a time; by reference classes most are the rank's own.
   private func fetchMembers(
-    _ stage: inout CostModel.Stage, landmarks: Double, members: Double, times: Double
+    _ stage: inout CostModel.Stage, references: Double, members: Double, times: Double
   ) {
-    let together = MemoryCost.landmarksAtATime(images: n, members: members)
-    let rounds = max(1, (landmarks / p / together).rounded(.up))
-    var rows = min(n, landmarks / p / rounds * members)
+    let together = MemoryCost.referencesAtATime(images: n, members: members)
+    let rounds = max(1, (references / p / together).rounded(.up))
+    var rows = min(n, references / p / rounds * members)
     if job.search == .landmarks {
       rows =
         min(rows, Self.patch(of: n / p / rounds, Int(members), all: n))
@@ -99,28 +100,28 @@ extension NetworkCost {
   /// Members, to the ranks that make the classes and once more to those that align them; the classes, to all; the
   /// members' scores, to the images; the reference classes' images, to the ranks that own the reference classes, and the best of
   /// them to all nodes.
-  func sharedRound(
-    _ stage: inout CostModel.Stage, landmarks: Double, members: Int, entries: Double, lists: Double
+  func coAssignmentRound(
+    _ stage: inout CostModel.Stage, references: Double, members: Int, entries: Double, lists: Double
   ) {
     guard ranks > 1 else { return }
-    fetchMembers(&stage, landmarks: landmarks, members: Double(members + 1), times: 2)
-    toAll(&stage, bytes: landmarks * row)
-    exchange(&stage, bytes: 12 * landmarks * Double(members + 1), times: 2)
+    fetchMembers(&stage, references: references, members: Double(members + 1), times: 2)
+    toAll(&stage, bytes: references * row)
+    exchange(&stage, bytes: 12 * references * Double(members + 1), times: 2)
     exchange(&stage, bytes: 8 * entries, times: 2)
     toNodes(&stage, bytes: 8 * lists)
   }
 
   /// New members, those among them that were none before, and what is saved of all.
   func newMembers(
-    _ stage: inout CostModel.Stage, landmarks: Double, members: Int, fetched: Double
+    _ stage: inout CostModel.Stage, references: Double, members: Int, fetched: Double
   ) {
     guard ranks > 1 else { return }
-    fetchMembers(&stage, landmarks: landmarks, members: fetched, times: 1)
-    root(&stage, bytes: 17 * landmarks * Double(members + 1))
+    fetchMembers(&stage, references: references, members: fetched, times: 1)
+    root(&stage, bytes: 17 * references * Double(members + 1))
   }
 
   /// Members of the classes of all images; the neighbours' classes; the neighbours, to all.
-  func sharedNeighbours(_ stage: inout CostModel.Stage) {
+  func coAssignmentNeighbours(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }
     let together = Double(ClassSize.candidatesAtATime) / Double(job.members)
     if job.search == .landmarks {
@@ -147,16 +148,16 @@ extension MemoryCost {
   ///   - perImage: reference classes of each image.
   ///   - kept: the same before those that it is a member of are put in order.
   ///   - longest: images that a reference class proposes at most.
-  func sharedLandmarks(
-    _ landmarks: Double, perImage: Double, kept: Double, longest: Double
+  func coAssignment(
+    _ references: Double, perImage: Double, kept: Double, longest: Double
   ) -> Double {
     let n = Double(job.images)
-    let (own, members) = (landmarks / Double(ranks), Double(job.sharedMembers + 1))
+    let (own, members) = (references / Double(ranks), Double(job.coAssignmentMembers + 1))
     let row = 8 * Double(job.componentCount)
-    let comparing = self.landmarks(landmarks, perImage: kept)
-    let together = min(own, Self.landmarksAtATime(images: n, members: members))
+    let comparing = self.referenceClasses(references, perImage: kept)
+    let together = min(own, Self.referencesAtATime(images: n, members: members))
     let rows = foreign * 2 * row * min(n, together * members) + 100 * own * members
-    let lists = proposals(of: landmarks, perImage: perImage, longest: longest)
+    let lists = proposals(of: references, perImage: perImage, longest: longest)
     let tables = 26 * n * Double(job.members)
     let moved = job.search == .landmarks ? nodeRows : 0
     return fitted + moved + tables + comparing
@@ -174,7 +175,7 @@ extension MemoryCost {
   }
 
   /// Reference classes of a rank whose members' rows are fetched at a time (`ReferenceWork`).
-  static func landmarksAtATime(images: Double, members: Double) -> Double {
+  static func referencesAtATime(images: Double, members: Double) -> Double {
     let most = Double(ClassSize.membersAtATime)
     return images <= most ? .infinity : max(1, most / members)
   }

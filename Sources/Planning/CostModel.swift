@@ -203,10 +203,10 @@ public struct CostModel: Sendable {
     var stages = [input, survey, coefficients, covariance]
     let search =
       (job.search == .landmarks
-        ? landmarkStages(job, ranks: ranks, threads: threads)
+        ? referenceStages(job, ranks: ranks, threads: threads)
         : pairStages(job, ranks: ranks, threads: threads))
-      + sharedLandmarkStages(job, ranks: ranks, threads: threads)
-      + sliceStages(job, ranks: ranks, threads: threads)
+      + coAssignmentStages(job, ranks: ranks, threads: threads)
+      + projectionStages(job, ranks: ranks, threads: threads)
     stages +=
       search
       + probabilityStages(job, after: [covariance] + search, ranks: ranks, threads: threads)

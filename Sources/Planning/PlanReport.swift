@@ -37,8 +37,8 @@ public struct PlanReport: Sendable {
       "\(Format.count(job.images)) images of \(job.box) x \(job.box) pixels: "
         + "\(job.componentCount) of \(job.basisCount) coefficients, \(job.groups) defocus groups, "
         + "\(job.neighbours) neighbours by --search \(job.search.rawValue), \(job.passes) \(job.passes == 1 ? "pass" : "passes")"
-        + (job.sharedRounds == 0
-          ? "" : ", \(job.sharedRounds) \(job.sharedRounds == 1 ? "round" : "rounds")"),
+        + (job.roundsInForce == 0
+          ? "" : ", \(job.roundsInForce) \(job.roundsInForce == 1 ? "round" : "rounds")"),
       "\(plan.ranks) \(plan.ranks == 1 ? "rank" : "ranks") of \(plan.threads) "
         + "\(plan.threads == 1 ? "thread" : "threads") on \(plan.nodes) "
         + "\(plan.nodes == 1 ? "node" : "nodes"); \(plan.model.machine.name)",
@@ -139,7 +139,7 @@ public struct PlanReport: Sendable {
     }
     let document = Document(
       images: plan.job.images, box: plan.job.box, components: plan.job.componentCount,
-      search: plan.job.search.rawValue, passes: plan.job.passes, rounds: plan.job.sharedRounds,
+      search: plan.job.search.rawValue, passes: plan.job.passes, rounds: plan.job.roundsInForce,
       ranks: plan.ranks,
       threads: plan.threads, nodes: plan.nodes,
       seconds: plan.seconds, efficiency: plan.efficiency,

@@ -23,16 +23,16 @@ public struct PlannedJob: Sendable, Equatable {
   public var neighbours = AverageOptions().neighbours
   /// How candidates are found: `allPairs`, or `landmarks`.
   public var search = SearchMethod.allPairs
-  /// Images whose classes `landmarks` compares all images with, as asked for.
-  public var landmarks = AverageOptions().landmarks
+  /// Reference classes that the search `landmarks` compares all images with, as asked for.
+  public var references = AverageOptions().landmarks
   /// All passes, the first included.
   public var passes = Self.usualPasses
   /// The same among the reference classes.
-  public var landmarkPasses = Self.usualPasses
+  public var referencePasses = Self.usualPasses
   /// Rounds of co-assignment, as asked for; only where there is more than one pass.
   public var rounds = AveragePipeline.rounds
-  /// Slices of a volume that follow the rounds, as asked for.
-  public var slices = AverageOptions().slices
+  /// Projections of a volume that follow the rounds, as asked for.
+  public var projections = AverageOptions().slices
   /// Where the probabilities of neighbours come from; nil for what `average` does by itself.
   public var probabilities: ProbabilitySource?
   /// Averages written.
@@ -46,13 +46,13 @@ public struct PlannedJob: Sendable, Equatable {
   /// Neighbours in a class, M.
   public var members: Int { ClassSize.members(images: images, neighbours: neighbours) }
   /// Rounds of co-assignment in force.
-  var sharedRounds: Int { passes > 1 ? rounds : 0 }
-  /// Slices in force.
-  var sharedSlices: Int { sharedRounds > 0 ? slices : 0 }
-  /// Reference classes that images share, R.
-  var sharedLandmarks: Int { min(landmarks, images) }
+  var roundsInForce: Int { passes > 1 ? rounds : 0 }
+  /// Projections in force.
+  var projectionsInForce: Int { roundsInForce > 0 ? projections : 0 }
+  /// Reference classes of the co-assignment, R.
+  var coAssignmentReferences: Int { min(references, images) }
   /// Members of their classes after the first round.
-  var sharedMembers: Int { ClassSize.sharedMembers(images: images, atLeast: members) }
+  var coAssignmentMembers: Int { ClassSize.sharedMembers(images: images, atLeast: members) }
   /// Length of the first search's lists after they have been scored.
   var firstLists: Int { passes > 1 ? members : neighbours }
   /// Candidates that the first search keeps of each image.
@@ -67,9 +67,9 @@ public struct PlannedJob: Sendable, Equatable {
   /// The search among the reference classes.
   var sample: PlannedJob {
     var job = self
-    job.images = min(images, max(landmarks, neighbours + 1))
+    job.images = min(images, max(references, neighbours + 1))
     (job.search, job.passes, job.probabilities) = (
-      .allPairs, landmarkPasses, ProbabilitySource.none
+      .allPairs, referencePasses, ProbabilitySource.none
     )
     job.rounds = 0
     return job
@@ -135,10 +135,10 @@ public struct PlannedJob: Sendable, Equatable {
     if case .integer(let count)? = record.options["neighbours"] { neighbours = count }
     if case .integer(let count)? = record.options["averages"] { averages = min(count, images) }
     self.search = search
-    if case .integer(let count)? = record.options["landmarks"] { landmarks = count }
+    if case .integer(let count)? = record.options["landmarks"] { references = count }
     passes = 1 + record.passes.count
     // A run over all pairs tells how many its reference classes would need.
-    landmarkPasses =
+    referencePasses =
       search == .landmarks
       ? 1
         + record.stages.count {
@@ -151,9 +151,9 @@ public struct PlannedJob: Sendable, Equatable {
       rounds = names.contains(StageName.coAssignment) ? AveragePipeline.rounds : 0
     }
     if case .integer(let count)? = record.options["slices"] {
-      slices = count
+      projections = count
     } else {
-      slices = names.contains(StageName.projections) ? slices : 0
+      projections = names.contains(StageName.projections) ? projections : 0
     }
     probabilities =
       !names.contains(StageName.probabilities)

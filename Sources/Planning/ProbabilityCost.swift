@@ -4,13 +4,13 @@ import Foundation
 /// What the probabilities of neighbours cost: a covariance and the same search again among simulated images, of
 ///
 ///     stage                  shared by all cores
-///     calibration: images    n projections; not in vectors, 4 n P d, 8 n sum p_k^2 and 100 n P
-///     calibration: fit       n (M + 1) C components
+///     calibration/images     n projections; not in vectors, 4 n P d, 8 n sum p_k^2 and 100 n P
+///     calibration/fit        n (M + 1) C components
 ///     probabilities          n (M + 1) C components
 ///
 /// with projections as in `VolumeCost`, of all degrees: a simulated image is one that is brought to the basis and gets its
 /// CTF and its noise, a logarithm, a sine and a cosine for each pair of numbers. Its volume is that of the search; a
-/// search without projections has the stage `calibration: volume` more.
+/// search without projections has the stage `calibration/volume` more.
 extension CostModel {
   /// - Parameter search: the stages of the search, the first of which is that of the covariance.
   func probabilityStages(_ job: PlannedJob, after search: [Stage], ranks: Int, threads: Int)
@@ -37,7 +37,7 @@ extension CostModel {
       4 * functions * size.radial
       + 8 * Double(job.basis.reduce(0) { $0 + $1 * $1 }) + 100 * functions
     images.shared =
-      Double(job.images) * (size.slice(size.highest) + 16 * single) * machine.pairOperation
+      Double(job.images) * (size.projection(size.highest) + 16 * single) * machine.pairOperation
     memory.set(&images, memory.fitted + 2 * memory.simulated, copies: 2)
     let again = search.map { stage in
       var stage = stage
@@ -49,7 +49,7 @@ extension CostModel {
     // Without projections there is no volume yet.
     var volume = volumeStage(job, ranks: ranks, threads: threads)
     volume.name = StageName.stage(StageName.volume, of: StageName.calibrationPart)
-    return (job.sharedSlices > 0 ? [] : [volume]) + [images] + again + [
+    return (job.projectionsInForce > 0 ? [] : [volume]) + [images] + again + [
       features(StageName.stage(StageName.fit, of: StageName.calibrationPart)),
       features(StageName.probabilities),
     ]

@@ -6,8 +6,8 @@ import Foundation
 /// scored exactly; the rest as in `CostModel`.
 ///
 ///     stage              shared by all cores                                        rank 0 alone
-///     reference classes: ...     all pairs of N images, with their passes
-///     reference classes          3 n N w operations, 3 n L log2(N/L) candidates,
+///     references/...     all pairs of N images, with their passes
+///     reference classes  3 n N w operations, 3 n L log2(N/L) candidates,
 ///                        2 N class(M), 2 N M alignments of w operations
 ///     candidates         n L min(10 S, n L / N) proposals, n S (0.6 w operations,  13 n M bytes saved,
 ///                        a candidate)                                               order of the reference classes
@@ -41,17 +41,17 @@ extension CostModel {
 
   /// Links that are followed while the graph of the reference classes, some twelve of each, is cut into ever smaller parts:
   /// a part of m reference classes takes m / 4 rounds, 30 to 600.
-  private static func orderedLinks(_ landmarks: Double) -> Double {
-    var (part, links) = (landmarks, 0.0)
+  private static func orderedLinks(_ references: Double) -> Double {
+    var (part, links) = (references, 0.0)
     while part > 2 {
-      links += 12 * landmarks * min(600, max(30, part / 4))
+      links += 12 * references * min(600, max(30, part / 4))
       part /= 2
     }
     return links
   }
 
   /// Those of a search by reference classes, with its passes.
-  func landmarkStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
+  func referenceStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
     let units = Units(job)
     let network = self.network(job, ranks: ranks)
     let memory = self.memory(job, ranks: ranks, threads: threads)
@@ -84,8 +84,9 @@ extension CostModel {
       Self.comparisons * compared
       + (Self.comparisons - 1) * classes * (classesOfMembers + alignments)
     memory.set(
-      &comparison, memory.fitted + memory.landmarks(classes, perImage: Self.referencesPerImage))
-    network.landmarks(
+      &comparison,
+      memory.fitted + memory.referenceClasses(classes, perImage: Self.referencesPerImage))
+    network.referenceClasses(
       &comparison, classes: classes, perImage: Self.referencesPerImage,
       refinements: Self.comparisons - 1)
     stages.append(comparison)
@@ -99,7 +100,7 @@ extension CostModel {
       &finding,
       memory.fitted
         + memory.candidates(
-          perImage: Self.referencesPerImage, landmarks: classes, kept: firstLists), copies: 2,
+          perImage: Self.referencesPerImage, references: classes, kept: firstLists), copies: 2,
       lists: memory.lists(
         of: classes, perImage: Self.referencesPerImage, longest: Self.longestProposal(job)))
     network.ordering(&finding, perImage: Self.referencesPerImage)
@@ -117,7 +118,7 @@ extension CostModel {
       memory.set(
         &pass,
         memory.fitted + memory.nodeRows + lists
-          + memory.candidates(perImage: 0, landmarks: 0, kept: 2 * members), copies: 3,
+          + memory.candidates(perImage: 0, references: 0, kept: 2 * members), copies: 3,
         lists: lists)
       network.members(&pass)
       network.toNodes(&pass, bytes: lists)
@@ -130,7 +131,7 @@ extension CostModel {
 
 extension MemoryCost {
   /// The classes on every rank, twice while they are made anew, and the reference classes of a rank's images.
-  func landmarks(_ classes: Double, perImage: Double) -> Double {
+  func referenceClasses(_ classes: Double, perImage: Double) -> Double {
     let rows = Double(job.images) / Double(ranks)
     return 24 * classes * Double(job.componentCount) + 17 * rows * perImage
   }
@@ -140,22 +141,22 @@ extension MemoryCost {
   /// - Parameters:
   ///   - perImage: reference classes of each image.
   ///   - longest: images that a reference class proposes at most.
-  func proposals(of landmarks: Double, perImage: Double, longest: Double) -> Double {
+  func proposals(of references: Double, perImage: Double, longest: Double) -> Double {
     24 * Double(job.images) * perImage / Double(ranks)
-      + lists(of: landmarks, perImage: perImage, longest: longest)
+      + lists(of: references, perImage: perImage, longest: longest)
   }
 
   /// All ranks' part of that.
-  func lists(of landmarks: Double, perImage: Double, longest: Double) -> Double {
-    8 * min(landmarks * longest, Double(job.images) * perImage)
+  func lists(of references: Double, perImage: Double, longest: Double) -> Double {
+    8 * min(references * longest, Double(job.images) * perImage)
   }
 
   /// The locality order and the components in it; what the reference classes propose; a batch of pairs with its images, and
   /// the table of all.
-  func candidates(perImage: Double, landmarks: Double, kept: Double) -> Double {
+  func candidates(perImage: Double, references: Double, kept: Double) -> Double {
     let n = Double(job.images)
     let lists = proposals(
-      of: landmarks, perImage: perImage, longest: CostModel.longestProposal(job))
+      of: references, perImage: perImage, longest: CostModel.longestProposal(job))
     let pairs = min(
       Double(ClassSize.candidatesAtATime), n / Double(ranks) * Double(job.candidates))
     let images = NetworkCost.patch(of: pairs / Double(job.candidates), job.candidates, all: n)
@@ -167,7 +168,7 @@ extension MemoryCost {
 
 extension NetworkCost {
   /// The reference classes' best images, to the ranks that make the classes; the members; the classes, to all.
-  func landmarks(
+  func referenceClasses(
     _ stage: inout CostModel.Stage, classes: Double, perImage: Double, refinements: Double
   ) {
     guard ranks > 1 else { return }

@@ -8,53 +8,56 @@ import Volumes
 /// (`MatchingSize`); R projections that images are compared with, of which each keeps L = 100; the rest as in `CostModel`
 /// and `CoAssignmentCost`.
 ///
-///     stage     shared by all cores                              on every rank
-///     volume    N classes; in each of T rounds S projections, N S     60 L (L d^2 + 10 d^3) steps; in each of T rounds
-///               (8 d (L + 1) + 64 v (L + 1)) operations of       N projections, and not in vectors 64 v N d (L + 1)
-///               matrix products and, not in vectors, 475 v N S
-///     projections    n R w operations, n L log2(R/L) candidates,      R l proposals
-///               R projections; 2 n L l proposals, n class(m), n m
-///               (0.6 w operations, a candidate)
+///     stage        shared by all cores                              on every rank
+///     volume       N classes; in each of T rounds S projections,    60 L (L d^2 + 10 d^3) steps; in each of T rounds
+///                  N S (8 d (L + 1) + 64 v (L + 1)) operations of   N projections, and not in vectors 64 v N d (L + 1)
+///                  matrix products and, not in vectors, 475 v N S
+///     projections  n R w operations, n L log2(R/L) candidates,      R l proposals
+///                  R projections; 2 n L l proposals, n class(m),
+///                  n m (0.6 w operations, a candidate)
 ///
 /// for harmonics of degrees up to L, the highest frequency that has components, 24 at most; d radial coordinates, as
-/// many as the largest block has functions; and v = ceil((L + 1) / 16). A slice of the volume is evaluated on a circle
+/// many as the largest block has functions; and v = ceil((L + 1) / 16). A projection of the volume is evaluated on a circle
 /// and brought to angular frequencies, (L + 1)^2 (2 d + 8) and 4 (L + 1) d operations on v vectors of angles. Every
 /// rank infers its shells, a small eigensystem for each degree and iteration.
 extension CostModel {
   /// The volume, and the comparison with its projections; none where there are no projections or no rounds.
-  func sliceStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
-    if job.sharedSlices == 0 { return [] }
+  func projectionStages(_ job: PlannedJob, ranks: Int, threads: Int) -> [Stage] {
+    if job.projectionsInForce == 0 { return [] }
     let units = Units(job)
     let network = self.network(job, ranks: ranks)
-    let (n, slices) = (units.n, Double(job.sharedSlices))
-    let perImage = min(Self.sharedPerImage, slices)
+    let (n, projections) = (units.n, Double(job.projectionsInForce))
+    let perImage = min(Self.coAssignedPerImage, projections)
     let size = VolumeSize(job)
     let parts = (n / Double(ranks) / Double(ClassSize.comparedAtATime)).rounded(.up)
     var stage = Stage(name: StageName.projections, usableThreads: min(Double(threads), parts))
-    let length = min(Self.longest, n * perImage / slices)
+    let length = min(Self.longest, n * perImage / projections)
     let members = Double(job.members)
     let alignment = units.pairOperations * machine.scoredOperation
     stage.shared =
-      n * slices * units.pairOperations * machine.pairOperation
-      + n * perImage * log2(max(2, slices / perImage)) * machine.candidate
-      + slices * size.slice(min(size.highest, Double(MatchingSize.degree))) * machine.pairOperation
+      n * projections * units.pairOperations * machine.pairOperation
+      + n * perImage * log2(max(2, projections / perImage)) * machine.candidate
+      + projections * size.projection(min(size.highest, Double(MatchingSize.degree)))
+      * machine.pairOperation
       + n
       * (2 * perImage * length * proposal
         + units.classOperations(members: job.members) * machine.classOperation
         + members * (Self.scoredShare * alignment + machine.collectedCandidate))
-    stage.repeated = slices * length * proposal
-    network.slices(&stage, slices: slices, entries: n * perImage, lists: slices * length)
-    network.sharedNeighbours(&stage)
+    stage.repeated = projections * length * proposal
+    network.projections(
+      &stage, projections: projections, entries: n * perImage, lists: projections * length)
+    network.coAssignmentNeighbours(&stage)
     let memory = memory(job, ranks: ranks, threads: threads)
     // What the classes propose is kept.
     let kept = memory.lists(
-      of: Double(job.sharedLandmarks), perImage: Self.sharedPerImage, longest: Self.longest)
+      of: Double(job.coAssignmentReferences), perImage: Self.coAssignedPerImage,
+      longest: Self.longest)
     memory.set(
       &stage,
-      memory.sharedLandmarks(slices, perImage: perImage, kept: perImage, longest: Self.longest)
+      memory.coAssignment(projections, perImage: perImage, kept: perImage, longest: Self.longest)
         + kept,
       copies: job.search == .landmarks ? 3 : 2,
-      lists: kept + memory.lists(of: slices, perImage: perImage, longest: Self.longest))
+      lists: kept + memory.lists(of: projections, perImage: perImage, longest: Self.longest))
     return [volumeStage(job, ranks: ranks, threads: threads), stage]
   }
 
@@ -63,7 +66,7 @@ extension CostModel {
     let shells =
       size.highest * size.radial * size.radial + 10 * size.radial * size.radial * size.radial
     var volume = Stage(name: StageName.volume, usableThreads: Double(threads))
-    let (slices, matched) = (
+    let (projections, matched) = (
       Double(MatchingSize.projections), Double(min(MatchingSize.images, job.images))
     )
     volume.shared =
@@ -75,12 +78,12 @@ extension CostModel {
       let harmonics = pow(degree + 1, 2)
       let (angles, row) = (size.angles(degree), size.row(degree))
       volume.shared +=
-        rounds * slices * (2 * size.slice(degree) + matched * (950 * angles + row))
+        rounds * projections * (2 * size.projection(degree) + matched * (950 * angles + row))
         * machine.pairOperation
-        + rounds * slices
+        + rounds * projections
         * (matched * (degree + 1) * (8 * size.radial + 4 * angles)
           + angles * harmonics * (harmonics + 2 * size.radial)) * machine.productOperation
-      bytes += rounds * (3 * slices * row + 4 * harmonics * harmonics)
+      bytes += rounds * (3 * projections * row + 4 * harmonics * harmonics)
     }
     let lowest = min(size.highest, Double(MatchingSize.degree))
     let harmonics = pow(lowest + 1, 2)
@@ -90,10 +93,10 @@ extension CostModel {
     memory.set(
       &volume,
       memory.fitted
-        + matched * (8 * Double(job.basisCount) + row) + 4 * slices * row
+        + matched * (8 * Double(job.basisCount) + row) + 4 * projections * row
         + 8 * harmonics * harmonics
         + Double(threads)
-        * (slices * (64 * (lowest + 1) + 8 * angles + 2 * row)
+        * (projections * (64 * (lowest + 1) + 8 * angles + 2 * row)
           + 4 * harmonics * (16 * angles + 2 * harmonics)))
     network(job, ranks: ranks).toAll(&volume, bytes: bytes)
     return volume
@@ -102,11 +105,11 @@ extension CostModel {
 
 extension NetworkCost {
   /// The projections, to all; images of the projections, to the ranks that own the projections, and the best of them to all.
-  func slices(
-    _ stage: inout CostModel.Stage, slices: Double, entries: Double, lists: Double
+  func projections(
+    _ stage: inout CostModel.Stage, projections: Double, entries: Double, lists: Double
   ) {
     guard ranks > 1 else { return }
-    toAll(&stage, bytes: slices * row)
+    toAll(&stage, bytes: projections * row)
     exchange(&stage, bytes: 8 * entries, times: 1)
     toNodes(&stage, bytes: 8 * lists)
   }
@@ -126,11 +129,11 @@ struct VolumeSize {
 
   func angles(_ degree: Double) -> Double { 16 * ((degree + 1) / 16).rounded(.up) }
 
-  /// Operations of a slice.
-  func slice(_ degree: Double) -> Double {
+  /// Operations of a projection.
+  func projection(_ degree: Double) -> Double {
     angles(degree) * (degree + 1) * ((degree + 1) * (2 * radial + 8) + 4 * radial)
   }
 
-  /// Bytes of an image or slice.
+  /// Bytes of an image or projection.
   func row(_ degree: Double) -> Double { 8 * radial * (degree + 1) }
 }

@@ -178,8 +178,8 @@ struct PlanCommand: ParsableCommand {
         radius: radius ?? known.radius * Double(box ?? known.box) / Double(known.box))
       (job.components, job.groups) = (known.components, known.groups)
       (job.neighbours, job.passes) = (known.neighbours, known.passes)
-      (job.landmarks, job.landmarkPasses) = (known.landmarks, known.landmarkPasses)
-      (job.rounds, job.slices) = (known.rounds, known.slices)
+      (job.references, job.referencePasses) = (known.references, known.referencePasses)
+      (job.rounds, job.projections) = (known.rounds, known.projections)
       if known.averages < known.images { job.averages = min(known.averages, job.images) }
     } else {
       job = PlannedJob(
@@ -190,8 +190,8 @@ struct PlanCommand: ParsableCommand {
     job.groups = defocusGroups ?? job.groups
     job.neighbours = neighbours ?? job.neighbours
     job.rounds = rounds ?? job.rounds
-    job.slices = slices ?? job.slices
-    if let passes { (job.passes, job.landmarkPasses) = (passes, passes) }
+    job.projections = slices ?? job.projections
+    if let passes { (job.passes, job.referencePasses) = (passes, passes) }
     job.search =
       search == .auto
       ? SearchCost.automaticSearch(images: job.images, layout: job.layout) : search

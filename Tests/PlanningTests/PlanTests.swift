@@ -207,10 +207,10 @@ import Testing
     #expect(SearchCost.automaticSearch(images: 26_676, layout: job.layout) == .landmarks)
   }
 
-  @Test func landmarksGrowWithTheImages() throws {
+  @Test func referenceClassesCostMoreWithTheImages() throws {
     var (one, two) = (job(images: 1_000_000), job(images: 2_000_000))
     (one.search, two.search) = (.landmarks, .landmarks)
-    (one.landmarks, two.landmarks) = (5000, 5000)
+    (one.references, two.references) = (5000, 5000)
     for name in ["reference classes", "candidates", "pass 2"] {
       let ratio = try stage(name, two).shared / stage(name, one).shared
       #expect(ratio > 1.99 && ratio <= 2.01, "\(name) \(ratio)")
@@ -275,10 +275,10 @@ import Testing
 
   /// By hand, 1,000,000 images and 5,000 reference classes: what a round adds, of classes of 201 images from the second on,
   /// and that the first round and the end make classes of 51.
-  @Test func roundsOfSharedLandmarks() throws {
+  @Test func roundsOfCoAssignment() throws {
     var job = job(images: 1_000_000)
     (job.search, job.components) = (.landmarks, [Int](repeating: 5, count: 20))
-    job.landmarks = 5000
+    job.references = 5000
     let machine = Machine.builtIn
     func rounds(_ count: Int) throws -> CostModel.Stage {
       job.rounds = count
@@ -304,21 +304,22 @@ import Testing
     #expect(abs((three.root - two.root) / saved - 1) < 1e-9)
     // Of fewer images all are reference classes.
     job.images = 4000
-    #expect(job.sharedLandmarks == 4000 && job.sharedMembers == 80 && job.members == 40)
+    #expect(
+      job.coAssignmentReferences == 4000 && job.coAssignmentMembers == 80 && job.members == 40)
   }
 
-  /// By hand: what a slice more costs is its comparison with all images; projections need rounds.
-  @Test func slicesFollowTheRounds() throws {
+  /// By hand: what a projection more costs is its comparison with all images; projections need rounds.
+  @Test func projectionsFollowTheRounds() throws {
     var job = job(images: 1_000_000)
     (job.search, job.components) = (.landmarks, [Int](repeating: 5, count: 20))
     job.probabilities = ProbabilitySource.none
     let last = model.stages(job, ranks: 2).map(\.name).suffix(5)
     #expect(Array(last) == ["volume", "projections", "lists", "averages", "finish"])
-    func slices(_ count: Int) throws -> Double {
-      job.slices = count
+    func projections(_ count: Int) throws -> Double {
+      job.projections = count
       return try stage("projections", job).shared
     }
-    let (one, two) = try (slices(10_000), slices(20_000))
+    let (one, two) = try (projections(10_000), projections(20_000))
     let entered = 100 * (log2(200.0) - log2(100.0)) * Machine.builtIn.candidate
     let compared: Double = 1e4 * 3744 * Machine.builtIn.pairOperation
     #expect(abs((two - one) / (1e6 * (compared + entered)) - 1) < 0.01)
@@ -331,7 +332,7 @@ import Testing
   }
 
   /// Reference classes in a locality order have members that are mostly their own rank's.
-  @Test func roundsByLandmarksFetchLess() throws {
+  @Test func roundsInALocalityOrderFetchLess() throws {
     var job = job(images: 1_000_000)
     job.probabilities = ProbabilitySource.none
     let pairs = try stage("co-assignment", job, ranks: 16, nodes: 16).bytes

@@ -240,7 +240,7 @@ import Testing
       run.passes = [2, 3].map { .init(pass: $0, correlation: 0.9, weight: 1, kept: 1) }
       let job = try PlannedJob(run, file: "run.json")
       #expect(job.search.rawValue == search)
-      #expect(job.passes == 3 && job.landmarkPasses == among)
+      #expect(job.passes == 3 && job.referencePasses == among)
     }
   }
 
