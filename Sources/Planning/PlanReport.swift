@@ -36,7 +36,9 @@ public struct PlanReport: Sendable {
     var lines = [
       "\(Format.count(job.images)) images of \(job.box) x \(job.box) pixels: "
         + "\(job.componentCount) of \(job.basisCount) coefficients, \(job.groups) defocus groups, "
-        + "\(job.neighbours) neighbours by --search \(job.search.rawValue), \(job.passes) \(job.passes == 1 ? "pass" : "passes")"
+        + "\(job.neighbours) neighbours "
+        + (job.search == .landmarks ? "by reference classes" : "over all pairs")
+        + ", \(job.passes) \(job.passes == 1 ? "pass" : "passes")"
         + (job.roundsInForce == 0
           ? "" : ", \(job.roundsInForce) \(job.roundsInForce == 1 ? "round" : "rounds")"),
       "\(plan.ranks) \(plan.ranks == 1 ? "rank" : "ranks") of \(plan.threads) "

@@ -41,7 +41,7 @@ struct ScalingFigure {
         + "\(Format.duration(base.seconds)); the others are compared with it."
     ]
     guard let end = report.line.last else {
-      return lines + ["No model: it is of --search all-pairs and landmarks."]
+      return lines + ["No model: it is of searches over all pairs and by reference classes."]
     }
     lines.append("Model through the first run, with \(report.machineName).")
     if end.cores < ScalingReport.largestRanks * base.record.threads {
