@@ -134,7 +134,7 @@ struct AllPairsSearch {
         // The block pair of this rank's images as the receiving rank saw it.
         let compared = ComparedRectangle(
           images: itsDone, partners: positions[max(rank, receiver)].range)
-        lists.coverage.add(rank < receiver ? compared : compared.transposed)
+        lists.compared.add(rank < receiver ? compared : compared.transposed)
       }
       if !isLast {
         try observer.communicating {
@@ -173,7 +173,7 @@ struct AllPairsSearch {
   }
 
   /// Sends the lists found here for a travelling block's images to their owner, and receives what another rank
-  /// found for this rank's images; with the places that were compared.
+  /// found for this rank's images; with the positions that were compared.
   private func handBack(
     _ lists: BestCandidates, done: Range<Int>, to owner: Int, from other: Int, rows: Int,
     _ shared: SharedChunks?

@@ -2,8 +2,8 @@
 struct BlockPair {
   let own: BlockPositions
   let travelling: BlockPositions
-  /// Pairs of the first and the second block that need no comparison any more; places.
-  private let settled: [ComparedRectangle]
+  /// Pairs of the first and the second block that the lists of both have been offered before; positions.
+  private let comparedBefore: [ComparedRectangle]
 
   /// Whether a block meets itself: each pair once.
   var isTriangle: Bool { own.range == travelling.range }
@@ -12,27 +12,28 @@ struct BlockPair {
   var first: BlockPositions { isOwnFirst ? own : travelling }
   var second: BlockPositions { isOwnFirst ? travelling : own }
 
-  /// - Parameter known: claims from before.
+  /// - Parameter known: what all ranks' lists have been offered before.
   init(own: BlockPositions, travelling: BlockPositions, known: ComparedRectangles) {
     self.own = own
     self.travelling = travelling
     isOwnFirst = own.range.lowerBound <= travelling.range.lowerBound
     let (first, second) = isOwnFirst ? (own, travelling) : (travelling, own)
-    settled =
-      known.claims.isEmpty ? [] : known.settled(rows: first.range, columns: second.range)
+    comparedBefore =
+      known.rectangles.isEmpty
+      ? [] : known.comparedByBoth(rows: first.range, columns: second.range)
   }
 
-  /// The settled pairs by rows of the two blocks.
-  var settledRows: [ComparedRectangle] {
-    settled.map {
+  /// The pairs that were compared before, by rows of the two blocks.
+  var rowsComparedBefore: [ComparedRectangle] {
+    comparedBefore.map {
       ComparedRectangle(
         images: first.rows(positions: $0.images), partners: second.rows(positions: $0.partners))
     }
   }
 
-  /// What this rank's lists may claim once the images of some places have been compared with the whole second
-  /// block. What was settled before is in the lists from before.
-  func ownClaims(_ done: Range<Int>) -> [ComparedRectangle] {
+  /// What this rank's lists have been offered once the images of some positions have been compared with the whole
+  /// second block. What was compared before is in the lists from before.
+  func ownCompared(_ done: Range<Int>) -> [ComparedRectangle] {
     let compared = ComparedRectangle(images: done, partners: second.range)
     if isTriangle {
       return [
@@ -42,15 +43,15 @@ struct BlockPair {
     return [isOwnFirst ? compared : compared.transposed]
   }
 
-  /// What the lists that this rank makes for the travelling block may claim: no pair that was settled before.
-  func travellingClaims(_ done: Range<Int>) -> [ComparedRectangle] {
+  /// What the lists that this rank makes for the travelling block have been offered: no pair that was compared before.
+  func travellingCompared(_ done: Range<Int>) -> [ComparedRectangle] {
     if isTriangle { return [] }
     let compared = ComparedRectangle(images: done, partners: second.range)
-    var claims = [isOwnFirst ? compared.transposed : compared]
-    for pairs in settled {
-      claims = claims.flatMap { $0.subtracting(isOwnFirst ? pairs.transposed : pairs) }
+    var rectangles = [isOwnFirst ? compared.transposed : compared]
+    for pairs in comparedBefore {
+      rectangles = rectangles.flatMap { $0.subtracting(isOwnFirst ? pairs.transposed : pairs) }
     }
-    return claims
+    return rectangles
   }
 }
 
@@ -58,7 +59,8 @@ struct BlockPair {
 struct SearchLists {
   /// Of this rank's images, a list for each row.
   var own: BestCandidates
-  var coverage = ComparedRectangles()
+  /// The pairs that these have been offered.
+  var compared = ComparedRectangles()
   let positions: BlockPositions
   /// What was handed back last to another rank, which may not have saved it yet.
   var handedBack: ListRecord?
@@ -70,26 +72,26 @@ struct SearchLists {
 
   /// As they are between two block pairs.
   var records: [ListRecord] {
-    [record(own, positions, coverage.claims)] + (handedBack.map { [$0] } ?? [])
+    [record(own, positions, compared.rectangles)] + (handedBack.map { [$0] } ?? [])
   }
 
   private func record(
-    _ lists: BestCandidates, _ positions: BlockPositions, _ claims: [ComparedRectangle]
+    _ lists: BestCandidates, _ positions: BlockPositions, _ compared: [ComparedRectangle]
   )
     -> ListRecord
   {
     ListRecord(
-      images: positions.range, claims: claims,
+      images: positions.range, compared: compared,
       words: positions.compacted(lists.packed, capacity: own.capacity))
   }
 
-  /// Enters what was found in a block pair of whose first block the places `done` are done.
+  /// Enters what was found in a block pair of whose first block the positions `done` are done.
   mutating func add(_ blockPair: BlockPair, done: Range<Int>, found: [TileLists]) {
     for part in found {
       if blockPair.isTriangle || blockPair.isOwnFirst { own.merge(part.rows) }
       if blockPair.isTriangle || !blockPair.isOwnFirst { own.merge(part.columns) }
     }
-    for claim in blockPair.ownClaims(done) { coverage.add(claim) }
+    for rectangle in blockPair.ownCompared(done) { compared.add(rectangle) }
   }
 
   /// What was found for the travelling block.
@@ -103,7 +105,7 @@ struct SearchLists {
   func travellingRecord(_ lists: BestCandidates, _ blockPair: BlockPair, done: Range<Int>)
     -> ListRecord
   {
-    record(lists, blockPair.travelling, blockPair.travellingClaims(done))
+    record(lists, blockPair.travelling, blockPair.travellingCompared(done))
   }
 
   /// As they are in the middle of a block pair.

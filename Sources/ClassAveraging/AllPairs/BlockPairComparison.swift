@@ -17,7 +17,7 @@ struct BlockPairComparison {
   let capacity: Int
   let pool: WorkerPool<PairTile>
   let observer: any StageObserver
-  private let settled: [ComparedRectangle]
+  private let comparedBefore: [ComparedRectangle]
   private var hasThresholds = false
   private var hasBegun = false
 
@@ -35,7 +35,7 @@ struct BlockPairComparison {
     self.capacity = capacity
     self.pool = pool
     self.observer = observer
-    settled = blockPair.settledRows
+    comparedBefore = blockPair.rowsComparedBefore
   }
 
   private var first: PairTile.Side { blockPair.isOwnFirst ? own : travelling }
@@ -46,9 +46,9 @@ struct BlockPairComparison {
   ///   - isLeftOut: nothing is compared; a partner is told so.
   ///   - advance: told how many pairs were compared.
   ///   - poll: called often, to let messages get on.
-  ///   - between: called after some tiles, with the places that are done of the first block and what
+  ///   - between: called after some tiles, with the positions that are done of the first block and what
   ///     was found by each thread; whether to go on.
-  /// - Returns: what each thread found, and the places that are done.
+  /// - Returns: what each thread found, and the positions that are done.
   mutating func run(
     isLeftOut: Bool, advance: (Int) throws -> Void, poll: () throws -> Void,
     between: (Range<Int>, [TileLists]) throws -> Bool
@@ -103,14 +103,14 @@ struct BlockPairComparison {
   private func compare(
     _ tiles: ArraySlice<PairBlock.Run>, _ piece: Int, of pieces: Int, _ found: [TileLists]
   ) {
-    let (first, second, settled) = (first, second, settled)
+    let (first, second, comparedBefore) = (first, second, comparedBefore)
     let isTriangle = blockPair.isTriangle
     let parts = tiles.count % pool.count == 0 ? 1 : pool.count
     pool.forEach(tiles.count * parts, into: found) { tile, lists, at in
       tile.compare(
         tiles[tiles.startIndex + at / parts], of: first, with: second,
         part: piece * parts + at % parts, of: pieces * parts, isTriangle: isTriangle,
-        settled: settled, lists: lists)
+        comparedBefore: comparedBefore, lists: lists)
     }
   }
 

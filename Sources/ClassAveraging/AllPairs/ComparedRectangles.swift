@@ -1,40 +1,41 @@
-/// Claims to the pairs of some images.
+/// Which pairs the lists of some images have been offered.
 struct ComparedRectangles {
-  private(set) var claims: [ComparedRectangle] = []
+  private(set) var rectangles: [ComparedRectangle] = []
 
-  /// Adds a claim; those that it contains go, and one that continues it becomes one with it.
-  mutating func add(_ claim: ComparedRectangle) {
-    if claims.contains(where: { $0.contains(claim) }) || claim.isEmpty { return }
-    var claim = claim
+  /// Adds a rectangle; those that it contains go, and one that continues it becomes one with it.
+  mutating func add(_ rectangle: ComparedRectangle) {
+    if rectangles.contains(where: { $0.contains(rectangle) }) || rectangle.isEmpty { return }
+    var rectangle = rectangle
     var isGrowing = true
     while isGrowing {
-      claims.removeAll { claim.contains($0) }
+      rectangles.removeAll { rectangle.contains($0) }
       isGrowing = false
-      for (at, other) in claims.enumerated()
-      where other.images == claim.images && other.partners.touches(claim.partners)
-        || other.partners == claim.partners && other.images.touches(claim.images)
+      for (at, other) in rectangles.enumerated()
+      where other.images == rectangle.images && other.partners.touches(rectangle.partners)
+        || other.partners == rectangle.partners && other.images.touches(rectangle.images)
       {
-        claim = ComparedRectangle(
-          images: claim.images.union(other.images), partners: claim.partners.union(other.partners))
-        claims.remove(at: at)
+        rectangle = ComparedRectangle(
+          images: rectangle.images.union(other.images),
+          partners: rectangle.partners.union(other.partners))
+        rectangles.remove(at: at)
         isGrowing = true
         break
       }
     }
-    claims.append(claim)
+    rectangles.append(rectangle)
   }
 
-  /// Pairs of an image with a partner, about: where claims overlap they count more than once.
-  var area: Int { claims.reduce(0) { $0 + $1.images.count * $1.partners.count } }
+  /// Pairs of an image with a partner, about: where rectangles overlap they count more than once.
+  var area: Int { rectangles.reduce(0) { $0 + $1.images.count * $1.partners.count } }
 
-  /// The pairs of `rows` with `columns` that both sides claim, in rectangles.
-  func settled(rows: Range<Int>, columns: Range<Int>) -> [ComparedRectangle] {
+  /// The pairs of `rows` with `columns` that the lists of both sides have been offered, in rectangles.
+  func comparedByBoth(rows: Range<Int>, columns: Range<Int>) -> [ComparedRectangle] {
     let block = ComparedRectangle(images: rows, partners: columns)
-    let first = claims.map { $0.intersection(block) }.filter { !$0.isEmpty }
-    let second = claims.map { $0.transposed.intersection(block) }.filter { !$0.isEmpty }
-    var settled = ComparedRectangles()
-    for one in first { for other in second { settled.add(one.intersection(other)) } }
-    return settled.claims
+    let first = rectangles.map { $0.intersection(block) }.filter { !$0.isEmpty }
+    let second = rectangles.map { $0.transposed.intersection(block) }.filter { !$0.isEmpty }
+    var both = ComparedRectangles()
+    for one in first { for other in second { both.add(one.intersection(other)) } }
+    return both.rectangles
   }
 }
 

@@ -6,7 +6,7 @@ struct ListRecord {
   /// Positions in the search's order.
   var images: Range<Int>
   /// Which pairs the lists have been offered.
-  var claims: [ComparedRectangle]
+  var compared: [ComparedRectangle]
   /// `BestCandidates.packed`, of every image.
   var words: [Int64]
 }
@@ -35,7 +35,7 @@ final class SearchCheckpoint {
         for number in [record.images.lowerBound, record.images.upperBound] {
           try writer.add(number)
         }
-        try writer.add(Self.numbers(record.claims))
+        try writer.add(Self.numbers(record.compared))
         try writer.add(record.words)
       }
     }
@@ -49,8 +49,8 @@ final class SearchCheckpoint {
 
   /// Offers what earlier parts hold of this rank's images to `lists`, and writes it as a part of this run.
   /// Collective.
-  /// - Parameter shares: of the Positions in the search's order.
-  /// - Returns: the claims of all ranks.
+  /// - Parameter shares: of the positions in the search's order.
+  /// - Returns: what the lists of all ranks have been offered.
   func restore(into lists: inout SearchLists, shares: Partition) throws -> ComparedRectangles {
     let comm = parts.checkpoints.comm
     var all = ComparedRectangles()
@@ -63,10 +63,10 @@ final class SearchCheckpoint {
       try Self.records(&$0, capacity: capacity, images: shares.total)
     } take: { part in
       let records = part ?? []
-      let claims = try comm.allgatherRagged(Self.numbers(records.flatMap(\.claims)))
-      for claim in Self.claims(claims) {
-        all.add(claim)
-        lists.coverage.add(claim.intersection(own))
+      let numbers = try comm.allgatherRagged(Self.numbers(records.flatMap(\.compared)))
+      for rectangle in Self.rectangles(numbers) {
+        all.add(rectangle)
+        lists.compared.add(rectangle.intersection(own))
       }
       for number in 0..<(try comm.allreduce(records.count, .maximum)) {
         let record = number < records.count ? records[number] : nil
@@ -85,8 +85,8 @@ final class SearchCheckpoint {
     return all
   }
 
-  private static func numbers(_ claims: [ComparedRectangle]) -> [Int] {
-    claims.flatMap {
+  private static func numbers(_ rectangles: [ComparedRectangle]) -> [Int] {
+    rectangles.flatMap {
       [
         $0.images.lowerBound, $0.images.upperBound, $0.partners.lowerBound,
         $0.partners.upperBound,
@@ -100,22 +100,22 @@ final class SearchCheckpoint {
     var records: [ListRecord] = []
     for _ in 0..<(try reader.count()) {
       let (lower, upper) = (try reader.int(), try reader.int())
-      let claims: [Int] = try reader.array()
+      let numbers: [Int] = try reader.array()
       let words: [Int64] = try reader.array()
       guard 0 <= lower, lower <= upper, upper <= images, words.count == (upper - lower) * capacity,
-        claims.count % 4 == 0, claims.allSatisfy({ 0...images ~= $0 }),
-        stride(from: 0, to: claims.count, by: 2).allSatisfy({ claims[$0] <= claims[$0 + 1] }),
+        numbers.count % 4 == 0, numbers.allSatisfy({ 0...images ~= $0 }),
+        stride(from: 0, to: numbers.count, by: 2).allSatisfy({ numbers[$0] <= numbers[$0 + 1] }),
         BestCandidates.areValid(packed: words, of: images)
       else {
         throw CheckpointDefect(path: reader.path, "is corrupt: its lists are of another length")
       }
       records.append(
-        ListRecord(images: lower..<upper, claims: Self.claims(claims), words: words))
+        ListRecord(images: lower..<upper, compared: Self.rectangles(numbers), words: words))
     }
     return records
   }
 
-  private static func claims(_ numbers: [Int]) -> [ComparedRectangle] {
+  private static func rectangles(_ numbers: [Int]) -> [ComparedRectangle] {
     stride(from: 0, to: numbers.count - 3, by: 4).map {
       ComparedRectangle(
         images: numbers[$0]..<numbers[$0 + 1], partners: numbers[$0 + 2]..<numbers[$0 + 3])

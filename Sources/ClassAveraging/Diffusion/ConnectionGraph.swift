@@ -30,7 +30,7 @@ struct ConnectionGraph {
   fileprivate let starts: [Int]
   /// Where the neighbour's element is, among this rank's and then the fetched ones, times two; odd where
   /// it is reflected.
-  fileprivate let places: [Int32]
+  fileprivate let elementIndices: [Int32]
   /// alpha of the edges.
   private let angles: [Float]
   /// This rank's images whose elements others need, in the order of the ranks, and how many each needs.
@@ -91,9 +91,9 @@ struct ConnectionGraph {
     remote.sort()
     var needed: [Int32] = []
     for image in remote where needed.last != image { needed.append(image) }
-    var placeOf: [Int32: Int] = [:]
-    placeOf.reserveCapacity(needed.count)
-    for (at, image) in needed.enumerated() { placeOf[image] = images.count + at }
+    var fetchedIndices: [Int32: Int] = [:]
+    fetchedIndices.reserveCapacity(needed.count)
+    for (at, image) in needed.enumerated() { fetchedIndices[image] = images.count + at }
     var neededCounts = [Int](repeating: 0, count: comm.size)
     for image in needed { neededCounts[partition.owner(of: Int(image))] += 1 }
     let asked = try comm.alltoallRagged(needed, counts: neededCounts)
@@ -104,10 +104,10 @@ struct ConnectionGraph {
     for edge in unique { degrees[Int(edge.image) - images.lowerBound] += 1 }
     self.degrees = degrees
     starts = degrees.reduce(into: [0]) { $0.append($0.last! + $1) }
-    places = unique.map { edge in
+    elementIndices = unique.map { edge in
       let own = Int(edge.neighbour) - images.lowerBound
-      let place = placeOf[edge.neighbour] ?? own
-      return Int32(place) << 1 | (edge.alignment.isReflected ? 1 : 0)
+      let index = fetchedIndices[edge.neighbour] ?? own
+      return Int32(index) << 1 | (edge.alignment.isReflected ? 1 : 0)
     }
     angles = unique.map(\.alignment.rotation)
   }
@@ -142,17 +142,17 @@ struct ConnectionGraph {
       }
       let chunk = 512
       let parts = (count + chunk - 1) / chunk
-      let (starts, places) = (graph.starts, graph.places)
+      let (starts, elementIndices) = (graph.starts, graph.elementIndices)
       WorkerPool(threads: graph.threads, items: parts)
         .forEachRow(0..<parts, of: y, width: 2 * chunk) { [elements, phases] _, part, y in
           elements.withUnsafeBufferPointer { elements in
-            places.withUnsafeBufferPointer { places in
+            elementIndices.withUnsafeBufferPointer { elementIndices in
               phases.withUnsafeBufferPointer { phases in
                 for image in part * chunk..<min(part * chunk + chunk, count) {
                   var sum = SIMD2<Double>.zero
                   for edge in starts[image]..<starts[image + 1] {
-                    var z = elements[Int(places[edge] >> 1)]
-                    if places[edge] & 1 == 1 { z.y = -z.y }
+                    var z = elements[Int(elementIndices[edge] >> 1)]
+                    if elementIndices[edge] & 1 == 1 { z.y = -z.y }
                     let phase = SIMD2<Double>(phases[edge])
                     sum.addProduct(SIMD2(z.x, z.y), phase.x)
                     sum.addProduct(SIMD2(-z.y, z.x), phase.y)

@@ -1,7 +1,7 @@
 /// Where the images of a block stand in the search's order: its rows are filled up to lane groups of 16,
-/// places are not.
+/// positions are not.
 struct BlockPositions {
-  /// The places of each lane group's images, ascending without gaps.
+  /// The positions of each lane group's images, ascending without gaps.
   private let groups: [Range<Int>]
   /// The block's images.
   let range: Range<Int>
@@ -9,8 +9,8 @@ struct BlockPositions {
   static let lanes = 16
 
   /// - Parameters:
-  ///   - laneGroups: slices of the order itself, so that their indices are places.
-  ///   - range: the places of all of them.
+  ///   - laneGroups: slices of the order itself, so that their indices are positions.
+  ///   - range: the positions of all of them.
   init(_ laneGroups: [ArraySlice<Int>], range: Range<Int>) {
     groups = laneGroups.map(\.indices)
     self.range = range
@@ -18,7 +18,7 @@ struct BlockPositions {
 
   var rowCount: Int { groups.count * Self.lanes }
 
-  /// How far the places reach that lie before a row.
+  /// How far the positions reach that lie before a row.
   func position(row: Int) -> Int {
     let (group, lane) = row.quotientAndRemainder(dividingBy: Self.lanes)
     if group == groups.count { return range.upperBound }
@@ -29,7 +29,7 @@ struct BlockPositions {
     position(row: rows.lowerBound)..<position(row: rows.upperBound)
   }
 
-  /// The row of a place of this block.
+  /// The row of a position of this block.
   func row(position: Int) -> Int {
     var (low, high) = (0, groups.count - 1)
     while low < high {
@@ -39,7 +39,7 @@ struct BlockPositions {
     return low * Self.lanes + position - groups[low].lowerBound
   }
 
-  /// The rows of some places, with those without an image that follow them.
+  /// The rows of some positions, with those without an image that follow them.
   func rows(positions: Range<Int>) -> Range<Int> {
     if positions.isEmpty { return 0..<0 }
     let last = row(position: positions.upperBound - 1)

@@ -1,9 +1,9 @@
-/// Which pairs have been offered to which lists, as rectangles: images are numbered by their place in the
-/// search's order.
+/// Which pairs have been offered to which lists, as rectangles: images are numbered by their position in
+/// the search's order.
 ///
-/// A claim says that the lists of `images`, where it is kept, are what they are after being offered all of
-/// `partners`. It is about one side only: a pair needs no more work where both of its images' lists claim
-/// the other. So a claim stays right whatever becomes of the lists of other images.
+/// A rectangle says that the lists of `images`, where it is kept, are what they are after being offered all of
+/// `partners`. It is about one side only: a pair needs no more work where both of its images' lists have been
+/// offered the other. So a rectangle stays right whatever becomes of the lists of other images.
 struct ComparedRectangle: Equatable {
   var images: Range<Int>
   var partners: Range<Int>
@@ -19,7 +19,7 @@ struct ComparedRectangle: Equatable {
     other.isEmpty || intersection(other) == other
   }
 
-  /// The other side's claim to the same pairs.
+  /// The same pairs, offered to the lists of the other side.
   var transposed: ComparedRectangle { ComparedRectangle(images: partners, partners: images) }
 
   /// What is left without `other`: at most four rectangles.

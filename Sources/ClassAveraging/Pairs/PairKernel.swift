@@ -31,7 +31,7 @@ struct PairKernel {
   /// Blocks of even frequency, then of odd frequency.
   private let order: [Int]
   private let evenCount: Int
-  /// cos(k theta), sin(k theta): [four angles together][place in order][4 cosines, 4 sines].
+  /// cos(k theta), sin(k theta): [four angles together][position in order][4 cosines, 4 sines].
   private let table: [Float]
 
   init(layout: AngularLayout) {
@@ -148,7 +148,7 @@ struct PairKernel {
                 let (xe, ye, ue, ve) = (even[j], even[4 + j], even[8 + j], even[12 + j])
                 let (xo, yo, uo, vo) = (odd[j], odd[4 + j], odd[8 + j], odd[12 + j])
                 // theta and -theta, then pi - theta and pi + theta.
-                let places = ((t, n - 1 - t), (n / 2 - 1 - t, n / 2 + t))
+                let indices = ((t, n - 1 - t), (n / 2 - 1 - t, n / 2 + t))
                 @inline(__always)
                 func store(_ x: Lanes, _ y: Lanes, _ u: Lanes, _ v: Lanes, _ at: (Int, Int)) {
                   let (minus, plus) = (x - y, x + y)
@@ -162,8 +162,8 @@ struct PairKernel {
                   largest = larger(largest, larger(larger(d0, d1), larger(m0, m1)))
                   smallest = smaller(smallest, smaller(smaller(d0, d1), smaller(m0, m1)))
                 }
-                store(xe + xo, ye + yo, ue + uo, ve + vo, places.0)
-                store(xe - xo, yo - ye, ue - uo, vo - ve, places.1)
+                store(xe + xo, ye + yo, ue + uo, ve + vo, indices.0)
+                store(xe - xo, yo - ye, ue - uo, vo - ve, indices.1)
               }
             }
           }
@@ -177,7 +177,7 @@ struct PairKernel {
   @inline(__always)
   private func sums(
     _ products: UnsafePointer<SIMD16<Float>>, _ order: UnsafeBufferPointer<Int>,
-    _ places: Range<Int>, _ table: UnsafePointer<Float>,
+    _ positions: Range<Int>, _ table: UnsafePointer<Float>,
     into result: UnsafeMutablePointer<SIMD16<Float>>
   ) {
     typealias Lanes = SIMD16<Float>
@@ -185,9 +185,9 @@ struct PairKernel {
     var (y0, y1, y2, y3) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
     var (u0, u1, u2, u3) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
     var (v0, v1, v2, v3) = (Lanes.zero, Lanes.zero, Lanes.zero, Lanes.zero)
-    for place in places {
-      let source = products + 4 * order[place]
-      let trigonometric = table + 8 * place
+    for position in positions {
+      let source = products + 4 * order[position]
+      let trigonometric = table + 8 * position
       let (ac, bd, ad, bc) = (source[0], source[1], source[2], source[3])
       let c0 = Lanes(repeating: trigonometric[0])
       x0.addProduct(c0, ac)

@@ -85,10 +85,10 @@ final class PairTile {
 
   /// Compares rows `rows` (of one group) of `first` with all of `second`; with `isTriangle` the two are the
   /// same block and only columns after a row count; or one of some equal parts of that. Lane groups all of whose pairs with the rows are among
-  /// `settled` (rows as images, columns as partners) are left out.
+  /// `comparedBefore` (rows as images, columns as partners) are left out.
   func compare(
     _ rows: PairBlock.Run, of first: Side, with second: Side, part: Int = 0, of parts: Int = 1,
-    isTriangle: Bool, settled: [ComparedRectangle] = [], lists: TileLists
+    isTriangle: Bool, comparedBefore: [ComparedRectangle] = [], lists: TileLists
   ) {
     let width = first.block.width
     let groupCount = model.groupCount
@@ -97,9 +97,9 @@ final class PairTile {
     let laneGroups = second.block.laneGroupCount - begin
     for at in begin + laneGroups * part / parts..<begin + laneGroups * (part + 1) / parts {
       let firstColumn = at * 16
-      if !settled.isEmpty {
+      if !comparedBefore.isEmpty {
         let part = ComparedRectangle(images: rows.rows, partners: firstColumn..<firstColumn + 16)
-        if settled.contains(where: { $0.contains(part) }) { continue }
+        if comparedBefore.contains(where: { $0.contains(part) }) { continue }
       }
       let group = second.block.group(at)
       if group != preparedFor {

@@ -73,7 +73,7 @@ final class RotationSearch {
   /// neighbours, none of which is larger.
   private struct TopTwo {
     var values = (SIMD16<Float>(repeating: -.infinity), SIMD16<Float>(repeating: -.infinity))
-    var places = (SIMD16<Int32>.zero, SIMD16<Int32>.zero)
+    var indices = (SIMD16<Int32>.zero, SIMD16<Int32>.zero)
     var smallest = SIMD16<Float>(repeating: .infinity)
 
     mutating func offer(
@@ -88,11 +88,11 @@ final class RotationSearch {
       let isFirst = value .> values.0
       let isSecond = value .> values.1
       values.1.replace(with: value, where: isSecond)
-      places.1.replace(with: index, where: isSecond)
+      indices.1.replace(with: index, where: isSecond)
       values.1.replace(with: values.0, where: isFirst)
-      places.1.replace(with: places.0, where: isFirst)
+      indices.1.replace(with: indices.0, where: isFirst)
       values.0.replace(with: value, where: isFirst)
-      places.0.replace(with: index, where: isFirst)
+      indices.0.replace(with: index, where: isFirst)
       smallest = smaller(smallest, middle)
     }
   }
@@ -116,9 +116,9 @@ final class RotationSearch {
       peaks.removeAll(keepingCapacity: true)
       for (part, top) in [tops.0, tops.1].enumerated()
       where (onlyReflected ?? (part == 1)) == (part == 1) {
-        for (value, place) in [(top.values.0, top.places.0), (top.values.1, top.places.1)]
+        for (value, index) in [(top.values.0, top.indices.0), (top.values.1, top.indices.1)]
         where value[lane] > -.infinity {
-          peaks.append(peak(part: part, at: Int(place[lane]), lane: lane, value: value[lane]))
+          peaks.append(peak(part: part, at: Int(index[lane]), lane: lane, value: value[lane]))
         }
       }
       let highest = peaks.map(\.value).max()!

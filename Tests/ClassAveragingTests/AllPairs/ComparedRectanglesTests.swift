@@ -15,30 +15,30 @@ import Testing
   }
 
   /// Image times count plus partner.
-  private func pairs(_ claim: ComparedRectangle) -> Set<Int> {
-    Set(claim.images.flatMap { i in claim.partners.map { i * Self.count + $0 } })
+  private func pairs(_ rectangle: ComparedRectangle) -> Set<Int> {
+    Set(rectangle.images.flatMap { i in rectangle.partners.map { i * Self.count + $0 } })
   }
 
   @Test func agreesWithPairs() {
-    var settledPairs = 0
+    var pairsOfBoth = 0
     for seed in 0..<200 as Range<UInt64> {
       let numbers = randomNumbers(32, seed: seed &* 7919)
-      var coverage = ComparedRectangles()
+      var compared = ComparedRectangles()
       var all: Set<Int> = []
       for start in stride(from: 0, to: 24, by: 4) {
-        let claim = rectangle(numbers[start..<start + 4])
-        coverage.add(claim)
-        all.formUnion(pairs(claim))
+        let rectangle = rectangle(numbers[start..<start + 4])
+        compared.add(rectangle)
+        all.formUnion(pairs(rectangle))
       }
-      #expect(coverage.claims.reduce(into: []) { $0.formUnion(pairs($1)) } == all)
+      #expect(compared.rectangles.reduce(into: []) { $0.formUnion(pairs($1)) } == all)
       let block = rectangle(numbers[24..<28])
-      let settled = coverage.settled(rows: block.images, columns: block.partners)
+      let found = compared.comparedByBoth(rows: block.images, columns: block.partners)
       let both = pairs(block).filter {
         let (i, j) = ($0 / Self.count, $0 % Self.count)
         return all.contains($0) && all.contains(j * Self.count + i)
       }
-      #expect(settled.reduce(into: []) { $0.formUnion(pairs($1)) } == both)
-      settledPairs += both.count
+      #expect(found.reduce(into: []) { $0.formUnion(pairs($1)) } == both)
+      pairsOfBoth += both.count
       let other = rectangle(numbers[28..<32])
       let left = block.subtracting(other)
       #expect(
@@ -46,13 +46,13 @@ import Testing
       #expect(
         left.reduce(0) { $0 + pairs($1).count } == pairs(block).subtracting(pairs(other)).count)
     }
-    #expect(settledPairs > 0)
+    #expect(pairsOfBoth > 0)
   }
 
-  /// A search that goes on row by row must not pile up claims.
-  @Test func growingClaimsBecomeOne() {
-    var coverage = ComparedRectangles()
-    for row in 0..<10 { coverage.add(ComparedRectangle(images: row..<row + 1, partners: 3..<9)) }
-    #expect(coverage.claims == [ComparedRectangle(images: 0..<10, partners: 3..<9)])
+  /// A search that goes on row by row must not pile up rectangles.
+  @Test func growingRectanglesBecomeOne() {
+    var compared = ComparedRectangles()
+    for row in 0..<10 { compared.add(ComparedRectangle(images: row..<row + 1, partners: 3..<9)) }
+    #expect(compared.rectangles == [ComparedRectangle(images: 0..<10, partners: 3..<9)])
   }
 }

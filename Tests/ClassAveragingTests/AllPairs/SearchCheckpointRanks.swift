@@ -159,8 +159,8 @@ struct SearchCheckpointRanks {
         capacity: Self.capacity)
       let known = try checkpoint.restore(into: &lists, shares: partition)
       let compared = ComparedRectangle(images: 0..<16 * chunks, partners: count / 2..<count)
-      #expect(known.claims.contains { $0.contains(compared) }, "\(known.claims)")
-      #expect(known.claims.contains { $0.contains(compared.transposed) }, "\(known.claims)")
+      #expect(known.rectangles.contains { $0.contains(compared) }, "\(known.rectangles)")
+      #expect(known.rectangles.contains { $0.contains(compared.transposed) }, "\(known.rectangles)")
     }
     let end = try problem.search(checkpoint, threads: 2, on: world)
     #expect(end == whole)

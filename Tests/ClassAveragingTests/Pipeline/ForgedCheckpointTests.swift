@@ -244,18 +244,18 @@ final class ForgedCheckpointTests {
     for row in 0..<count {
       best.offer(row: row, index: Int32((row + 1) % count), score: 1, reflected: row % 2 == 0)
     }
-    let claim = ComparedRectangle(images: 0..<count, partners: 0..<16)
-    try search().save([ListRecord(images: 0..<count, claims: [claim], words: best.packed)])
-    // Records, first and last image, numbers of claims.
+    let rectangle = ComparedRectangle(images: 0..<count, partners: 0..<16)
+    try search().save([ListRecord(images: 0..<count, compared: [rectangle], words: best.packed)])
+    // Records, first and last image, numbers of what the lists have been offered.
     try forge("pass-1-rank-0-1", always: 4) {
       var lists = SearchLists(BlockPositions(laneGroups[0], range: 0..<count), capacity: capacity)
       let known = try search().restore(into: &lists, shares: partition)
-      for claim in known.claims {
-        #expect(claim.images.upperBound <= count && claim.partners.upperBound <= count)
+      for rectangle in known.rectangles {
+        #expect(rectangle.images.upperBound <= count && rectangle.partners.upperBound <= count)
       }
       #expect(lists.own.indices.allSatisfy { $0 >= -1 && $0 < count })
       try keepOnly("pass-1-rank-0-1")
-      return !known.claims.isEmpty || lists.own.indices.contains { $0 >= 0 }
+      return !known.rectangles.isEmpty || lists.own.indices.contains { $0 >= 0 }
     }
   }
 }
