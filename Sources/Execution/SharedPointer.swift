@@ -1,7 +1,8 @@
 /// A pointer for several threads at once. Whoever makes one promises that while they use it, what it points to stays
 /// where it is, and is only read, or each thread writes places of its own that no other reads.
 ///
-/// The only type that says so unchecked: types that hold memory for threads hold it by one of these.
+/// What types that are given to threads hold the memory of others by, so that they need no `@unchecked` of their own. Those
+/// that own their memory, `NodeArray` and `STARSource`, say so unchecked themselves: they write it while they are made only.
 package struct SharedPointer<Pointer>: @unchecked Sendable {
   /// What it is.
   package let pointer: Pointer

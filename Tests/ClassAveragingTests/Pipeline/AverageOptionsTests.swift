@@ -5,15 +5,15 @@ import Testing
 
 @Suite struct AverageOptionsTests {
   /// What is changed of the options, and the error of 100 images on 4 ranks; nil where it is accepted.
-  private struct Rule: CustomTestStringConvertible {
+  private struct Rule: CustomTestStringConvertible, Sendable {
     let name: String
-    let change: (inout AverageOptions) -> Void
+    let change: @Sendable (inout AverageOptions) -> Void
     let error: OptionError?
     var testDescription: String { name }
 
     init(
       _ name: String, _ error: OptionError? = nil,
-      _ change: @escaping (inout AverageOptions) -> Void
+      _ change: @escaping @Sendable (inout AverageOptions) -> Void
     ) {
       (self.name, self.error, self.change) = (name, error, change)
     }
@@ -32,7 +32,7 @@ import Testing
     return nil
   }
 
-  private nonisolated(unsafe) static let rules = [
+  private static let rules = [
     Rule("defaults") { _ in },
     Rule("0 neighbours", .outOfRange(.neighbours, found: "0", needed: .atLeast(1))) {
       $0.neighbours = 0
