@@ -10,8 +10,6 @@ public enum OptionError: Error, Equatable, Sendable {
     case aboveZero
     /// Numbers from 0 to 1.
     case zeroToOne
-    /// Numbers above 0, at most 1.
-    case share
   }
 
   /// An option's value is not one of those it may have.

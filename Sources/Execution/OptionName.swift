@@ -5,8 +5,6 @@ public enum OptionName: String, Sendable, CaseIterable {
   case defocusGroups
   /// `ModelOptions.noiseVariance`.
   case noiseVariance
-  /// `ModelOptions.signalShare`.
-  case signalShare
   /// `ModelOptions.threads`.
   case threads
   /// `AverageOptions.neighbours`, and `isLengthAutomatic`.

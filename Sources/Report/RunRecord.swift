@@ -101,6 +101,10 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var defocusGroups: Int?
   /// The particles that took no part.
   public var imagesLeftOut: [LeftOut]
+  /// Images that the model of the clean images does not explain: they count less in it, or not at all.
+  public var imagesUnexplained: Int?
+  /// What was found in the images that their user should know, in sentences.
+  public var findings: [String] = []
   /// The number of components kept at each angular frequency, from 0.
   public var covarianceRanks: [Int]
   /// How suspects were found, where the option leaves it open.
@@ -131,6 +135,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
     case boxSize = "box_size"
     case defocusGroups = "defocus_groups"
     case imagesLeftOut = "images_left_out"
+    case imagesUnexplained = "images_unexplained"
+    case findings
     case covarianceRanks = "covariance_ranks"
     case search
     case passes

@@ -46,7 +46,8 @@ struct DenoiseCommand: ParsableCommand, RecordedArguments {
       record.enter(fitted)
       let stack = try RunFolder.stack(
         folder, "denoised", of: fitted.survey, from: set, count: set.particles.count, on: comm)
-      let synthesis = ImageSynthesis(fitted.posterior, basis: fitted.basis)
+      let synthesis = ImageSynthesis(
+        fitted.posterior, basis: fitted.basis, scale: fitted.outputScale)
       try DenoisePipeline(model: fitted, threads: model.threads, on: comm, observer: clock)
         .stream(synthesis, into: stack)
       try record.finish(

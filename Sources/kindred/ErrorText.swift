@@ -78,7 +78,6 @@ enum ErrorText {
     case (.fromZero, _): "; a number from 0 is needed"
     case (.aboveZero, _): "; a positive number is needed"
     case (.zeroToOne, _): "; a probability from 0 to 1 is needed"
-    case (.share, _): "; it must be above 0, at most 1"
     }
   }
 

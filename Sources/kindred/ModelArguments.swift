@@ -11,17 +11,24 @@ struct ModelArguments: RecordedArguments {
     help: "Variance of the noise of a pixel; default: from the pixels outside the particle radius.")
   var noiseVariance: Double?
 
-  @Option(help: "Particle radius in A; default: the smallest that holds the signal.")
+  @Option(
+    help: """
+      What the noise is taken for: radial (its power depends on the spatial frequency, as measured outside \
+      the particles) or white (the same at all frequencies).
+      """)
+  var noise = ModelOptions().noise
+
+  @Option(help: "Particle radius in A; default: where the signal of single images ends.")
   var radius: Double?
 
-  @Option(help: "Band limit as a resolution in A; default: the coarsest that holds the signal.")
+  @Option(help: "Band limit as a resolution in A; default: where averages cease to have signal.")
   var bandLimit: Double?
-
-  @Option(help: "Share of the signal that the radius and the band limit chosen from the data hold.")
-  var signalShare = ModelOptions().signalShare
 
   @Flag(name: .customLong("no-ctf"), help: "The images have no CTF to correct.")
   var noCTF = false
+
+  @Flag(help: "Averages of dark particles are dark, not white.")
+  var keepContrast = false
 
   @Flag(help: "A particle with NaN, infinite or constant pixels is an error, not left out.")
   var strict = false
@@ -36,7 +43,8 @@ struct ModelArguments: RecordedArguments {
     var options = ModelOptions()
     options.defocusGroups = defocusGroups
     options.noiseVariance = noiseVariance
-    options.signalShare = signalShare
+    options.noise = noise
+    options.keepsContrast = keepContrast
     options.isStrict = strict
     options.threads = threads
     return options
@@ -64,3 +72,5 @@ struct ModelArguments: RecordedArguments {
     return options
   }
 }
+
+extension NoiseChoice: ExpressibleByArgument {}

@@ -40,6 +40,7 @@ extension RunRecord {
       print(table.text, terminator: "")
       if let checkpoints { print(checkpoints.text(ofSeconds: table.totalSeconds)) }
       printLeftOut(of: particles.starFile)
+      for finding in findings { print(finding) }
       print(summary)
     }
   }
@@ -65,6 +66,8 @@ extension RunRecord {
     imagesLeftOut = model.survey.leftOut.map {
       LeftOut(particle: $0.particle + 1, reason: $0.defect.description)
     }
+    imagesUnexplained = model.unexplained
+    findings = Findings.text(of: model, options: options)
     var ranks = [Int](
       repeating: 0, count: (model.posterior.layout.frequencies.last ?? -1) + 1)
     for (block, k) in model.posterior.layout.frequencies.enumerated() {

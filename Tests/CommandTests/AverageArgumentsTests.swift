@@ -95,7 +95,6 @@ import Testing
       ("--neighbours=0", "--neighbours is 0; at least 1 is needed"),
       ("--averages=-1", "--averages is -1"),
       ("--threads=0", "--threads is 0; at least 1 is needed"),
-      ("--signal-share=2", "--signal-share is 2.0; it must be above 0, at most 1"),
       ("--confidence=0.3", "--confidence 0.3 goes with --neighbours auto only"),
       ("--checkpoint-minutes=-1", "--checkpoint-minutes is -1.0; a number from 0 is needed"),
       ("--max-hours=nan", "--max-hours is nan; a number from 0 is needed"),

@@ -43,9 +43,6 @@ import Testing
       ),
       ("--band-limit=nan", "--band-limit is nan A; at least two pixels of 2.5 A are needed"),
       ("--band-limit=inf", "--band-limit is inf A; at least two pixels of 2.5 A are needed"),
-      ("--signal-share=0", "--signal-share is 0.0; it must be above 0, at most 1"),
-      ("--signal-share=1.01", "--signal-share is 1.01; it must be above 0, at most 1"),
-      ("--signal-share=nan", "--signal-share is nan; it must be above 0, at most 1"),
     ])
   func refused(argument: String, message: String) {
     let error = #expect(throws: (any Error).self) { _ = try Self.options([argument]) }
@@ -56,15 +53,15 @@ import Testing
   func accepted() throws {
     let plain = try Self.options([])
     #expect(plain.radius == nil && plain.bandLimit == nil && plain.noiseVariance == nil)
-    #expect(plain.defocusGroups == 20 && plain.signalShare == 0.99 && plain.threads == 1)
-    #expect(!plain.isStrict)
+    #expect(plain.defocusGroups == 20 && plain.noise == .radial && plain.threads == 1)
+    #expect(!plain.isStrict && !plain.keepsContrast)
     #expect(try Self.options(["--radius=5"]).radius == 2)
     #expect(try Self.options(["--radius=20"]).radius == 8)
     #expect(try Self.options(["--band-limit=5"]).bandLimit == 0.5)
     #expect(try Self.options(["--band-limit=25"]).bandLimit == 0.1)
     #expect(try Self.options(["--noise-variance=1e-300"]).noiseVariance == 1e-300)
-    #expect(try Self.options(["--signal-share=1"]).signalShare == 1)
-    #expect(try Self.options(["--signal-share=1e-9"]).signalShare == 1e-9)
+    #expect(try Self.options(["--noise=white"]).noise == .white)
+    #expect(try Self.options(["--keep-contrast"]).keepsContrast)
     #expect(try Self.options(["--defocus-groups=1"]).defocusGroups == 1)
     #expect(try Self.options(["--threads=3", "--strict"]).threads == 3)
     #expect(try Self.options(["--strict"]).isStrict)

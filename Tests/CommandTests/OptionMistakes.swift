@@ -9,7 +9,6 @@ enum OptionMistakes {
     (["--defocus-groups=0"], "--defocus-groups is 0; at least 1"),
     (["--noise-variance=-2"], "--noise-variance is -2"),
     (["--noise-variance", "nan"], "--noise-variance is nan"),
-    (["--signal-share", "1.5"], "--signal-share is 1.5"),
     // Pixels of 10 A, a box of 160 A.
     (["--band-limit", "19"], "--band-limit is 19.0 A; at least two pixels of 10.0 A"),
     (["--band-limit", "nan"], "--band-limit is nan"),

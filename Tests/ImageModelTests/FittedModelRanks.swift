@@ -76,7 +76,8 @@ struct FittedModelRanks {
     var options = ModelOptions()
     options.radius = 9
     let model = try FittedModel(set, options: options, on: world, observer: SilentObserver())
-    let synthesis = ImageSynthesis(model.posterior, basis: model.basis)
+    let synthesis = ImageSynthesis(
+      model.posterior, basis: model.basis, scale: model.outputScale)
     let images = CollectedImages(pixels: size * size, on: world)
     try DenoisePipeline(model: model, on: world, observer: SilentObserver()).stream(
       synthesis, into: images)

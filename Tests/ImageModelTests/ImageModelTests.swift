@@ -176,7 +176,7 @@ struct ImageModelTests {
     flipped.isPhaseFlipped = true
     func weights(_ optics: OpticsGroup) -> [Float] {
       var result: [Float] = []
-      weighting.apply(ctf, optics: optics) { result = $1 }
+      weighting.apply(ctf, optics: optics) { result = $1.factors }
       return result
     }
     func address(_ values: [Float]) -> UnsafePointer<Float>? {

@@ -45,9 +45,9 @@ import Testing
     let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
     #expect(
       object.keys.sorted() == [
-        "checkpoints", "command", "covariance_ranks", "end", "hosts", "images_left_out",
-        "images_used",
-        "noise_variance", "options", "passes", "ranks", "stages", "start", "threads", "versions",
+        "checkpoints", "command", "covariance_ranks", "end", "findings", "hosts",
+        "images_left_out", "images_used", "noise_variance", "options", "passes", "ranks", "stages",
+        "start", "threads", "versions",
         "working_directory",
       ])
     #expect(object["start"] as? String == "2026-01-02T03:04:05Z")

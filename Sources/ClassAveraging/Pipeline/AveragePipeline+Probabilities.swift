@@ -91,7 +91,7 @@ extension AveragePipeline {
     calm.observer.stageBegan(StageName.fit, items: 0)
     defer { calm.observer.stageEnded() }
     let unmodelled = try UnmodelledSignal(
-      model.survey.statistics, noiseVariance: model.survey.noiseVariance,
+      model.survey.statistics,
       spectrum: SpectrumTail(of: model.estimate.debiased, ranks: model.estimate.ranks),
       basis: model.basis, mean: model.estimate.mean, covariance: particle.covariance)
     return try ProbabilityCalibration(
@@ -112,8 +112,9 @@ extension AveragePipeline {
   ) throws -> (images: SimulatedImages, clean: CleanModel, statistics: SteerableCoefficients) {
     let groups = model.groups.groupOfParticle
     let own = model.partition.range(of: comm.rank)
-    let imageModel = ImageModel(basis: model.basis, groups: model.groups)
-    let variance = model.survey.noiseVariance
+    let imageModel = ImageModel(
+      basis: model.basis, groups: model.groups, noise: model.survey.noise)
+    let variance = model.survey.whiteVariance
     observer.stageBegan(StageName.images, items: own.count)
     let images = try SimulatedImages(
       of: particle, mean: model.estimate.mean, model: imageModel, noiseVariance: variance,

@@ -100,7 +100,9 @@ public struct AveragePipeline {
     _ neighbours: Neighbours, count: Int, into sink: (some ImageSink)?
   ) throws -> ImageSynthesis {
     observer.stageBegan(StageName.averages, items: count)
-    let synthesis = ImageSynthesis(neighbours.model.posterior, basis: neighbours.model.basis)
+    let synthesis = ImageSynthesis(
+      neighbours.model.posterior, basis: neighbours.model.basis,
+      scale: neighbours.model.outputScale)
     let averages = ClassAverages(
       model: neighbours.model, rows: neighbours.rows, synthesis: synthesis,
       threads: options.model.threads, comm: comm, observer: observer)

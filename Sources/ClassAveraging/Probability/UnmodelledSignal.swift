@@ -27,11 +27,11 @@ struct UnmodelledSignal {
   ///   - spectrum: of the clean images, as far as the run knows.
   ///   - mean, covariance: of the simulated images' Fourier-Bessel coefficients, block by block.
   init(
-    _ statistics: ImageStatistics, noiseVariance: Double, spectrum: SpectrumTail,
-    basis: FourierBesselBasis, mean: [Double], covariance: [Matrix]
+    _ statistics: ImageStatistics, spectrum: SpectrumTail, basis: FourierBesselBasis,
+    mean: [Double], covariance: [Matrix]
   ) {
     var unmodelled = Self.unmodelled(
-      of: statistics.signalEnergy(size: basis.size, noiseVariance: noiseVariance),
+      of: statistics.signalEnergy(size: basis.size),
       seen: Self.outerEnergy(basis: basis, mean: mean, covariance: covariance),
       bandLimit: basis.bandLimit * Double(basis.size), size: basis.size)
     unmodelled.share = max(

@@ -76,6 +76,17 @@ public struct SteerableCoefficients: Sendable {
     }
   }
 
+  /// Each image of the slice times a number.
+  func multiplied(by factors: [Float]) -> SteerableCoefficients {
+    var result = self
+    let width = layout.componentCount * 2
+    for (image, factor) in factors.enumerated() where factor != 1 {
+      let (group, lane) = image.quotientAndRemainder(dividingBy: Self.laneGroupSize)
+      for i in group * width..<(group + 1) * width { result.lanes[i][lane] *= factor }
+    }
+    return result
+  }
+
   /// Appends the pairs (re, im) of one image of the slice, component by component.
   func appendRow(_ image: Int, to row: inout [Float]) {
     let width = layout.componentCount * 2

@@ -11,6 +11,8 @@ public struct DefocusGroups: Sendable {
   public let groupOfParticle: [Int32]
   /// Particles in each group.
   public let counts: [Int]
+  /// The optics group of each group.
+  public let opticsGroups: [Int32]
   /// Particles whose CTFs stand for the group's, with how many particles each stands for.
   private let members: [[CTFParameters]]
   private let pixelSize: Double
@@ -43,8 +45,9 @@ public struct DefocusGroups: Sendable {
         uniqueKeysWithValues: order.enumerated().map { ($1, Int32($0)) })
       groupOfParticle = particles.map { number[CTFKey(optics: $0.opticsGroup, ctf: $0.ctf)]! }
       members = order.map { [$0.ctf] }
+      opticsGroups = order.map(\.optics)
     } else {
-      (groupOfParticle, members) = Self.bins(of: particles, limit: limit)
+      (groupOfParticle, members, opticsGroups) = Self.bins(of: particles, limit: limit)
     }
     var counts = [Int](repeating: 0, count: members.count)
     for group in groupOfParticle { counts[Int(group)] += 1 }
@@ -57,7 +60,14 @@ public struct DefocusGroups: Sendable {
   }
 
   /// The mean squared CTF of a group at many radii, in cycles per pixel, azimuthally averaged.
-  public func squaredCTF(group: Int, at radii: [Double]) -> [Double] {
+  /// - Parameter noise: the power of the noise by which each square is divided, at the number of a radius and with
+  ///   the square there; nil for 1.
+  public func squaredCTF(
+    group: Int, at radii: [Double], noise: ((Int, Double) -> Double)? = nil
+  ) -> [Double] {
+    func whitened(_ i: Int, _ square: Double) -> Double {
+      noise.map { square / $0(i, square) } ?? square
+    }
     var sums = [Double](repeating: 0, count: radii.count)
     for ctf in members[group] {
       let function = ContrastTransferFunction(ctf)
@@ -66,12 +76,12 @@ public struct DefocusGroups: Sendable {
         let k = xi / pixelSize
         if isRound {
           let value = function.radialValue(at: k)
-          sums[i] += value * value
+          sums[i] += whitened(i, value * value)
         } else {
           // The squared CTF has period pi in the angle; 16 angles resolve usual astigmatism.
           for angle in Self.directions {
             let value = function.value(kx: k * angle.x, ky: k * angle.y)
-            sums[i] += value * value / Double(Self.directions.count)
+            sums[i] += whitened(i, value * value) / Double(Self.directions.count)
           }
         }
       }
@@ -86,10 +96,11 @@ public struct DefocusGroups: Sendable {
 
   /// Bins of equal numbers of particles within each optics group, which gets its share of the bins.
   private static func bins(of particles: [Particle], limit: Int)
-    -> (groupOfParticle: [Int32], members: [[CTFParameters]])
+    -> (groupOfParticle: [Int32], members: [[CTFParameters]], opticsGroups: [Int32])
   {
     var groups = [Int32](repeating: 0, count: particles.count)
     var members: [[CTFParameters]] = []
+    var opticsGroups: [Int32] = []
     let byOptics = Dictionary(grouping: particles.indices) { particles[$0].opticsGroup }
     for optics in byOptics.keys.sorted() {
       let sorted = byOptics[optics]!.sorted {
@@ -102,13 +113,14 @@ public struct DefocusGroups: Sendable {
         for i in range { groups[sorted[i]] = Int32(members.count) }
         // Some dozens of particles, evenly spread over the bin, stand for all.
         let step = max(1, range.count / representatives)
+        opticsGroups.append(optics)
         members.append(
           stride(from: range.lowerBound, to: range.upperBound, by: step).map {
             particles[sorted[$0]].ctf
           })
       }
     }
-    return (groups, members)
+    return (groups, members, opticsGroups)
   }
 
   private static let representatives = 64

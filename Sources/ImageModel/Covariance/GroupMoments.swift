@@ -10,22 +10,28 @@ public struct GroupMoments: Sendable {
   /// Sum over the images of each group of Re b b^H, per block: `products[g][k]`, p_k x p_k.
   public let products: [[Matrix]]
 
+  /// The sum of the images' weights in each group; nil where all are 1.
+  public let counts: [Double]?
+
   package init(sums: [[Double]], products: [[Matrix]]) {
     self.sums = sums
     self.products = products
+    counts = nil
   }
 
   /// Sums over all ranks' images. Collective. The result's bits do not depend on the number of ranks.
   /// - Parameters:
   ///   - statistics: b of this rank's images.
   ///   - groups: the defocus group of each of them.
+  ///   - weights: how much each of them counts, from 0 to 1; nil for all alike.
   ///   - groupCount: how many groups there are.
   ///   - imageCount: images on all ranks.
   ///   - comm: the ranks that take part.
   ///   - observer: told how many images are done.
   public init(
-    of statistics: SteerableCoefficients, groups: ArraySlice<Int32>, groupCount: Int,
-    imageCount: Int, on comm: Communicator, observer: any StageObserver = SilentObserver()
+    of statistics: SteerableCoefficients, groups: ArraySlice<Int32>, weights: [Float]? = nil,
+    groupCount: Int, imageCount: Int, on comm: Communicator,
+    observer: any StageObserver = SilentObserver()
   ) throws {
     let layout = statistics.layout
     // A bound on the elements of each block: |b_q conj b_q'| <= max |b_q|^2.
@@ -50,11 +56,14 @@ public struct GroupMoments: Sendable {
         FixedPointSum(
           count: groupCount * p * (p + 1) / 2, bound: bounds[k], terms: imageCount))
     }
+    var weightSums = FixedPointSum(count: groupCount, bound: 1, terms: imageCount)
     var real: [Double] = []
     var imaginary: [Double] = []
     var product: [Double] = []
     for image in 0..<statistics.count {
       let group = Int(groups[groups.startIndex + image])
+      let weight = Double(weights?[image] ?? 1)
+      weightSums.add(weight, at: group)
       for k in 0..<layout.blockCount {
         let components = layout.components(ofBlock: k)
         let p = components.count
@@ -65,10 +74,12 @@ public struct GroupMoments: Sendable {
           real.append(Double(z.re))
           imaginary.append(Double(z.im))
         }
-        if k == 0 { meanSum.add(real, at: group * p0) }
+        if k == 0 { meanSum.add(real.map { weight * $0 }, at: group * p0) }
         product.removeAll(keepingCapacity: true)
         for q in 0..<p {
-          for r in 0...q { product.append(real[q] * real[r] + imaginary[q] * imaginary[r]) }
+          for r in 0...q {
+            product.append(weight * (real[q] * real[r] + imaginary[q] * imaginary[r]))
+          }
         }
         products[k].add(product, at: group * p * (p + 1) / 2)
       }
@@ -77,6 +88,7 @@ public struct GroupMoments: Sendable {
     let reduced = try observer.communicating {
       (try meanSum.reduced(over: comm), try products.map { try $0.reduced(over: comm) })
     }
+    counts = weights == nil ? nil : try weightSums.reduced(over: comm)
     sums = (0..<groupCount).map { Array(reduced.0[$0 * p0..<($0 + 1) * p0]) }
     self.products = (0..<groupCount).map { group in
       (0..<layout.blockCount).map { k in

@@ -1,7 +1,7 @@
 import LinearAlgebra
 
-/// A^T A of every defocus group in the Fourier-Bessel basis, block by block (method E.3's B_g): what the
-/// squared CTF does to an image's coefficients.
+/// A^T W^2 A of every defocus group in the Fourier-Bessel basis, block by block (method E.3's B_g): what the
+/// squared CTF, whitened by the noise's spectrum, does to an image's coefficients.
 ///
 /// The squared CTF is summed over the very points of the image's Fourier grid, so that fast CTF
 /// oscillations count as they do in the images.
@@ -14,14 +14,22 @@ public struct ImageModel: Sendable {
   public let groupCounts: [Int]
 
   /// Sums the squared CTF of every group over the points of the image's Fourier grid.
-  public init(basis: FourierBesselBasis, groups: DefocusGroups) {
+  /// - Parameter noise: what CTFs are whitened by; nil for white noise of variance 1.
+  public init(basis: FourierBesselBasis, groups: DefocusGroups, noise: NoiseModel? = nil) {
     self.basis = basis
     groupCounts = groups.counts
     let shells = basis.gridShells()
     let radii = shells.map(\.radius)
     let area = Double(basis.size * basis.size)
     let weights = (0..<groups.count).map { group in
-      zip(groups.squaredCTF(group: group, at: radii), shells).map { $0 * Double($1.points) / area }
+      let spectrum = noise?.spectrum(ofOptics: Int(groups.opticsGroups[group]))
+      let power = spectrum.map { spectrum in
+        { (i: Int, square: Double) in
+          spectrum.power(at: radii[i] * Double(basis.size), squaredCTF: square)
+        }
+      }
+      return zip(groups.squaredCTF(group: group, at: radii, noise: power), shells)
+        .map { $0 * Double($1.points) / area }
     }
     var squared = [[Matrix]](repeating: [], count: groups.count)
     for k in basis.layout.frequencies {

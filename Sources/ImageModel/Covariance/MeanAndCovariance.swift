@@ -69,8 +69,8 @@ public struct MeanAndCovariance: Sendable {
     let p = model.basis.layout.components(ofBlock: 0).count
     var matrix = Matrix(rows: p, columns: p)
     var right = [Double](repeating: 0, count: p)
-    for (group, count) in model.groupCounts.enumerated() {
-      matrix += Double(count) * model.squared[group][0]
+    for (group, count) in moments.counts(in: model).enumerated() {
+      matrix += count * model.squared[group][0]
       for q in 0..<p { right[q] += moments.sums[group][q] }
     }
     let eigen = try SymmetricEigen(matrix)
@@ -87,14 +87,15 @@ public struct MeanAndCovariance: Sendable {
     block: Int, moments: GroupMoments, model: ImageModel, mean: [Double], noiseVariance: Double,
     shrink: (_ value: Double, _ ratio: Double) -> Double
   ) throws -> (sigma: Matrix, rank: Int) {
-    let n = Double(model.imageCount)
+    let counts = moments.counts(in: model)
+    let n = counts.reduce(0, +)
     let samples = n * Double(ImageModel.multiplicity(ofBlock: block))
     let p = model.basis.layout.components(ofBlock: block).count
     var weight = Matrix(rows: p, columns: p)
     var observed = Matrix(rows: p, columns: p)
-    for (group, count) in model.groupCounts.enumerated() {
+    for (group, count) in counts.enumerated() {
       let squared = model.squared[group][block]
-      weight += (Double(count) / n) * squared
+      weight += (count / n) * squared
       var product = moments.products[group][block]
       if block == 0 {
         // sum (b - B mu)(b - B mu)^T from the sums of b b^T and b.
@@ -103,7 +104,7 @@ public struct MeanAndCovariance: Sendable {
         for q in 0..<p {
           for r in 0..<p {
             product[q, r] +=
-              Double(count) * expected[q] * expected[r] - sum[q] * expected[r]
+              count * expected[q] * expected[r] - sum[q] * expected[r]
               - expected[q] * sum[r]
           }
         }
@@ -124,7 +125,7 @@ public struct MeanAndCovariance: Sendable {
       return shrunk[index]
     }
     let transfer = model.squared.map { (whitening * $0[block] * whitening).symmetrized }
-    let shares = model.groupCounts.map { Double($0) / n }
+    let shares = counts.map { $0 / n }
     let x = solveByConjugateGradients(target: target, transfer: transfer, shares: shares)
     let sigma = try SymmetricEigen((whitening * x * whitening).symmetrized)
     return (sigma.applying { max(0, $0) }, rank)
@@ -173,4 +174,9 @@ public struct MeanAndCovariance: Sendable {
     }
     return (blocks, ranks)
   }
+}
+
+extension GroupMoments {
+  /// The images in each group, by their weights.
+  func counts(in model: ImageModel) -> [Double] { counts ?? model.groupCounts.map { Double($0) } }
 }

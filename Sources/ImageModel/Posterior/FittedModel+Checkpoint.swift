@@ -112,6 +112,9 @@ extension Checkpoints {
 /// What is saved of a model beside the images' statistics, and what follows from it and the input.
 private struct SavedModel {
   let survey: ImageSurvey
+  let unexplained: Int
+  let areDark: Bool
+  let keepsContrast: Bool
   let groups: DefocusGroups
   let basis: FourierBesselBasis
   let estimate: MeanAndCovariance
@@ -120,25 +123,9 @@ private struct SavedModel {
 
 extension CheckpointWriter {
   fileprivate func add(_ model: FittedModel) throws {
-    let survey = model.survey
-    try add(survey.leftOut.flatMap { [$0.particle, $0.defect.rawValue] })
-    let statistics = survey.statistics
-    for number in [
-      statistics.count, statistics.backgroundPixels, statistics.needsNormalization ? 1 : 0,
-    ] {
-      try add(number)
-    }
-    for number in [
-      statistics.backgroundMean, statistics.backgroundMeanSquare, statistics.noisePassed,
-    ] {
-      try add(number)
-    }
-    for list in [
-      statistics.radial, statistics.power, statistics.noisePower, statistics.signalPower,
-    ] {
-      try add(list)
-    }
-    for number in [survey.noiseVariance, survey.bandLimit, survey.radius] { try add(number) }
+    try add(model.survey)
+    try add(model.unexplained)
+    try add(model.areDark ? 1 : 0)
     let estimate = model.estimate
     try add(estimate.mean)
     try add(estimate.covariance)
@@ -170,6 +157,12 @@ extension SavedModel {
   /// Reads what `CheckpointWriter.add` wrote.
   init(_ reader: inout CheckpointReader, of set: ParticleSet, options: ModelOptions) throws {
     survey = try ImageSurvey(&reader, of: set)
+    unexplained = try reader.int()
+    try reader.require(0...set.particles.count ~= unexplained)
+    let dark = try reader.int()
+    try reader.require(0...1 ~= dark)
+    areDark = dark == 1
+    keepsContrast = options.keepsContrast
     groups = DefocusGroups(
       of: survey.particles.particles, pixelSize: set.pixelSize, limit: options.defocusGroups)
     basis = FourierBesselBasis(
@@ -177,7 +170,7 @@ extension SavedModel {
     try reader.require(basis.layout.componentCount > 0)
     estimate = try MeanAndCovariance(&reader, basis: basis)
     posterior = try PosteriorModel(
-      &reader, basis: basis, groups: groups.count, noiseVariance: survey.noiseVariance)
+      &reader, basis: basis, groups: groups.count, noiseVariance: survey.whiteVariance)
   }
 }
 
@@ -207,49 +200,15 @@ extension FittedModel {
     _ saved: SavedModel, statistics: SteerableCoefficients, partition: Partition
   ) {
     survey = saved.survey
+    unexplained = saved.unexplained
+    areDark = saved.areDark
+    keepsContrast = saved.keepsContrast
     groups = saved.groups
     basis = saved.basis
     estimate = saved.estimate
     posterior = saved.posterior
     self.statistics = statistics
     self.partition = partition
-  }
-}
-
-extension ImageSurvey {
-  fileprivate init(_ reader: inout CheckpointReader, of set: ParticleSet) throws {
-    // Particles and defects by turns.
-    let pairs: [Int] = try reader.array()
-    let (bad, defects) = (
-      stride(from: 0, to: pairs.count, by: 2).map { pairs[$0] },
-      stride(from: 1, to: pairs.count, by: 2).compactMap { ParticleDefect(rawValue: pairs[$0]) }
-    )
-    try reader.require(
-      2 * bad.count == pairs.count && defects.count == bad.count
-        && bad.allSatisfy { set.particles.indices.contains($0) }
-        && zip(bad, bad.dropFirst()).allSatisfy(<) && bad.count < set.particles.count)
-    leftOut = zip(bad, defects).map { ($0, $1) }
-    let isBad = Set(bad)
-    let kept = set.particles.indices.filter { !isBad.contains($0) }
-    originalIndex = kept.map { Int32($0) }
-    particles = isBad.isEmpty ? set : set.selecting(kept)
-
-    let (count, background, needs) = (try reader.int(), try reader.int(), try reader.int())
-    let (mean, square, passed) = (try reader.double(), try reader.double(), try reader.double())
-    let shells = set.boxSize / 2 + 1
-    statistics = ImageStatistics(
-      count: count, backgroundPixels: background, backgroundMean: mean,
-      backgroundMeanSquare: square, needsNormalization: needs == 1,
-      radial: try reader.numbers(shells), power: try reader.numbers(shells),
-      noisePower: try reader.numbers(shells), signalPower: try reader.numbers(shells),
-      noisePassed: passed)
-    noiseVariance = try reader.double()
-    bandLimit = try reader.double()
-    radius = try reader.double()
-    try reader.require(
-      count == kept.count && [mean, square, passed].allSatisfy { $0.isFinite }
-        && noiseVariance > 0 && noiseVariance.isFinite && bandLimit > 0 && bandLimit <= 0.5
-        && radius > 0 && radius <= Double(set.boxSize) / 2)
   }
 }
 

@@ -10,6 +10,11 @@ public struct FittedModel {
   public let survey: ImageSurvey
   /// How the images that take part are shared among the ranks.
   public let partition: Partition
+  /// Images that the model does not explain, which count less in it or not at all.
+  public let unexplained: Int
+  /// Whether the particles are darker than what is around them.
+  public let areDark: Bool
+  let keepsContrast: Bool
   /// The defocus groups of all images that take part.
   public let groups: DefocusGroups
   /// The Fourier-Bessel basis, of the survey's radius and band limit.
@@ -69,22 +74,58 @@ public struct FittedModel {
     observer.stageBegan(StageName.covariance, items: own.count)
     groups = DefocusGroups(
       of: particles.particles, pixelSize: set.pixelSize, limit: options.defocusGroups)
-    let model = ImageModel(basis: basis, groups: groups)
-    let moments = try GroupMoments(
-      of: coefficients, groups: groups.groupOfParticle[own], groupCount: groups.count,
-      imageCount: particles.particles.count, on: comm, observer: observer)
-    estimate = try MeanAndCovariance(
-      moments: moments, model: model, noiseVariance: survey.noiseVariance,
-      shrinkage: options.shrinkage, on: comm)
+    let model = ImageModel(basis: basis, groups: groups, noise: survey.noise)
+    let (groupOfParticle, groupCount) = (groups.groupOfParticle, groups.count)
+    func distances(_ estimate: MeanAndCovariance?) throws -> RobustWeights {
+      try RobustWeights(
+        of: coefficients, groups: groupOfParticle[own], model: model, estimate: estimate,
+        threads: options.threads, on: comm)
+    }
+    func fit(_ robust: RobustWeights, _ observer: any StageObserver) throws -> MeanAndCovariance {
+      try MeanAndCovariance(
+        moments: GroupMoments(
+          of: coefficients, groups: groupOfParticle[own],
+          weights: robust.reduced > 0 ? robust.weights : nil, groupCount: groupCount,
+          imageCount: particles.particles.count, on: comm, observer: observer),
+        model: model, noiseVariance: survey.whiteVariance, shrinkage: options.shrinkage,
+        on: comm)
+    }
+    // What is far from noise and any particle does not steer the first estimate, by which the others are judged.
+    let first = try fit(distances(nil), observer)
+    let robust = try distances(first)
+    estimate = robust.reduced > 0 ? try fit(robust, SilentObserver()) : first
+    unexplained = robust.reduced
+    areDark = try Self.areDark(estimate, model)
+    keepsContrast = options.keepsContrast
     posterior = try PosteriorModel(
-      estimate: estimate, model: model, noiseVariance: survey.noiseVariance)
+      estimate: estimate, model: model, noiseVariance: survey.whiteVariance)
     let components = posterior.layout.componentCount
     try comm.agree {
       if components == 0 { throw ModelError.noSignal(noiseVariance: survey.noiseVariance) }
     }
     statistics = posterior.sufficientStatistics(
-      of: coefficients, groups: groups.groupOfParticle[own])
+      of: robust.reduced > 0 ? coefficients.multiplied(by: robust.factors) : coefficients,
+      groups: groupOfParticle[own])
     observer.stageEnded()
+  }
+
+  /// What the pixels of averages are multiplied by: to be white, in units of the images as they are.
+  package var outputScale: Double { survey.unit * (areDark && !keepsContrast ? -1 : 1) }
+
+  /// Whether the mean image is dark: the transform of whatever lies within half the box has the sign of its pixels at
+  /// the lowest frequency but 0. Not where noise may have decided.
+  private static func areDark(_ estimate: MeanAndCovariance, _ model: ImageModel) throws -> Bool {
+    let radial = model.basis.fourierRadial(block: 0, at: 1 / Double(model.basis.size))
+    let value = zip(radial, estimate.mean).reduce(0) { $0 + $1.0 * $1.1 }
+    var information = Matrix(rows: radial.count, columns: radial.count)
+    for (group, count) in model.groupCounts.enumerated() {
+      information += Double(count) * model.squared[group][0]
+    }
+    let eigen = try SymmetricEigen(information)
+    let floor = (eigen.values.first ?? 0) * 1e-6
+    let spread = eigen.applying { $0 > floor ? 1 / $0 : 0 }.times(radial)
+    let variance = zip(radial, spread).reduce(0) { $0 + $1.0 * $1.1 }
+    return value < -5 * max(0, variance).squareRoot()
   }
 
   /// B^T A^T y of the images of `range`.
@@ -97,12 +138,11 @@ public struct FittedModel {
     let pixels = size * size
     var result = SteerableCoefficients(layout: basis.layout, count: range.count)
     let stride = basis.layout.componentCount * 2
-    let normalizer = BackgroundNormalizer(size: size, radius: Double(size / 2))
-    let isNormalizing = survey.statistics.needsNormalization
+    let noise = survey.noise
     let workers = WorkerPool(threads: threads) {
       AnalysisWorker(
-        analysis: SteerableAnalysis(basis: basis),
-        weighting: CTFWeighting(size: size, pixelSize: set.pixelSize))
+        preparer: ImagePreparer(survey.preparation), analysis: SteerableAnalysis(basis: basis),
+        weighting: CTFWeighting(size: size, pixelSize: set.pixelSize, noise: noise))
     }
     try ParticleReader(set).forEachChunk(of: range, images: 16 * 8 * threads, stop: stop) {
       chunk, input in
@@ -117,11 +157,14 @@ public struct FittedModel {
             continue
           }
           let particle = set.particles[chunk.lowerBound + i]
-          worker.weighting.image.update(
-            from: input.pointer.baseAddress! + i * pixels, count: pixels)
-          if isNormalizing { normalizer.apply(to: worker.weighting.image) }
-          worker.weighting.apply(
-            particle.ctf, optics: set.opticsGroups[Int(particle.opticsGroup)])
+          let optics = Int(particle.opticsGroup)
+          worker.preparer.prepare(
+            input.pointer.baseAddress! + i * pixels, into: worker.weighting.image,
+            index: Int(survey.originalIndex[chunk.lowerBound + i]),
+            group: noise.groupOfOptics[optics],
+            noisePassed: worker.weighting.noisePassed(
+              particle.ctf, optics: set.opticsGroups[optics]))
+          worker.weighting.apply(particle.ctf, group: optics, optics: set.opticsGroups[optics])
           worker.analysis.load(worker.weighting.image, lane: lane)
         }
         worker.analysis.analyze(into: lanes.baseAddress!)
@@ -134,33 +177,7 @@ public struct FittedModel {
 
 /// What one thread needs to turn images into coefficients.
 private struct AnalysisWorker {
+  let preparer: ImagePreparer
   let analysis: SteerableAnalysis
   let weighting: CTFWeighting
-}
-
-/// Brings an image's background to mean 0 and variance 1, as `relion_preprocess --norm` does.
-struct BackgroundNormalizer {
-  private let background: [Int]
-  private let pixels: Int
-
-  /// - Parameter radius: pixels; the background lies outside.
-  init(size: Int, radius: Double) {
-    pixels = size * size
-    background = (0..<size * size).filter {
-      let (row, column) = ($0 / size - size / 2, $0 % size - size / 2)
-      return Double(row * row + column * column) > radius * radius
-    }
-  }
-
-  func apply(to image: UnsafeMutablePointer<Float>) {
-    var (sum, squares) = (0.0, 0.0)
-    for i in background {
-      sum += Double(image[i])
-      squares += Double(image[i]) * Double(image[i])
-    }
-    let mean = sum / Double(background.count)
-    let variance = squares / Double(background.count) - mean * mean
-    let scale = variance > 0 ? Float(1 / variance.squareRoot()) : 1
-    for i in 0..<pixels { image[i] = (image[i] - Float(mean)) * scale }
-  }
 }

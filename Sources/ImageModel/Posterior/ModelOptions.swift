@@ -4,16 +4,18 @@ import Execution
 public struct ModelOptions: Sendable {
   /// At most so many defocus groups; more distinct CTFs are binned.
   public var defocusGroups = 20
-  /// sigma^2 of the white noise; estimated from the pixels outside the particle radius if nil.
+  /// sigma^2 of the noise of a pixel; estimated from the pixels outside the particle radius if nil.
   public var noiseVariance: Double?
   /// Radius of support in pixels; chosen from the data if nil.
   public var radius: Double?
   /// Band limit in cycles per pixel, at most 1/2; chosen from the data if nil.
   public var bandLimit: Double?
-  /// Share of the signal that the radius and the band limit chosen from the data hold (method E.2).
-  public var signalShare = SurveyOptions().signalShare
+  /// What the noise is taken for.
+  public var noise = SurveyOptions().noise
   /// How the eigenvalues of the covariance are freed from noise.
   public var shrinkage = Shrinkage.frobenius
+  /// Whether particles that are darker than their surroundings stay so in averages.
+  public var keepsContrast = false
   /// Whether a bad particle is an error instead of being left out.
   public var isStrict = false
   /// Threads of each rank.
@@ -31,7 +33,6 @@ public struct ModelOptions: Sendable {
       try require(
         noiseVariance > 0 && noiseVariance.isFinite, .noiseVariance, noiseVariance, .aboveZero)
     }
-    try require(signalShare > 0 && signalShare <= 1, .signalShare, signalShare, .share)
   }
 
   /// What of it the survey is told.
@@ -40,7 +41,7 @@ public struct ModelOptions: Sendable {
     survey.noiseVariance = noiseVariance
     survey.radius = radius
     survey.bandLimit = bandLimit
-    survey.signalShare = signalShare
+    survey.noise = noise
     survey.isStrict = isStrict
     survey.threads = threads
     return survey

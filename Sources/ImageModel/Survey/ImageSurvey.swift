@@ -2,7 +2,8 @@ import Execution
 import MPI
 import ParticleIO
 
-/// The first pass over the images: bad particles, noise, normalisation, radius and band limit.
+/// The first looks at the images: which are of no use, their backgrounds, their noise, and how far the particle's signal
+/// reaches in space and in frequency.
 public struct ImageSurvey: Sendable {
   /// The particles that take part, in the STAR file's order.
   public let particles: ParticleSet
@@ -10,17 +11,33 @@ public struct ImageSurvey: Sendable {
   public let originalIndex: [Int32]
   /// Particles left out: index in the STAR file from 0, and why.
   public let leftOut: [(particle: Int, defect: ParticleDefect)]
-  /// Sums over the images that take part.
+  /// Means over a sample of the images that take part, whitened.
   public let statistics: ImageStatistics
-  /// sigma^2 of the white noise of a pixel, as given; otherwise as measured, after normalisation where the
-  /// images need it.
+  /// How each image is prepared before it is whitened.
+  let preparation: ImagePreparation
+  /// The noise of the prepared images.
+  public let noise: NoiseModel
+  /// The variance of the noise of a pixel, in squared units of the images as they are; where their scales differ, of
+  /// the images once they have one.
   public let noiseVariance: Double
+  /// The variance of the noise once images are whitened: 1, or more or less where another one was given than was
+  /// measured.
+  package let whiteVariance: Double
   /// Cycles per pixel, at most 1/2.
   public let bandLimit: Double
   /// The particle's radius in pixels.
   public let radius: Double
+  /// What there is to say of the images.
+  public let findings: SurveyFindings
 
-  /// Looks at every image once. Collective.
+  /// Images that noise, radius and band limit are measured in; more would tell no more.
+  static let sampleSize = 20_000
+
+  /// What prepared images' pixels are multiplied by to be in units of the images as they are; 1 where these differ in
+  /// scale.
+  var unit: Double { findings.background.areScaled ? 1 : preparation.unit }
+
+  /// Looks at every image once, and at a sample of them a few times. Collective.
   /// - Throws: `Interruption` on all ranks, where the run was asked to stop; `ReportedError` on all ranks, after one message, for options that the images contradict, for
   ///   no usable image and, with `isStrict`, for bad particles, of which the first is named; `InputError` on
   ///   the rank whose stack cannot be read.
@@ -29,45 +46,29 @@ public struct ImageSurvey: Sendable {
     observer: any StageObserver, stop: StopRequest? = nil
   ) throws {
     let size = set.boxSize
-    let partition = Partition(of: set.particles.count, among: comm.size)
-    let own = partition.range(of: comm.rank)
     try comm.agree {
       if let radius = options.radius, !(radius >= 2 && radius <= Double(size) / 2) {
         throw SurveyError.radius(radius, halfBox: Double(size) / 2)
+      }
+      if let variance = options.noiseVariance, !(variance > 0) {
+        throw SurveyError.noNoise(variance: variance)
       }
       if let limit = options.bandLimit, !(limit > 0 && limit <= 0.5) {
         throw SurveyError.bandLimit(limit)
       }
     }
+    func pass(_ set: ParticleSet, _ originalIndex: [Int32]) -> ImagePass {
+      ImagePass(
+        set: set, originalIndex: originalIndex, threads: options.threads, comm: comm, stop: stop)
+    }
+    let everything = pass(set, set.particles.indices.map { Int32($0) })
+    observer.stageBegan(StageName.survey, items: everything.own.count)
+    let groups = NoiseGroups.ofOptics(set)
     let outer = options.radius ?? Double(size / 2)
-    observer.stageBegan(StageName.survey, items: own.count)
-    var profiles: [ImageProfile] = []
-    let backgroundPixels = ImageProfiler(
-      size: size, pixelSize: set.pixelSize, radius: outer
-    ).backgroundPixels
-    // Not inside `agree`: a stack that fails half-way ends the job at once, and the other ranks need not
-    // come to the end of their slices first.
-    try ParticleReader(set).forEachChunk(of: own, images: 64 * options.threads, stop: stop) {
-      range, pixels in
-      let pixels = SharedPointer(pixels)
-      profiles += WorkerPool(threads: options.threads, items: range.count) {
-        ImageProfiler(size: size, pixelSize: set.pixelSize, radius: outer)
-      }.map(range.count) { profiler, i in
-        let particle = set.particles[range.lowerBound + i]
-        return profiler.measure(
-          pixels.pointer.baseAddress! + i * size * size, ctf: particle.ctf,
-          optics: set.opticsGroups[Int(particle.opticsGroup)])
-      }
-      try observer.stageAdvanced(to: profiles.count)
-    }
-    try stop?.throwIfAgreed()
-    let bad = profiles.enumerated().flatMap { at, profile in
-      profile.defect.map { [Int64(own.lowerBound + at), Int64($0.rawValue)] } ?? []
-    }
-    let allBad = try observer.communicating { try comm.allgatherRagged(bad) }
-    let leftOut = stride(from: 0, to: allBad.count, by: 2).map {
-      (particle: Int(allBad[$0]), defect: ParticleDefect(rawValue: Int(allBad[$0 + 1]))!)
-    }
+    let background = try BackgroundSurvey(
+      everything, radius: outer, groups: groups,
+      progress: observer.stageAdvanced)
+    let leftOut = background.leftOut
     self.leftOut = leftOut
     let isBad = Set(leftOut.map(\.particle))
     let kept = set.particles.indices.filter { !isBad.contains($0) }
@@ -82,22 +83,62 @@ public struct ImageSurvey: Sendable {
         throw InputError(file: set.starFile, "none of the \(set.particles.count) images is usable")
       }
     }
-    originalIndex = kept.map { Int32($0) }
-    particles = isBad.isEmpty ? set : set.selecting(kept)
-    statistics = try ImageStatistics.sum(
-      profiles, backgroundPixels: backgroundPixels, size: size,
-      mayNormalize: options.noiseVariance == nil, on: comm)
-    let noise = options.noiseVariance ?? statistics.noiseVariance
+    let originalIndex = kept.map { Int32($0) }
+    self.originalIndex = originalIndex
+    let particles = isBad.isEmpty ? set : set.selecting(kept)
+    self.particles = particles
+
+    let sample = ImagePass.sample(of: kept.count, atMost: Self.sampleSize)
+    let few = pass(
+      sample.count == kept.count ? particles : particles.selecting(sample),
+      sample.map { originalIndex[$0] })
+    // The variance of noise in units of the files, where images have one scale; else of their own noise.
+    let unit = background.findings.areScaled ? 1 : background.preparation.unit
+    let looks = SurveyLooks(
+      few, groups: groups, choice: options.noise)
+    var look = try looks.look(
+      background.preparation, radius: outer, fineVariance: background.findings.fineVariance)
     try comm.agree {
-      if !(noise > 0) { throw SurveyError.noNoise(variance: noise) }
+      let noise = look.measuredVariance
+      if !(noise > 0 && noise.isFinite) { throw SurveyError.noNoise(variance: noise) }
     }
-    noiseVariance = noise
+    // With the particle's own radius there is more background to fit.
+    var preparation = background.preparation
+    if options.radius == nil, !preparation.isMasked, look.extent.radius < looks.closerBelow {
+      preparation.radius = look.extent.radius + 2
+      look = try looks.look(
+        preparation, radius: preparation.radius, fineVariance: background.findings.fineVariance)
+    }
+    self.preparation = preparation
+    noise = look.noise
+    statistics = look.statistics
+    noiseVariance =
+      options.noiseVariance ?? look.measuredVariance * unit * unit
+    whiteVariance = options.noiseVariance.map { $0 / (look.measuredVariance * unit * unit) } ?? 1
+    radius = options.radius ?? look.extent.radius
     bandLimit =
       options.bandLimit
-      ?? statistics.bandLimit(share: options.signalShare, size: size, noiseVariance: noise)
-    radius =
-      options.radius
-      ?? statistics.radius(share: options.signalShare, size: size, noiseVariance: noise)
+      ?? SignalBand.limit(
+        look.statistics.signalToNoise(), size: size)
+    findings = SurveyFindings(
+      background: background.findings, extent: look.extent, isMasked: preparation.isMasked,
+      colour: look.noise.spectra.map { $0.colour(size: size) }.max() ?? 1,
+      passedShare: look.noise.spectra.map(\.passedShare).max() ?? 0,
+      hasOtherPhases: look.statistics.phases?.areOtherwise ?? false)
     observer.stageEnded()
+  }
+
+  init(
+    particles: ParticleSet, originalIndex: [Int32],
+    leftOut: [(particle: Int, defect: ParticleDefect)], statistics: ImageStatistics,
+    preparation: ImagePreparation, noise: NoiseModel, noiseVariance: Double, whiteVariance: Double,
+    bandLimit: Double,
+    radius: Double, findings: SurveyFindings
+  ) {
+    (self.particles, self.originalIndex, self.leftOut) = (particles, originalIndex, leftOut)
+    (self.statistics, self.preparation, self.noise) = (statistics, preparation, noise)
+    (self.noiseVariance, self.whiteVariance) = (noiseVariance, whiteVariance)
+    (self.bandLimit, self.radius) = (bandLimit, radius)
+    self.findings = findings
   }
 }

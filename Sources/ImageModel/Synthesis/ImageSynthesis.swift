@@ -20,7 +20,8 @@ public struct ImageSynthesis: Sendable {
   private let layout: AngularLayout
 
   /// Evaluates the eigenimages of `posterior` at the pixels.
-  public init(_ posterior: PosteriorModel, basis: FourierBesselBasis) {
+  /// - Parameter scale: what pixels are multiplied by, to be in units of the files.
+  public init(_ posterior: PosteriorModel, basis: FourierBesselBasis, scale: Double = 1) {
     let size = basis.size
     self.size = size
     let layout = posterior.layout
@@ -43,7 +44,7 @@ public struct ImageSynthesis: Sendable {
       let bessel = besselJs(through: highest, at: 2 * .pi * basis.bandLimit * r)
       let meanRadial = basis.realRadial(block: 0, at: r, bessel: bessel[0])
       let meanValue = zip(meanRadial, posterior.mean).reduce(0) { $0 + $1.0 * $1.1 }
-      for pixel in members { mean[pixel] = Float(meanValue) }
+      for pixel in members { mean[pixel] = Float(scale * meanValue) }
       let directions = members.map { pixel in
         atan2(Double(pixel / size - size / 2), Double(pixel % size - size / 2))
       }
@@ -56,6 +57,7 @@ public struct ImageSynthesis: Sendable {
         for s in 0..<vectors.columns {
           var value = 0.0
           for q in 0..<vectors.rows { value += vectors[q, s] * radial[q] }
+          value *= scale
           for (at, pixel) in members.enumerated() {
             if k == 0 {
               images[row * pixels + pixel] = Float(value)

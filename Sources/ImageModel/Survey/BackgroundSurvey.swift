@@ -1,0 +1,232 @@
+import Foundation
+import MPI
+import ParticleIO
+
+/// What the first look at all images tells: which are of no use, and how they are prepared.
+struct BackgroundSurvey {
+  /// Particles left out: index in the STAR file from 0, and why.
+  let leftOut: [(particle: Int, defect: ParticleDefect)]
+  /// How images are prepared, before a particle's radius is known.
+  let preparation: ImagePreparation
+  /// What was found in the images that take part.
+  let findings: BackgroundFindings
+
+  /// Nothing is known of this share of an image's pixels, or less, before the image is left out.
+  private static let mostDust = 0.02
+  /// How many times more noise there is in the middle of masked images than outside.
+  private static let maskedRatio = 50.0
+
+  /// Collective.
+  /// - Parameters:
+  ///   - pass: of all images.
+  ///   - groups: the noise group of each optics group, and how many there are.
+  init(
+    _ pass: ImagePass, radius: Double, groups: (ofOptics: [Int], count: Int),
+    progress: (Int) throws -> Void
+  ) throws {
+    let (set, size) = (pass.set, pass.set.boxSize)
+    let pixels = size * size
+    let chance = Self.largestOfNoise(pixels: set.particles.count * pixels)
+    let outlier = 1.25 * chance
+    let found = try pass.map(progress: progress) {
+      (
+        BackgroundFit(size: size, radius: radius, outlier: outlier),
+        CTFWeighting(size: size, pixelSize: set.pixelSize)
+      )
+    } _: { state, image, at in
+      let particle = set.particles[at]
+      let passed = state.1.noisePassed(
+        particle.ctf, optics: set.opticsGroups[Int(particle.opticsGroup)])
+      return Self.measure(image, pixels: pixels, state.0, noisePassed: passed)
+    }
+    let width = Self.Measured.width
+    let all = try pass.comm.allgatherRagged(found.flatMap(\.numbers))
+    let images = stride(from: 0, to: all.count, by: width).map {
+      Self.Measured(all[$0..<$0 + width])
+    }
+
+    let usable = images.indices.filter { images[$0].defect == nil }
+    var extremes = usable.map { images[$0].extreme }
+    // Where particles are brighter than noise, their own pixels are what is usual.
+    let usual = extremes.isEmpty ? 0 : Double(median(&extremes))
+    let dustBound = max(chance, 1.5 * usual)
+    let isDusty = dustBound <= outlier
+    leftOut = images.enumerated().compactMap { at, image in
+      if let defect = image.defect { return (at, defect) }
+      return isDusty && Double(image.outliers) > Self.mostDust * Double(pixels)
+        ? (at, .tooManyOutliers) : nil
+    }
+    let isBad = Set(leftOut.map(\.particle))
+    let kept = usable.filter { !isBad.contains($0) }
+    var (variances, fine) = (kept.map { images[$0].logVariance }, kept.map { images[$0].logFine })
+    let level = variances.isEmpty ? 0 : Double(median(&variances))
+    let fineLevel = fine.isEmpty ? 0 : Double(median(&fine))
+    let isMasked = fineLevel - level > log(Self.maskedRatio)
+    var scales = (0..<groups.count).map { group in
+      Self.scale(
+        kept.filter { groups.ofOptics[Int(set.particles[$0].opticsGroup)] == group }
+          .map { images[$0] })
+    }
+    var unit: Double
+    if scales.contains(where: { $0.share > 0 }) {
+      for group in scales.indices {
+        scales[group].level = exp((scales[group].logVariance - level) / 2)
+      }
+      unit = exp(level / 2)
+    } else {
+      // A power of two, which rounds nothing: units are those of the files.
+      unit = exp2(((isMasked ? fineLevel : level) / 2 / log(2)).rounded())
+    }
+    if !(unit.isFinite && unit > 0) { unit = 1 }
+    preparation = ImagePreparation(
+      size: size, radius: radius,
+      level: Self.level(
+        kept.map { images[$0] },
+        pixels: BackgroundFit.background(size: size, radius: radius).count), dustBound: dustBound,
+      isMasked: isMasked, scales: scales,
+      unit: unit)
+    findings = BackgroundFindings(
+      images: kept.count, areScaled: scales.contains { $0.share > 0 },
+      isPlane: preparation.level.isPlane,
+      dusty: kept.count { Double(images[$0].extreme) > dustBound },
+      fineVariance: exp(fineLevel) / (unit * unit))
+  }
+
+  /// What is taken off: only what differs from image to image by more than noise explains.
+  private static func level(_ images: [Measured], pixels: Int) -> BackgroundLevel {
+    guard !images.isEmpty else { return BackgroundLevel() }
+    var means = images.map { Float($0.mean) }
+    // In double precision, of the image in the middle.
+    let usual = Double(median(&means))
+    let nearest = images.min { abs($0.mean - usual) < abs($1.mean - usual) }!.mean
+    func ratio(_ values: [Double], chance: Double) -> Double {
+      var values = values.map { Float(min($0, 1e30)) }
+      return Double(median(&values)) / chance
+    }
+    let certain = 1 + max(0.5, 6 / Double(images.count).squareRoot())
+    // Medians of chi squared with one and two degrees of freedom.
+    let meanRatio = ratio(
+      images.map { pow($0.mean - nearest, 2) * Double(pixels) / exp(Double($0.logVariance)) },
+      chance: 0.455)
+    let slopeRatio = ratio(images.map { Double($0.slopeChi) }, chance: 1.386)
+    return BackgroundLevel(
+      mean: nearest, isOwnMean: meanRatio > certain, isPlane: slopeRatio > certain)
+  }
+
+  /// The distance from 0 that one of so many normal numbers passes once in ten times.
+  static func largestOfNoise(pixels: Int) -> Double {
+    // Q(z) of both sides falls as 0.8 exp(-z^2 / 2) / z.
+    let goal = 0.1 / Double(max(1, pixels))
+    var z = 3.0
+    for _ in 0..<50 { z = (2 * log(0.8 / (z * goal))).squareRoot() }
+    return z
+  }
+
+  /// How images of a group differ in scale: as much as both halves of their backgrounds agree on.
+  private static func scale(_ images: [Measured]) -> ImageScale {
+    guard images.count > 3 else {
+      return ImageScale(
+        logVariance: Double(images.first?.logVariance ?? 0), share: 0, limit: .infinity)
+    }
+    var values = images.map(\.logVariance)
+    let usual = median(&values)
+    var distances = images.map { abs($0.logVariance - usual) }
+    let deviation = 1.4826 * median(&distances)
+    let usualImages = images.filter { abs($0.logVariance - usual) <= 4 * deviation }
+    let n = Double(usualImages.count)
+    func mean(_ value: (Measured) -> Double) -> Double {
+      usualImages.reduce(0) { $0 + value($1) } / n
+    }
+    let (left, right, whole) = (
+      mean { Double($0.logLeft) }, mean { Double($0.logRight) }, mean { Double($0.logVariance) }
+    )
+    let common = mean { (Double($0.logLeft) - left) * (Double($0.logRight) - right) }
+    let variance = mean { pow(Double($0.logVariance) - whole, 2) }
+    let each =
+      (mean { pow(Double($0.logLeft) - left, 2) } * mean { pow(Double($0.logRight) - right, 2) })
+      .squareRoot()
+    let agreement = each > 0 ? common / each : 0
+    let share = agreement > max(0.2, 6 / n.squareRoot()) ? min(1, common / variance) : 0
+    // With shares of their own, only junk is far off; else chance alone explains so much.
+    return ImageScale(
+      logVariance: Double(usual), share: share, limit: max(0.3, 7 * Double(deviation)))
+  }
+}
+
+/// What the backgrounds of a run's images are like, for its user.
+public struct BackgroundFindings: Sendable, Equatable {
+  /// Images that take part.
+  public var images = 0
+  /// Whether they differ in scale.
+  public var areScaled = false
+  /// Whether a plane is taken off each image.
+  public var isPlane = false
+  /// Images with pixels that noise does not explain, which are replaced.
+  public var dusty = 0
+  /// Variance of the noise in the middle of the prepared images, where it is white.
+  public var fineVariance = 0.0
+}
+
+extension BackgroundSurvey {
+  /// What is kept of each image.
+  fileprivate struct Measured {
+    var defect: ParticleDefect?
+    var logVariance: Float = 0
+    var logLeft: Float = 0
+    var logRight: Float = 0
+    var logFine: Float = 0
+    var extreme: Float = 0
+    var outliers = 0
+    /// Chi squared of the slopes: of two degrees of freedom where they are noise.
+    var slopeChi: Float = 0
+    var mean = 0.0
+
+    static let width = 9
+
+    init(defect: ParticleDefect? = nil) { self.defect = defect }
+
+    var numbers: [Double] {
+      [
+        Double(defect?.rawValue ?? 0), Double(logVariance), Double(logLeft), Double(logRight),
+        Double(logFine), Double(extreme), Double(outliers), Double(slopeChi), mean,
+      ]
+    }
+
+    init(_ numbers: ArraySlice<Double>) {
+      let n = numbers.map { Float($0) }
+      defect = ParticleDefect(rawValue: Int(n[0]))
+      (logVariance, logLeft, logRight, logFine) = (n[1], n[2], n[3], n[4])
+      (extreme, outliers, slopeChi, mean) = (n[5], Int(n[6]), n[7], numbers.last!)
+    }
+  }
+
+  fileprivate static func measure(
+    _ image: UnsafePointer<Float>, pixels: Int, _ fit: BackgroundFit, noisePassed: Double
+  ) -> Measured {
+    var (low, high) = (image[0], image[0])
+    var probe: Float = 0
+    for i in 0..<pixels {
+      low = min(low, image[i])
+      high = max(high, image[i])
+      // 0 * NaN and 0 * infinity are NaN, and stay so.
+      probe += image[i] * 0
+    }
+    if probe.isNaN { return Measured(defect: .notFinite) }
+    if low == high { return Measured(defect: .constant) }
+    let background = fit.fit(image)
+    // Below any square of a pixel, and far enough from 0 for what is divided by it.
+    func logarithm(_ variance: Double) -> Float {
+      Float(log(max(variance / max(noisePassed, 1e-6), 1e-100)))
+    }
+    var result = Measured()
+    result.logVariance = logarithm(background.variance)
+    result.logLeft = logarithm(background.halves.left)
+    result.logRight = logarithm(background.halves.right)
+    result.logFine = logarithm(background.fineVariance)
+    result.extreme = Float(min(background.extreme, 1e30))
+    result.outliers = background.outliers
+    result.slopeChi = Float(min(background.slopeChi, 1e30))
+    result.mean = background.mean
+    return result
+  }
+}
