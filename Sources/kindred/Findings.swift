@@ -16,7 +16,13 @@ enum Findings {
         "The images are masked: there is no noise around the particles. Its strength is taken from the finest "
           + "details, as if it were the same at all frequencies; probabilities may be too high.")
     }
-    if findings.colour > 1.2 {
+    if findings.colour > 1.2 && survey.noise.spectra.allSatisfy(\.isWhite) {
+      lines.append(
+        String(
+          format:
+            "Warning: the noise is %.1f times stronger at some spatial frequencies than at others, and was taken for "
+            + "white. Probabilities do not hold.", findings.colour))
+    } else if findings.colour > 1.2 {
       lines.append(
         String(
           format:

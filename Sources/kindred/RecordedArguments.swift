@@ -1,6 +1,7 @@
 import ArgumentParser
 import ClassAveraging
 import Foundation
+import ImageModel
 import Report
 
 /// Arguments that a run's record holds: all that are declared, under the names of their properties.
@@ -77,4 +78,5 @@ extension RecordedValue where Self: RawRepresentable<String> {
 
 extension SearchMethod: RecordedValue {}
 extension ProbabilitySource: RecordedValue {}
+extension NoiseChoice: RecordedValue {}
 extension VectorDiffusionMap.Graph: RecordedValue {}

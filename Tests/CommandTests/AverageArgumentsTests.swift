@@ -45,8 +45,8 @@ import Testing
         "averages": nil, "seed": 1, "pair_features": false, "overwrite": false, "resume": false,
         "checkpoint_minutes": 5.0, "max_hours": nil, "vdm-graph": "rir", "vdm-neighbours": 20,
         "vdm-eigenvectors": 100, "vdm-frequencies": 1, "vdm-time": 2, "defocus_groups": 20,
-        "noise_variance": nil, "radius": nil, "band_limit": nil, "signal_share": 0.99,
-        "no_ctf": false, "strict": false, "threads": 1,
+        "noise": "radial", "noise_variance": nil, "radius": nil, "band_limit": nil,
+        "no_ctf": false, "keep_contrast": false, "strict": false, "threads": 1,
       ])
   }
 
@@ -81,8 +81,8 @@ import Testing
     #expect(
       record == [
         "particles": "set.star", "output": "run", "overwrite": false, "defocus_groups": 20,
-        "noise_variance": nil, "radius": nil, "band_limit": nil, "signal_share": 0.99,
-        "no_ctf": false, "strict": true, "threads": 1,
+        "noise": "radial", "noise_variance": nil, "radius": nil, "band_limit": nil,
+        "no_ctf": false, "keep_contrast": false, "strict": true, "threads": 1,
       ])
   }
 

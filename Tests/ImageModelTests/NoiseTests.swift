@@ -61,7 +61,7 @@ import Testing
     }
     return NoiseSpectrum(
       explaining: NoiseMoments(sums: sums, rings: window.rings.count, images: images.count),
-      window: window, points: points, mayBeColoured: true)
+      window: window, points: points)
   }
 
   @Test("White noise is white, of its variance", arguments: [0, 3])

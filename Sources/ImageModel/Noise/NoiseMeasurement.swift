@@ -117,8 +117,7 @@ extension NoiseSpectrum {
   ///
   /// White where it differs from white noise by no more than chance and a few percent, which the particle's own
   /// fringes outside its radius make; and nothing has passed the CTF where that is no more.
-  init(explaining moments: NoiseMoments, window: NoiseWindow, points: [Double], mayBeColoured: Bool)
-  {
+  init(explaining moments: NoiseMoments, window: NoiseWindow, points: [Double]) {
     let rings = window.rings
     var power = window.power(explaining: moments.power)
     // Where the plane has taken all, the next ring tells.
@@ -143,7 +142,7 @@ extension NoiseSpectrum {
     let isWhite = told.allSatisfy {
       abs(power[$0] / mean - 1) <= max(Self.tolerance, 5 * variances[$0].squareRoot())
     }
-    if !mayBeColoured || isWhite && !hasPassed {
+    if isWhite && !hasPassed {
       // Where nothing is fitted to backgrounds, nothing is added.
       self.init(power: window.added.map { mean * (1 + $0) })
       return

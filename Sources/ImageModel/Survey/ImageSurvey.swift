@@ -122,8 +122,8 @@ public struct ImageSurvey: Sendable {
         look.statistics.signalToNoise(), size: size)
     findings = SurveyFindings(
       background: background.findings, extent: look.extent, isMasked: preparation.isMasked,
-      colour: look.noise.spectra.map { $0.colour(size: size) }.max() ?? 1,
-      passedShare: look.noise.spectra.map(\.passedShare).max() ?? 0,
+      colour: look.spectra.map { $0.colour(size: size) }.max() ?? 1,
+      passedShare: look.spectra.map(\.passedShare).max() ?? 0,
       hasOtherPhases: look.statistics.phases?.areOtherwise ?? false)
     observer.stageEnded()
   }

@@ -29,12 +29,9 @@ enum NoiseGroups {
 
 extension ImagePass {
   /// The spectra of the noise outside a radius, in prepared images. Collective.
-  /// - Parameters:
-  ///   - groups: the noise group of each optics group, and how many there are.
-  ///   - choice: what noise may be.
+  /// - Parameter groups: the noise group of each optics group, and how many there are.
   func noise(
-    _ preparation: ImagePreparation, radius: Double, groups: (ofOptics: [Int], count: Int),
-    choice: NoiseChoice
+    _ preparation: ImagePreparation, radius: Double, groups: (ofOptics: [Int], count: Int)
   ) throws -> [NoiseSpectrum] {
     let size = set.boxSize
     let window = NoiseWindow(
@@ -81,7 +78,7 @@ extension ImagePass {
         return NoiseSpectrum(variance: total / points.reduce(0, +), size: size)
       }
       return NoiseSpectrum(
-        explaining: moments, window: window, points: points, mayBeColoured: choice == .radial)
+        explaining: moments, window: window, points: points)
     }
   }
 }

@@ -99,8 +99,10 @@ enum SignalBand {
         let (value, error) = smooth[shell]
         return min(value, ratios[shell].value + ratios[shell].error) > max(enough, 3 * error)
       } ?? 1
+    // Below the shell that says most the noise may be strongest.
+    let best = ratios.indices.dropFirst(2).max { smooth[$0].value < smooth[$1].value } ?? 2
     let end = ratios.indices.first {
-      $0 > 2 && ratios[$0].gain * (smooth[$0].value + smooth[$0].error) < enough
+      $0 > best && ratios[$0].gain * (smooth[$0].value + smooth[$0].error) < enough
     }
     return min(0.5, Double(min(last + 1, end ?? .max)) / Double(size))
   }

@@ -17,6 +17,8 @@ struct SurveyLooks {
 
   /// What a look tells.
   struct Look {
+    /// The noise's spectra as measured.
+    var spectra: [NoiseSpectrum]
     /// The noise that images are whitened by.
     var noise: NoiseModel
     /// Its variance as measured, in squared units of the prepared images.
@@ -33,13 +35,17 @@ struct SurveyLooks {
       spectra = .init(
         repeating: NoiseSpectrum(variance: fineVariance, size: size), count: groups.count)
     } else {
-      spectra = try pass.noise(preparation, radius: radius, groups: groups, choice: choice)
+      spectra = try pass.noise(preparation, radius: radius, groups: groups)
     }
     let measured = variance(of: spectra)
-    let noise = NoiseModel(groupOfOptics: groups.ofOptics, spectra: spectra)
+    let noise = NoiseModel(
+      groupOfOptics: groups.ofOptics,
+      spectra: choice == .radial
+        ? spectra
+        : spectra.map { NoiseSpectrum(variance: $0.pixelVariance(size: size), size: size) })
     let statistics = try profile(preparation, noise)
     return Look(
-      noise: noise, measuredVariance: measured, statistics: statistics,
+      spectra: spectra, noise: noise, measuredVariance: measured, statistics: statistics,
       extent: statistics.extent(size: size))
   }
 
