@@ -10,11 +10,15 @@ enum Findings {
     let (background, extent) = (findings.background, findings.extent)
     let pixelSize = survey.particles.pixelSize
     func length(_ pixels: Double) -> String { String(format: "%.0f A", pixels * pixelSize) }
+    func images(_ count: Int, _ one: String, _ many: String) -> String {
+      count == 1 ? "1 image \(one)" : "\(Format.count(count)) images \(many)"
+    }
     var lines: [String] = []
     if findings.isMasked {
       lines.append(
         "The images are masked: there is no noise around the particles. Its strength is taken from the finest "
-          + "details, as if it were the same at all frequencies; probabilities may be too high.")
+          + "details, as if it were the same at all frequencies. Warning: probabilities do not hold, and there are none "
+          + "unless they are asked for.")
     }
     if findings.colour > 1.2 && survey.noise.spectra.allSatisfy(\.isWhite) {
       lines.append(
@@ -56,8 +60,8 @@ enum Findings {
     }
     if model.unexplained > 0 {
       lines.append(
-        "\(model.unexplained) images are far from all others (edges, ice, dust): they do not take part in the model of "
-          + "the particle.")
+        "\(images(model.unexplained, "is", "are")) far from all others (edges, ice, dust) and no part of the model of the "
+          + "particle.")
     }
     if extent.isCrowded {
       lines.append(

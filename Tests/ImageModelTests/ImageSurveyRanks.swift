@@ -212,6 +212,31 @@ struct ImageSurveyRanks {
     #expect(other.radius == survey.radius && other.bandLimit == survey.bandLimit)
   }
 
+  /// Ribosomes of some 260 A, dark, raw grey values, neighbours in many boxes.
+  @Test(
+    "Real particles as they come",
+    .enabled(if: SharedData.isPresent, "the folder ../shared/data is absent"),
+    arguments: [CTFSource.required, .ignored])
+  func realParticles(ctf: CTFSource) throws {
+    let world = try testWorld()
+    let set = try ParticleSet.read(
+      starFile: SharedData.path + "/real/ribosome80S.star", ctf: ctf, on: world)
+    func survey(_ change: (inout SurveyOptions) -> Void = { _ in }) throws -> ImageSurvey {
+      var options = SurveyOptions()
+      change(&options)
+      return try ImageSurvey(of: set, options: options, on: world, observer: SilentObserver())
+    }
+    let found = try survey()
+    #expect((130...190).contains(5.36 * found.radius), "\(5.36 * found.radius)")
+    #expect(found.leftOut.isEmpty && found.findings.extent.isCrowded)
+    #expect(found.findings.colour > 2 && found.findings.background.areScaled)
+    for factor in [0.99, 1.01] {
+      let other = try survey { $0.noiseVariance = factor * found.noiseVariance }
+      #expect(other.radius == found.radius && other.bandLimit == found.bandLimit)
+    }
+    try world.barrier()
+  }
+
   @Test("Masked images are recognised, in whatever units")
   func masked() throws {
     let size = 64

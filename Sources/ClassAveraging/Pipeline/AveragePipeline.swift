@@ -55,7 +55,9 @@ public struct AveragePipeline {
     if restored == nil { try checkpoints?.save(model) }
     try checkpoints?.stop.throwIfAgreed()
     let plan = try comm.agree {
-      try RunPlan(options, images: images, layout: model.posterior.layout)
+      try RunPlan(
+        options, images: images, layout: model.posterior.layout,
+        areMasked: model.survey.findings.isMasked)
     }
     let saved = try checkpoints?.restoredNeighbours(
       images: images, neighbours: options.neighbours)

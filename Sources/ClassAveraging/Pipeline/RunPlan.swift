@@ -9,12 +9,18 @@ struct RunPlan {
   /// Where their probabilities come from.
   let probabilities: ProbabilitySource
 
+  /// - Parameter areMasked: whether there is no noise around the particles. What simulated images tell of probabilities
+  ///   does not hold for such, so that there are none unless they are asked for.
   /// - Throws: `OptionError` where the options do not go with what `auto` has become.
-  init(_ options: AverageOptions, images: Int, layout: AngularLayout) throws {
+  init(
+    _ options: AverageOptions, images: Int, layout: AngularLayout, areMasked: Bool
+  ) throws {
     kind = Self.kind(options, images: images, layout: layout)
     try options.validateProbabilities(of: kind)
     search = kind.search(options)
-    probabilities = options.probabilitySource(of: kind)
+    probabilities =
+      areMasked && options.probabilities == nil && !options.isLengthAutomatic
+      ? .none : options.probabilitySource(of: kind)
   }
 
   /// What `auto` means for this many images: all pairs, while the time predicted for one pass fits the budget.

@@ -160,7 +160,7 @@ struct PhaseEvidence: Sendable, Equatable {
   }
 
   /// Whether the other choice explains so much more that chance and errors of the defocus do not.
-  var areOtherwise: Bool { otherwise > 2 * asStated && otherwise - asStated > 200 }
+  var areOtherwise: Bool { otherwise > 2 * asStated && otherwise - asStated > 50 }
 }
 
 /// The round mask that images were multiplied by, as their pixels' variance shows it.

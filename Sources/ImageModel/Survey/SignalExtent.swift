@@ -73,6 +73,9 @@ enum SignalBand {
   /// The least signal-to-noise ratio of such an average that counts.
   private static let least = 0.5
 
+  /// How much less CTFs pass on a shell where they have a zero.
+  private static let zero = 10.0
+
   /// A shell's signal-to-noise ratio in single images.
   struct Ratio {
     /// As images are weighted by their CTFs.
@@ -102,7 +105,9 @@ enum SignalBand {
     // Below the shell that says most the noise may be strongest.
     let best = ratios.indices.dropFirst(2).max { smooth[$0].value < smooth[$1].value } ?? 2
     let end = ratios.indices.first {
-      $0 > best && ratios[$0].gain * (smooth[$0].value + smooth[$0].error) < enough
+      // Near a zero that the CTFs share, what little passes tells of what there is.
+      let gain = ratios[$0].gain < zero ? 1 : ratios[$0].gain
+      return $0 > best && gain * (smooth[$0].value + smooth[$0].error) < enough
     }
     return min(0.5, Double(min(last + 1, end ?? .max)) / Double(size))
   }
