@@ -65,7 +65,8 @@ extension CommandTests {
       let record = try RunOutput.record(folder, "run")
       let keys = [
         "band_limit", "box_size", "checkpoints", "command", "covariance_ranks", "defocus_groups",
-        "end", "hosts", "identity", "images_left_out", "images_used", "noise_variance", "options",
+        "end", "findings", "hosts", "identity", "images_left_out", "images_unexplained",
+        "images_used", "noise_variance", "options",
         "passes", "radius", "ranks", "search", "seconds", "stages", "start", "threads", "versions",
         "working_directory",
       ]

@@ -52,7 +52,7 @@ extension CommandTests {
       var messages = ""
       var isDone = false
       for (at, ranks) in [1, 3, 2, 2, 3, 1, 2, 3, 1, 2].enumerated() where !isDone {
-        let fault = "\(ranks - 1):\(signal):\([9, 11, 8, 7, 6, 9, 11, 6, 9, 8][at])"
+        let fault = "\(ranks - 1):\(signal):\([21, 17, 8, 7, 6, 9, 11, 6, 9, 8][at])"
         let part = try run(folder, "parts", ["--resume"], ranks: ranks, fault: fault)
         messages += part.messages
         isDone = part.status == 0
@@ -78,7 +78,7 @@ extension CommandTests {
     @Test func terminated() throws {
       let folder = try SmallSet.make()
       try runWhole(folder)
-      let part = try run(folder, "parts", ranks: 2, fault: "1:TERM:12")
+      let part = try run(folder, "parts", ranks: 2, fault: "1:TERM:20")
       #expect(part.status != 0)
       #expect(folder.names(in: "parts") == ["checkpoints"])
       let rest = try run(folder, "parts", ["--resume"], ranks: 2)

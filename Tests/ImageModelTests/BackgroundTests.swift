@@ -58,8 +58,8 @@ import Testing
     for index in 0..<60 {
       let found = fit.fit(image(index, mean: 5, slopes: (-0.2, 0.3)))
       sum += found.variance
-      left += found.halves.left
-      right += found.halves.right
+      left += found.halves.first
+      right += found.halves.second
     }
     // 60 images of 900 pixels: 0.6 % by chance.
     #expect(abs(sum / 60 - 1) < 0.02 && abs(left / 60 - 1) < 0.03 && abs(right / 60 - 1) < 0.03)

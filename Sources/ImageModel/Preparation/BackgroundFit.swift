@@ -8,9 +8,11 @@ struct ImageBackground: Sendable {
   var rowSlope = 0.0
   /// Variance of the pixels outside the particle about the plane, of which the fit has taken none away.
   var variance = 0.0
-  /// Half the mean square difference of neighbouring pixels in the background's left and right half: two estimates of
-  /// the noise's strength that have no chance in common, and hardly anything of the particle's fringes.
-  var halves = (left: 0.0, right: 0.0)
+  /// Half the mean square difference of neighbouring pixels in two halves of the background, opposite quadrants each:
+  /// two estimates of the noise's strength that have no chance in common, and hardly anything of the particle's fringes.
+  var halves = (first: 0.0, second: 0.0)
+  /// The means of these halves, the slopes taken off.
+  var halfMeans = (first: 0.0, second: 0.0)
   /// Half the mean square difference of neighbouring pixels in the middle of the box: the noise's variance where it is
   /// white and stronger than the particle.
   var fineVariance = 0.0
@@ -99,6 +101,8 @@ final class BackgroundFit {
     }
     measureHalves(&result, within: outlier * deviation)
     result.mean += center
+    result.halfMeans.first += center
+    result.halfMeans.second += center
     result.fineVariance = fineVariance(of: image)
     measureExtremes(of: image, &result)
     return result
@@ -134,17 +138,32 @@ final class BackgroundFit {
   }
 
   private func measureHalves(_ fit: inout ImageBackground, within limit: Double) {
-    var (left, right) = ((sum: 0.0, count: 0.0), (sum: 0.0, count: 0.0))
-    for i in values.indices.dropLast() where pixels[i + 1] == pixels[i] + 1 {
-      let difference = values[i + 1] - values[i]
-      if abs(difference) > limit || columns[i + 1] < columns[i] { continue }
-      if columns[i] < 0 {
-        left = (left.sum + difference * difference, left.count + 1)
-      } else {
-        right = (right.sum + difference * difference, right.count + 1)
+    // Of each half: squared differences, then values less the slopes.
+    var squares = ((sum: 0.0, count: 0.0), (sum: 0.0, count: 0.0))
+    var means = squares
+    func add(
+      _ value: Double, _ side: Double,
+      _ sums: inout ((sum: Double, count: Double), (sum: Double, count: Double))
+    ) {
+      if side > 0 {
+        sums.0 = (sums.0.sum + value, sums.0.count + 1)
+      } else if side < 0 {
+        sums.1 = (sums.1.sum + value, sums.1.count + 1)
       }
     }
-    fit.halves = (left.sum / max(1, left.count) / 2, right.sum / max(1, right.count) / 2)
+    for (i, value) in values.enumerated() {
+      let (x, y) = (columns[i], rows[i])
+      if abs(value - fit.plane(x, y)) > limit { continue }
+      add(value - fit.columnSlope * x - fit.rowSlope * y, x * y, &means)
+      if i + 1 < values.count, pixels[i + 1] == pixels[i] + 1, columns[i + 1] > x {
+        let difference = values[i + 1] - value
+        if abs(difference) <= limit { add(difference * difference, x * y, &squares) }
+      }
+    }
+    fit.halves = (
+      squares.0.sum / max(1, squares.0.count) / 2, squares.1.sum / max(1, squares.1.count) / 2
+    )
+    fit.halfMeans = (means.0.sum / max(1, means.0.count), means.1.sum / max(1, means.1.count))
   }
 
   private func fineVariance(of image: UnsafePointer<Float>) -> Double {

@@ -13,6 +13,8 @@ struct BackgroundSurvey {
 
   /// Nothing is known of this share of an image's pixels, or less, before the image is left out.
   private static let mostDust = 0.02
+  /// A common offset matters from this part of what one image's mean scatters by.
+  private static let leastOffset = 0.3
   /// How many times more noise there is in the middle of masked images than outside.
   private static let maskedRatio = 50.0
 
@@ -99,18 +101,23 @@ struct BackgroundSurvey {
     // In double precision, of the image in the middle.
     let usual = Double(median(&means))
     let nearest = images.min { abs($0.mean - usual) < abs($1.mean - usual) }!.mean
-    func ratio(_ values: [Double], chance: Double) -> Double {
-      var values = values.map { Float(min($0, 1e30)) }
-      return Double(median(&values)) / chance
-    }
-    let certain = 1 + max(0.5, 6 / Double(images.count).squareRoot())
-    // Medians of chi squared with one and two degrees of freedom.
-    let meanRatio = ratio(
-      images.map { pow($0.mean - nearest, 2) * Double(pixels) / exp(Double($0.logVariance)) },
-      chance: 0.455)
-    let slopeRatio = ratio(images.map { Double($0.slopeChi) }, chance: 1.386)
+    // An offset is in both halves of the background; chance, of whatever colour, hardly is.
+    var distances = images.map { Float(min(abs($0.mean - nearest), 1e30)) }
+    let far = 4 * 1.4826 * Double(median(&distances))
+    let usualImages = images.filter { abs($0.mean - nearest) <= far }
+    let agreement = Self.correlation(
+      usualImages.map { $0.firstMean - nearest }, usualImages.map { $0.secondMean - nearest })
+    let count = Double(max(1, images.count))
+    var chi = images.map { min($0.slopeChi, 1e30) }
+    // The median of chi squared with two degrees of freedom.
+    let slopeRatio = Double(median(&chi)) / 1.386
+    // What is less is the particle's own fringe.
+    var variances = images.map(\.logVariance)
+    let deviation = exp(Double(median(&variances)) / 2)
+    let isOffset = abs(nearest) > Self.leastOffset * deviation / Double(pixels).squareRoot()
     return BackgroundLevel(
-      mean: nearest, isOwnMean: meanRatio > certain, isPlane: slopeRatio > certain)
+      mean: isOffset ? nearest : 0, isOwnMean: agreement > max(0.2, 6 / count.squareRoot()),
+      isPlane: slopeRatio > 1 + max(0.5, 6 / count.squareRoot()))
   }
 
   /// The distance from 0 that one of so many normal numbers passes once in ten times.
@@ -120,6 +127,17 @@ struct BackgroundSurvey {
     var z = 3.0
     for _ in 0..<50 { z = (2 * log(0.8 / (z * goal))).squareRoot() }
     return z
+  }
+
+  private static func covariance(_ a: [Double], _ b: [Double]) -> Double {
+    let n = Double(max(1, a.count))
+    let (x, y) = (a.reduce(0, +) / n, b.reduce(0, +) / n)
+    return zip(a, b).reduce(0) { $0 + ($1.0 - x) * ($1.1 - y) } / n
+  }
+
+  private static func correlation(_ a: [Double], _ b: [Double]) -> Double {
+    let both = (covariance(a, a) * covariance(b, b)).squareRoot()
+    return both > 0 ? covariance(a, b) / both : 0
   }
 
   /// How images of a group differ in scale: as much as both halves of their backgrounds agree on.
@@ -134,19 +152,13 @@ struct BackgroundSurvey {
     let deviation = 1.4826 * median(&distances)
     let usualImages = images.filter { abs($0.logVariance - usual) <= 4 * deviation }
     let n = Double(usualImages.count)
-    func mean(_ value: (Measured) -> Double) -> Double {
-      usualImages.reduce(0) { $0 + value($1) } / n
-    }
-    let (left, right, whole) = (
-      mean { Double($0.logLeft) }, mean { Double($0.logRight) }, mean { Double($0.logVariance) }
+    let (left, right) = (
+      usualImages.map { Double($0.logFirst) }, usualImages.map { Double($0.logSecond) }
     )
-    let common = mean { (Double($0.logLeft) - left) * (Double($0.logRight) - right) }
-    let variance = mean { pow(Double($0.logVariance) - whole, 2) }
-    let each =
-      (mean { pow(Double($0.logLeft) - left, 2) } * mean { pow(Double($0.logRight) - right, 2) })
-      .squareRoot()
-    let agreement = each > 0 ? common / each : 0
-    let share = agreement > max(0.2, 6 / n.squareRoot()) ? min(1, common / variance) : 0
+    let whole = usualImages.map { Double($0.logVariance) }
+    let variance = covariance(whole, whole)
+    let agrees = correlation(left, right) > max(0.2, 6 / n.squareRoot())
+    let share = agrees ? min(1, covariance(left, right) / variance) : 0
     // With shares of their own, only junk is far off; else chance alone explains so much.
     return ImageScale(
       logVariance: Double(usual), share: share, limit: max(0.3, 7 * Double(deviation)))
@@ -172,31 +184,37 @@ extension BackgroundSurvey {
   fileprivate struct Measured {
     var defect: ParticleDefect?
     var logVariance: Float = 0
-    var logLeft: Float = 0
-    var logRight: Float = 0
+    var logFirst: Float = 0
+    var logSecond: Float = 0
     var logFine: Float = 0
     var extreme: Float = 0
     var outliers = 0
     /// Chi squared of the slopes: of two degrees of freedom where they are noise.
     var slopeChi: Float = 0
     var mean = 0.0
+    var firstMean = 0.0
+    var secondMean = 0.0
 
-    static let width = 9
+    static let width = 11
 
     init(defect: ParticleDefect? = nil) { self.defect = defect }
 
     var numbers: [Double] {
       [
-        Double(defect?.rawValue ?? 0), Double(logVariance), Double(logLeft), Double(logRight),
-        Double(logFine), Double(extreme), Double(outliers), Double(slopeChi), mean,
+        Double(defect?.rawValue ?? 0), Double(logVariance), Double(logFirst), Double(logSecond),
+        Double(logFine), Double(extreme), Double(outliers), Double(slopeChi), mean, firstMean,
+        secondMean,
       ]
     }
 
     init(_ numbers: ArraySlice<Double>) {
-      let n = numbers.map { Float($0) }
+      let all = Array(numbers)
+      let n = all.map { Float($0) }
       defect = ParticleDefect(rawValue: Int(n[0]))
-      (logVariance, logLeft, logRight, logFine) = (n[1], n[2], n[3], n[4])
-      (extreme, outliers, slopeChi, mean) = (n[5], Int(n[6]), n[7], numbers.last!)
+      (logVariance, logFirst, logSecond, logFine) = (n[1], n[2], n[3], n[4])
+      (extreme, outliers, slopeChi) = (n[5], Int(n[6]), n[7])
+      (firstMean, secondMean) = (all[9], all[10])
+      mean = all[8]
     }
   }
 
@@ -220,13 +238,14 @@ extension BackgroundSurvey {
     }
     var result = Measured()
     result.logVariance = logarithm(background.variance)
-    result.logLeft = logarithm(background.halves.left)
-    result.logRight = logarithm(background.halves.right)
+    result.logFirst = logarithm(background.halves.first)
+    result.logSecond = logarithm(background.halves.second)
     result.logFine = logarithm(background.fineVariance)
     result.extreme = Float(min(background.extreme, 1e30))
     result.outliers = background.outliers
     result.slopeChi = Float(min(background.slopeChi, 1e30))
     result.mean = background.mean
+    (result.firstMean, result.secondMean) = background.halfMeans
     return result
   }
 }
