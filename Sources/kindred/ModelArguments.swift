@@ -30,7 +30,11 @@ struct ModelArguments: RecordedArguments {
   @Flag(help: "Averages of dark particles are dark, not white.")
   var keepContrast = false
 
-  @Flag(help: "A particle with NaN, infinite or constant pixels is an error, not left out.")
+  @Flag(
+    help: """
+      A particle that would be left out (NaN, infinite or constant pixels, or many that are far brighter or darker than \
+      noise) is an error.
+      """)
   var strict = false
 
   @Option(help: "Threads of each rank.")
