@@ -87,7 +87,8 @@ public struct RunRecord: Codable, Sendable, Equatable {
   public var options: [String: JSONValue]
   /// What the run was made of, for another run that is to be the same; nil where that is not asked.
   public var identity: [String: String]?
-  /// The variance of the noise of a pixel, in squared units of the input.
+  /// The variance of the noise of a pixel, in squared units of the input, or, where images differ in scale, of the images
+  /// once they have one.
   public var noiseVariance: Double?
   /// The band limit in cycles per pixel.
   public var bandLimit: Double?

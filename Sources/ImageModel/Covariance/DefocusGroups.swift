@@ -1,10 +1,10 @@
 import Foundation
 import ParticleIO
 
-/// Particles binned by their CTF: all of a group share the matrix A^T A of method E.3 and E.4.
+/// Particles binned by their CTF: all of a group share the matrix A^T W^2 A, method E.3's B_g.
 ///
 /// Every particle's own CTF multiplies its image; the group only says what that CTF's square is like.
-/// Its square is the mean over the group's particles of the squared CTF, so that a wide bin has the
+/// Its square is the mean over the group's particles of the squared CTF, whitened, so that a wide bin has the
 /// square of what its particles see on average.
 public struct DefocusGroups: Sendable {
   /// The group of each particle.

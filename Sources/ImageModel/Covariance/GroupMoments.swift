@@ -2,12 +2,12 @@ import Execution
 import LinearAlgebra
 import MPI
 
-/// First and second moments of the images' statistics b = B^T A^T y in each defocus group: all that mean
+/// First and second moments of the images' statistics b = B^T A^T W^2 y in each defocus group, weighted: all that mean
 /// and covariance need (method E.3), reduced over ranks by one Allreduce of fixed-point sums.
 public struct GroupMoments: Sendable {
-  /// Sum of b over the images of each group, k = 0 block only.
+  /// Sum of b over the images of each group, each by its weight, k = 0 block only.
   public let sums: [[Double]]
-  /// Sum over the images of each group of Re b b^H, per block: `products[g][k]`, p_k x p_k.
+  /// Sum over the images of each group of Re b b^H, each by its weight, per block: `products[g][k]`, p_k x p_k.
   public let products: [[Matrix]]
 
   /// The sum of the images' weights in each group; nil where all are 1.

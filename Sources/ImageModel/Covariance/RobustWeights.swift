@@ -5,8 +5,8 @@ import MPI
 /// How far each image is from what a model explains, and how much it therefore counts in mean and covariance: edges,
 /// ice and other junk would steer both, for they are stronger than any particle.
 ///
-/// The distance is method E.9's d_i = z^T (B Sigma B + B)^+ z / dimensions of the image's statistic z = B^T A^T W^2 y,
-/// about 1 where the model explains it. Images count less the further they are from the usual distance, and not at all
+/// The distance is d_i = z^H (B Sigma B + B)^+ z / dimensions (method E.19.1) of the image's statistic less the mean's,
+/// z = B^T A^T W^2 y - B mu, about 1 where the model explains it. Images count less the further they are from the usual distance, and not at all
 /// beyond a limit (a redescending M-estimator; Hampel 1974).
 struct RobustWeights {
   /// Of this rank's images: 1 for those that the model explains.

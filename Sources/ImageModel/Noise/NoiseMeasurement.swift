@@ -113,7 +113,7 @@ struct NoiseMoments {
 }
 
 extension NoiseSpectrum {
-  /// The spectrum that explains images' windowed power.
+  /// The spectrum that explains images' windowed power (method E.16).
   ///
   /// White where it differs from white noise by no more than chance and a few percent, which the particle's own
   /// fringes outside its radius make; and nothing has passed the CTF where that is no more.

@@ -1,7 +1,7 @@
 import Foundation
 
 /// How strong the noise is at each spatial frequency, the same in all directions: P(k) + P'(k) CTF(k)^2. What the
-/// detector adds has not passed the CTF; what lies in the ice beside the particles has.
+/// detector adds has not passed the CTF; what lies in the ice beside the particles has (method E.2.1).
 public struct NoiseSpectrum: Sendable, Equatable {
   /// The power P, |DFT|^2 / pixels, at 0, 1, 2, ... steps of the image's Fourier grid, as far as the grid's corner;
   /// white noise has its pixels' variance everywhere.
@@ -84,7 +84,7 @@ public struct NoiseSpectrum: Sendable, Equatable {
 }
 
 /// The noise of all images: each optics group has a spectrum, alone or with others. Images and their CTFs are divided
-/// by its square root (whitened, method E.3), after which the noise is white, of variance 1.
+/// by its square root (whitened, method E.2), after which the noise is white, of variance 1.
 public struct NoiseModel: Sendable, Equatable {
   /// The noise group of each optics group.
   public let groupOfOptics: [Int]

@@ -55,7 +55,8 @@ struct NoiseWindow: Sendable {
   /// The inverse Fourier transform of the window's power, size x size, row-major, 1 in the middle of the sum of squares:
   /// what spectra are blurred by, as a product.
   let autocorrelation: [Float]
-  /// Mean windowed power on ring i of noise of unit power on ring j, the background's plane taken off: leakage[i][j].
+  /// Mean windowed power on ring i of noise of unit power on ring j, what is fitted to backgrounds taken off:
+  /// leakage[i][j], M of method E.16.
   let leakage: [[Double]]
 
   /// Power that fits of unit noise outside the radius add to the middle of images, at each grid step.
@@ -107,8 +108,8 @@ struct NoiseWindow: Sendable {
     return (0..<size * size).map { fft.image[$0] / Float(size * size) }
   }
 
-  /// Exact for noise that goes on beyond the box's edges periodically: E |FFT(w (y - plane of y))|^2, with the plane
-  /// by least squares outside the radius.
+  /// Exact for noise that goes on beyond the box's edges periodically: E |FFT(w (y - fit to y))|^2, with the constant or
+  /// plane, if any, by least squares outside the radius.
   private static func leakage(
     size: Int, weights: [Float], _ autocorrelation: [Float], squares: Double, _ rings: NoiseRings,
     planes: [(everywhere: [Float], background: [Float])]

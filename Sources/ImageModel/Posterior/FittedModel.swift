@@ -31,7 +31,8 @@ public struct FittedModel {
     groups.groupOfParticle[partition.range(of: comm.rank)]
   }
 
-  /// Reads the images twice: once for the survey, once for their coefficients. Collective.
+  /// Reads all images twice, for their backgrounds and for their coefficients, and a sample of them two or four times in
+  /// between (`ImageSurvey`). Collective.
   /// - Parameters:
   ///   - set: the particles.
   ///   - options: how they are modelled.
@@ -112,7 +113,7 @@ public struct FittedModel {
   /// What the pixels of averages are multiplied by: to be white, in units of the images as they are.
   package var outputScale: Double { survey.unit * (areDark && !keepsContrast ? -1 : 1) }
 
-  /// Whether the mean image is dark: the transform of whatever lies within half the box has the sign of its pixels at
+  /// Whether the mean image is dark (method E.20): the transform of whatever lies within half the box has the sign of its pixels at
   /// the lowest frequency but 0. Not where noise may have decided.
   private static func areDark(_ estimate: MeanAndCovariance, _ model: ImageModel) throws -> Bool {
     let radial = model.basis.fourierRadial(block: 0, at: 1 / Double(model.basis.size))
@@ -128,7 +129,7 @@ public struct FittedModel {
     return value < -5 * max(0, variance).squareRoot()
   }
 
-  /// B^T A^T y of the images of `range`.
+  /// B^T A^T W^2 y of the images of `range`, prepared.
   private static func coefficients(
     of range: Range<Int>, survey: ImageSurvey, basis: FourierBesselBasis, threads: Int,
     observer: any StageObserver, stop: StopRequest?

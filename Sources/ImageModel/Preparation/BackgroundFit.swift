@@ -35,7 +35,7 @@ struct ImageBackground: Sendable {
   }
 }
 
-/// Fits planes to images' backgrounds by least squares, without pixels that noise does not explain: dust, hot pixels,
+/// Fits planes to images' backgrounds by least squares (method E.14.1), without pixels that noise does not explain: dust, hot pixels,
 /// neighbours. One instance a thread.
 final class BackgroundFit {
   /// Standard deviations of the noise beyond which a pixel takes no part.
@@ -85,7 +85,7 @@ final class BackgroundFit {
     for i in stride(from: 0, to: pixels.count, by: step) { sample.append(image[pixels[i]]) }
     let usual = median(&sample)
     for i in sample.indices { sample[i] = abs(sample[i] - usual) }
-    // Of a normal distribution; one more bit than 0 where half of the pixels are equal.
+    // Of a normal distribution; where half of the pixels are equal, by their squares.
     var deviation = 1.4826 * Double(median(&sample))
     let center = Double(usual)
     for (i, pixel) in pixels.enumerated() { values[i] = Double(image[pixel]) - center }

@@ -1,7 +1,7 @@
 import Execution
 import Foundation
 
-/// How an image is brought to what the image model (method E.1) describes: its background's plane is taken off, pixels
+/// How an image is brought to what the image model (method E.1) describes (E.14, E.15): its background's plane is taken off, pixels
 /// that noise cannot explain are replaced by noise, and its scale is made that of the others. Every look at the pixels
 /// after the first prepares them alike.
 struct ImagePreparation: Sendable, Equatable {
@@ -55,7 +55,7 @@ struct BackgroundLevel: Sendable, Equatable {
 }
 
 /// By what a group's images are divided: their noise's standard deviation, as far as images differ in it by more than
-/// they would by chance.
+/// they would by chance (method E.14.5).
 struct ImageScale: Sendable, Equatable {
   /// What the group's usual image is divided by, in `ImagePreparation.unit`s.
   var level = 1.0

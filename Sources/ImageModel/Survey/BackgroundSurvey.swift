@@ -2,7 +2,7 @@ import Foundation
 import MPI
 import ParticleIO
 
-/// What the first look at all images tells: which are of no use, and how they are prepared.
+/// What the first look at all images tells: which are of no use, and how they are prepared (method E.14, E.15).
 struct BackgroundSurvey {
   /// Particles left out: index in the STAR file from 0, and why.
   let leftOut: [(particle: Int, defect: ParticleDefect)]
@@ -11,7 +11,7 @@ struct BackgroundSurvey {
   /// What was found in the images that take part.
   let findings: BackgroundFindings
 
-  /// Nothing is known of this share of an image's pixels, or less, before the image is left out.
+  /// An image with a larger share of pixels that noise does not explain is left out.
   private static let mostDust = 0.02
   /// A common offset matters from this part of what one image's mean scatters by.
   private static let leastOffset = 0.3
@@ -159,7 +159,7 @@ struct BackgroundSurvey {
     let variance = covariance(whole, whole)
     let agrees = correlation(left, right) > max(0.2, 6 / n.squareRoot())
     let share = agrees ? min(1, covariance(left, right) / variance) : 0
-    // With shares of their own, only junk is far off; else chance alone explains so much.
+    // Chance, or scales of their own, explain what is nearer.
     return ImageScale(
       logVariance: Double(usual), share: share, limit: max(0.3, 7 * Double(deviation)))
   }

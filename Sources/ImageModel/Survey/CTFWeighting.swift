@@ -2,7 +2,7 @@ import Fourier
 import ParticleIO
 
 /// Multiplies images by their own, astigmatic CTF on the Cartesian Fourier grid, both whitened: y -> A^T W^2 y, the
-/// first half of the sufficient statistic b = B^T A^T W^2 y (method E.3, E.4), with W = P^{-1/2} of the noise's
+/// first half of the statistic b~ = B^T A^T W^2 y (method E.2.3, E.3), with W = P^{-1/2} of the noise's
 /// spectrum P. Correct at any defocus, since it acts on the very grid that the images live on; and it brings signal
 /// that the CTF spread out back to where it belongs.
 ///

@@ -3,7 +3,7 @@ import MPI
 import ParticleIO
 
 /// What one look at an image tells of how its signal is spread over radii and spatial frequencies. The image and its
-/// CTF are whitened: W y and W A of method E.3.
+/// CTF are whitened (method E.2).
 struct ImageProfile: Sendable {
   /// Sum of squares of the CTF-weighted image's pixels at each radius (rounded, pixels), to the corner.
   var radial: [Double]

@@ -1,7 +1,7 @@
 import Foundation
 
 /// How far the particle's signal reaches from its centre, by where the images' power at a distance falls to what noise
-/// has there.
+/// has there (method E.17).
 public struct ParticleExtent: Sendable, Equatable {
   /// Pixels, at most half the box.
   public var radius: Double
@@ -66,7 +66,7 @@ public struct ParticleExtent: Sendable, Equatable {
   }
 }
 
-/// The band within which images say something.
+/// The band within which images say something (method E.18).
 enum SignalBand {
   /// Images of a class average: it shows what they say together.
   private static let members = 30.0

@@ -6,7 +6,7 @@ public enum NoiseChoice: String, Sendable, CaseIterable {
   case white
 }
 
-/// What the first pass over the images is told; see `ModelOptions` for what each value means.
+/// What the first looks at the images are told; see `ModelOptions` for what each value means.
 public struct SurveyOptions: Sendable {
   /// sigma^2 of the noise of a pixel; measured if nil.
   public var noiseVariance: Double?
