@@ -24,16 +24,19 @@ extension Calibration {
     }
     let input = samples[1].stage(StageName.input)?.rankProcessorSeconds.first ?? 0
     machine.particle = positive(input / images[1], machine.particle)
-    machine.surveyStep = positive(
-      work(StageName.survey, at: 1) / (images[1] * units[1].surveySteps), machine.surveyStep)
+    machine.surveyPixel = positive(
+      work(StageName.survey, at: 1) / (units[1].surveyPixels + ranks * units[1].comparedPixels),
+      machine.surveyPixel)
+    let preparing = images[1] * units[1].preparedPixels * machine.surveyPixel
     machine.analysisOperation = positive(
-      work(StageName.coefficients, at: 1) / (images[1] * units[1].analysisOperations),
+      (work(StageName.coefficients, at: 1) - preparing) / (images[1] * units[1].analysisOperations),
       machine.analysisOperation)
 
     let covariance = solve(
       samples.indices.map { at in
         (
-          images[at] * units[at].momentProducts,
+          images[at] * (units[at].momentProducts + units[at].distanceProducts) + ranks
+            * units[at].comparedDistances,
           units[at].solvingSteps + ranks * units[at].modelSteps,
           work(StageName.covariance, at: at)
         )

@@ -10,10 +10,12 @@ import Foundation
 ///
 ///     stage         shared by all cores                      on every rank        rank 0 alone
 ///     input                                                                       n lines
-///     survey        n L^2 log2 L^2 steps
-///     coefficients  n (T + polar sums) operations
-///     covariance    n sum p_k^2 / 2 products, n sum p_k r_k  G sum p_k^2 shells
-///                   G sum p_k^3 steps
+///     survey        (n + 4 s) (0.7 L^2 + 0.3 m) pixels       80 n pixels
+///     coefficients  n (T + polar sums) operations,
+///                   n (0.3 L^2 + 0.4 m) pixels
+///     covariance    n sum p_k^2 / 2 products, n sum p_k r_k, G sum p_k^2 shells
+///                   n (sum p_k^2 / 2 + 120 F), G sum p_k^3 240 n products
+///                   steps
 ///     all pairs     n^2/2 w operations, n S log2(n/S)
 ///                   candidates
 ///     affinity      n S w operations, n S candidates                              13 n M bytes saved
@@ -26,10 +28,14 @@ import Foundation
 ///     finish                                                                      bytes stored
 ///                                                                                 but those behind averages
 ///
-/// with q = min(n, 500) images that 26 correlations are tried on, T = 10 L'^2 log2 L' for a transform of twice the edge, L' = 2 L; C' = 2 C - r_0 real components; and
-/// class(M) = (M + 1) (C + 8 B) + 500 B + sum_k ((min(G, M + 1) + 4) r_k^2 / 2 + r_k^3 / 3) operations:
-/// turned members added, eight operations at once, with a sine and a cosine at each frequency, and small systems
-/// solved.
+/// with s = n / ceil(n / 20,000) sampled images that the survey looks at again, twice that where the particle's
+/// radius is below 0.43 L; this takes four times as long as the first look: a windowed transform, a profile with
+/// two more, and the preparation before either; m = min(L^2, 16,000) for the medians of either. F = frequencies of
+/// the basis, for each of which an image's distance from the model is taken twice, most of it for making room; q =
+/// min(n, 500) images that 26 correlations are tried on, T = 10 L'^2 log2 L' for a transform of twice the edge, L'
+/// = 2 L; C' = 2 C - r_0 real components; and class(M) = (M + 1) (C + 8 B) + 500 B + sum_k ((min(G, M + 1) + 4)
+/// r_k^2 / 2 + r_k^3 / 3) operations: turned members added, eight operations at once, with a sine and a cosine at
+/// each frequency, and small systems solved.
 ///
 /// Two losses grow with the ranks. Images are compared in groups of 16 of one defocus group, and about half a
 /// group is empty at each end of a group or rank: n above becomes n + 8 (G + p) for the first pass. And a
@@ -90,9 +96,13 @@ public struct CostModel: Sendable {
     let components: Double
     let pairOperations: Double
     let blockCount: Double
-    let surveySteps: Double
+    let surveyPixels: Double
+    let preparedPixels: Double
     let analysisOperations: Double
     let momentProducts: Double
+    let distanceProducts: Double
+    let comparedPixels: Double
+    let comparedDistances: Double
     let modelSteps: Double
     let solvingSteps: Double
     let realComponents: Double
@@ -108,7 +118,14 @@ public struct CostModel: Sendable {
       pairOperations = SearchCost.operationsPerPair(job.layout)
       blockCount = Double(job.layout.blockCount)
       groups = Double(job.groups)
-      surveySteps = pixels * log2(max(2, pixels))
+      // Medians are taken of some 2,000 to 4,000 pixels outside the particle, whatever the box.
+      let sorted = min(pixels, 16_000)
+      surveyPixels =
+        (0.7 * pixels + 0.3 * sorted) * (n + 4 * Double(job.closerLooks * job.sampledImages))
+      preparedPixels = 0.3 * pixels + 0.4 * sorted
+      // Every rank takes medians of what was found of all images, and of their distances.
+      comparedPixels = 80 * n
+      comparedDistances = 240 * n
       // As `SteerableAnalysis` chooses them.
       let corner = Double(job.box) / 2.squareRoot() + 1
       let rings = 2 * job.bandLimit * (corner + job.radius) + 12
@@ -126,6 +143,7 @@ public struct CostModel: Sendable {
         $0 + Double($1.0) * Double($1.1)
       }
       momentProducts = sum(job.basis, 2) / 2 + projections
+      distanceProducts = sum(job.basis, 2) / 2 + 120 * Double(job.basis.count)
       // Distinct radii of a grid: about three for each four squares up to the band limit's.
       let shells = 0.3 * pow(job.bandLimit * Double(job.box), 2)
       modelSteps = groups * sum(job.basis, 2) * shells
@@ -189,15 +207,22 @@ public struct CostModel: Sendable {
     network.input(&input)
 
     var survey = stage(StageName.survey)
-    survey.shared = n * units.surveySteps * machine.surveyStep
+    survey.shared = units.surveyPixels * machine.surveyPixel
+    survey.repeated = units.comparedPixels * machine.surveyPixel
+    network.survey(&survey)
 
     var coefficients = stage(StageName.coefficients)
-    coefficients.shared = n * units.analysisOperations * machine.analysisOperation
+    coefficients.shared =
+      n
+      * (units.analysisOperations * machine.analysisOperation + units.preparedPixels
+        * machine.surveyPixel)
 
     var covariance = stage(StageName.covariance, threads: 1)
     covariance.shared =
-      n * units.momentProducts * machine.momentProduct + units.solvingSteps * machine.modelStep
-    covariance.repeated = units.modelSteps * machine.modelStep
+      n * (units.momentProducts + units.distanceProducts) * machine.momentProduct
+      + units.solvingSteps * machine.modelStep
+    covariance.repeated =
+      units.modelSteps * machine.modelStep + units.comparedDistances * machine.momentProduct
     network.covariance(&covariance)
 
     var stages = [input, survey, coefficients, covariance]

@@ -11,11 +11,11 @@ public struct Machine: Codable, Sendable, Equatable {
   public var name: String
   /// Reading a particle's line of the STAR file.
   public var particle: Double
-  /// One step of the survey's transforms.
-  public var surveyStep: Double
+  /// Looking at one pixel of an image for the first time: a background fit, with medians.
+  public var surveyPixel: Double
   /// One operation of the polar transform and the sums over angles and rings.
   public var analysisOperation: Double
-  /// One product of two coefficients of an image.
+  /// One product of two coefficients of an image, added to a sum.
   public var momentProduct: Double
   /// One step of the defocus groups' matrices, the covariance and the posteriors, done on every rank.
   public var modelStep: Double
@@ -51,7 +51,7 @@ public struct Machine: Codable, Sendable, Equatable {
   /// Of one core of a 2.6 GHz server with 512-bit vectors, messages within a node.
   public static let builtIn = Machine(
     name: "built-in constants (a 2.6 GHz server core with 512-bit vectors)", particle: 5.6e-7,
-    surveyStep: 2e-9, analysisOperation: 5e-11, momentProduct: 2.5e-9, modelStep: 1e-9,
+    surveyPixel: 1.8e-8, analysisOperation: 5e-11, momentProduct: 2.5e-9, modelStep: 1e-9,
     pairOperation: 1 / SearchCost.operationRate, classPairOperation: 1 / SearchCost.operationRate,
     memberOperation: 1e-9, candidate: 4.5e-7, scoredOperation: 3.1e-10,
     collectedCandidate: 4.5e-7, classOperation: 2.5e-9, probabilityOperation: 1e-8,
@@ -111,7 +111,7 @@ public struct Machine: Codable, Sendable, Equatable {
   /// The constants by name.
   var constants: KeyValuePairs<String, Double> {
     [
-      "particle": particle, "survey_step": surveyStep, "analysis_operation": analysisOperation,
+      "particle": particle, "survey_pixel": surveyPixel, "analysis_operation": analysisOperation,
       "moment_product": momentProduct, "model_step": modelStep, "pair_operation": pairOperation,
       "class_pair_operation": classPairOperation,
       "member_operation": memberOperation, "candidate": candidate,

@@ -4,9 +4,10 @@ import Execution
 ///
 /// A rank holds the program and its libraries (42 MiB), 130 bytes of every particle (its line, its group, its old
 /// number) and, from their stages on, its images' coefficients (8 P, only until the covariance is known) and
-/// components (8 C), of which the node's ranks have one copy more; what the survey freed, 1 kB an image, the
-/// system's allocator keeps. The search adds its block of the components, the travelling block's and the arriving one, self
-/// terms of both sides, and lists of 9 bytes a candidate: its own and, for each thread, those of both sides. When
+/// components (8 C), of which the node's ranks have one copy more. The survey holds what its first look found of all
+/// images, 180 bytes each, and of the rank's own again, or the profiles of the images that it looks at again, whichever
+/// is more; of what it freed, 1 kB for each of the latter, the system's allocator keeps. The search adds its block of the
+/// components, the travelling block's and the arriving one, self terms of both sides, and lists of 9 bytes a candidate: its own and, for each thread, those of both sides. When
 /// candidates are scored, pairs are held three times, 8 bytes each, while they find their ranks; then batches of at
 /// most 131,072, of which each has the images of other nodes that it needs. The table of all lists is on every
 /// rank, 13 bytes an entry.
@@ -67,7 +68,8 @@ struct MemoryCost {
     let capacity = Double(job.capacity)
     let model = 8 * groups * Double(job.basis.reduce(0) { $0 + $1 * $1 })
     let base = Self.program + 130 * n
-    let kept = 1000 * rows
+    let sampled = (Double(job.sampledImages) / Double(ranks)).rounded(.up)
+    let kept = 1000 * sampled
     let blocks = min(3, 1 + Double(ranks / 2))
     /// Of a search whose images have `selfTerms` each.
     func search(_ candidates: Double, selfTerms: Double) -> Double {
@@ -77,9 +79,11 @@ struct MemoryCost {
     switch stage {
     case StageName.input: return Self.program + 600 * n
     case StageName.survey:
-      // Three arrays of an image's shells, and their copies on the way to the sums.
-      let profile = 3.3 * (24 * Double(job.box / 2 + 1) + 150)
-      return base + rows * profile + 64 * t * pixels
+      // Two arrays of an image's radii and five of its shells; as one row on the way to the sums, with three of radii; and
+      // room to grow.
+      let (radii, shells) = (Double(job.box) / 2.0.squareRoot() + 1, Double(job.box / 2 + 1))
+      let profile = 1.25 * (8 * (5 * radii + 10 * shells) + 300)
+      return base + max(180 * n + 150 * rows, sampled * profile) + 64 * t * pixels
     case StageName.coefficients: return base + kept + rows * basis + 208 * t * pixels
     case StageName.covariance:
       return base + kept + rows * basis + components + 3 * model + 16 * groups * Double(products)

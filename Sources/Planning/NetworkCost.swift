@@ -86,6 +86,9 @@ struct NetworkCost {
     if ranks > 1 { tree(&stage, bytes: 104 * n) }
   }
 
+  /// What was found of each image, nine numbers, is gathered by all ranks; a few sums of profiles.
+  func survey(_ stage: inout CostModel.Stage) { toAll(&stage, bytes: 72 * n) }
+
   /// The moments' sums, 8 bytes for each product of a group.
   func covariance(_ stage: inout CostModel.Stage) {
     guard ranks > 1 else { return }

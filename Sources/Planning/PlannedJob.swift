@@ -43,6 +43,14 @@ public struct PlannedJob: Sendable, Equatable {
   /// The passes of a job of which they are not known: most stop by themselves after so many.
   public static let usualPasses = 4
 
+  /// Images that the survey looks at again after the first look, s: every so many of all.
+  var sampledImages: Int {
+    let every = max(1, (images + ImageSurvey.sampleSize - 1) / ImageSurvey.sampleSize)
+    return (images + every - 1) / every
+  }
+  /// Images looked at again, each as often as it is: with the particle's own radius once more, where that leaves much
+  /// more background.
+  var closerLooks: Int { radius < ImageSurvey.closerBelow * Double(box) ? 2 : 1 }
   /// Neighbours in a class, M.
   public var members: Int { ClassSize.members(images: images, neighbours: neighbours) }
   /// Rounds of co-assignment in force.

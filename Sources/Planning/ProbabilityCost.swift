@@ -41,6 +41,12 @@ extension CostModel {
     memory.set(&images, memory.fitted + 2 * memory.simulated, copies: 2)
     let again = search.map { stage in
       var stage = stage
+      if stage.name == StageName.covariance {
+        // How far simulated images are from their model is not measured.
+        let units = Units(job)
+        stage.shared -= units.n * units.distanceProducts * machine.momentProduct
+        stage.repeated -= units.comparedDistances * machine.momentProduct
+      }
       stage.name = StageName.stage(stage.name, of: StageName.calibrationPart)
       stage.memory += memory.simulated
       stage.commonMemory += memory.nodeRows

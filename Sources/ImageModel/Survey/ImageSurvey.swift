@@ -31,13 +31,16 @@ public struct ImageSurvey: Sendable {
   public let findings: SurveyFindings
 
   /// Images that noise, radius and band limit are measured in; more would tell no more.
-  static let sampleSize = 20_000
+  package static let sampleSize = 20_000
+
+  /// They are looked at again where the particle's radius is below this share of the box.
+  package static let closerBelow = 0.43
 
   /// What prepared images' pixels are multiplied by to be in units of the images as they are; 1 where these differ in
   /// scale.
   var unit: Double { findings.background.areScaled ? 1 : preparation.unit }
 
-  /// Looks at every image once, and at a sample of them a few times. Collective.
+  /// Looks at every image once, and at a sample of them twice or four times. Collective.
   /// - Throws: `Interruption` on all ranks, where the run was asked to stop; `ReportedError` on all ranks, after one message, for options that the images contradict, for
   ///   no usable image and, with `isStrict`, for bad particles, of which the first is named; `InputError` on
   ///   the rank whose stack cannot be read.

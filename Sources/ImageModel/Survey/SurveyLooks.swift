@@ -13,7 +13,7 @@ struct SurveyLooks {
   }
 
   /// A particle that is smaller leaves much more background than the corners outside half the box.
-  var closerBelow: Double { 0.43 * Double(pass.set.boxSize) }
+  var closerBelow: Double { ImageSurvey.closerBelow * Double(pass.set.boxSize) }
 
   /// What a look tells.
   struct Look {
