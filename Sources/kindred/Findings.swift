@@ -4,7 +4,9 @@ import Report
 
 /// What a run found in its images, in sentences for whoever took them.
 enum Findings {
-  /// - Parameter options: the run's, as recorded.
+  /// - Parameters:
+  ///   - model: what was fitted to the images.
+  ///   - options: the run's, as recorded.
   static func text(of model: FittedModel, options: [String: JSONValue]) -> [String] {
     let (survey, findings) = (model.survey, model.survey.findings)
     let (background, extent) = (findings.background, findings.extent)

@@ -60,8 +60,9 @@ public struct DefocusGroups: Sendable {
   }
 
   /// The mean squared CTF of a group at many radii, in cycles per pixel, azimuthally averaged.
-  /// - Parameter noise: the power of the noise by which each square is divided, at the number of a radius and with
-  ///   the square there; nil for 1.
+  ///
+  /// `noise` is the power of the noise by which each square is divided, at the number of a radius and with the square
+  /// there; nil for 1.
   public func squaredCTF(
     group: Int, at radii: [Double], noise: ((Int, Double) -> Double)? = nil
   ) -> [Double] {

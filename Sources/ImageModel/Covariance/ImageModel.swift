@@ -14,7 +14,8 @@ public struct ImageModel: Sendable {
   public let groupCounts: [Int]
 
   /// Sums the squared CTF of every group over the points of the image's Fourier grid.
-  /// - Parameter noise: what CTFs are whitened by; nil for white noise of variance 1.
+  ///
+  /// CTFs are whitened by `noise`; nil for white noise of variance 1.
   public init(basis: FourierBesselBasis, groups: DefocusGroups, noise: NoiseModel? = nil) {
     self.basis = basis
     groupCounts = groups.counts

@@ -69,8 +69,8 @@ public struct NoiseSpectrum: Sendable, Equatable {
     return sum / Double(size * size)
   }
 
-  /// The power at a distance from the grid's origin, in grid steps, from the two nearest steps.
-  /// - Parameter square: the squared CTF there.
+  /// The power at a distance from the grid's origin, in grid steps, from the two nearest steps; the squared CTF there
+  /// is `square`.
   public func power(at distance: Double, squaredCTF square: Double) -> Double {
     Self.value(power, at: distance) + square * Self.value(passed, at: distance)
   }

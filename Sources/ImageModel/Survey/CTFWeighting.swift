@@ -38,8 +38,7 @@ public final class CTFWeighting {
 
   private static var cacheLimit: Int { 64 }
 
-  /// For images of `size` x `size` pixels of `pixelSize` A.
-  /// - Parameter noise: nil for white noise of variance 1.
+  /// For images of `size` x `size` pixels of `pixelSize` A; `noise` is nil for white noise of variance 1.
   public init(size: Int, pixelSize: Double, noise: NoiseModel? = nil) {
     fft = PlanarFFT(size: size)
     self.pixelSize = pixelSize
@@ -50,8 +49,7 @@ public final class CTFWeighting {
   public var image: UnsafeMutablePointer<Float> { fft.image }
 
   /// Replaces `image` by A^T W^2 image and calls `spectrum` in between with the weighted spectrum (half
-  /// grid, unnormalised, see `PlanarFFT`) and the weights.
-  /// - Parameter group: the optics group's index, for its noise.
+  /// grid, unnormalised, see `PlanarFFT`) and the weights. `group` is the optics group's index, for its noise.
   public func apply(
     _ ctf: CTFParameters, group: Int = 0, optics: OpticsGroup,
     spectrum: ((UnsafePointer<SIMD2<Float>>, Weights) -> Void)? = nil

@@ -19,8 +19,7 @@ public struct ImageSynthesis: Sendable {
   let realCount: Int
   private let layout: AngularLayout
 
-  /// Evaluates the eigenimages of `posterior` at the pixels.
-  /// - Parameter scale: what pixels are multiplied by, to be in units of the files.
+  /// Evaluates the eigenimages of `posterior` at the pixels, which are multiplied by `scale` to be in units of the files.
   public init(_ posterior: PosteriorModel, basis: FourierBesselBasis, scale: Double = 1) {
     let size = basis.size
     self.size = size
