@@ -53,10 +53,10 @@ import Testing
 
   @Test("Averages of dark particles are white, unless their contrast is to be kept")
   func dark() throws {
-    let (model, findings) = try fit(images(200, contrast: -1))
+    let (model, findings) = try fit(images(200, contrast: -3))
     #expect(model.areDark && model.outputScale == -1)
     #expect(findings.contains("The particles are dark; averages are made white."))
-    let kept = try fit(images(200, contrast: -1)) { $0.keepsContrast = true }
+    let kept = try fit(images(200, contrast: -3)) { $0.keepsContrast = true }
     #expect(kept.model.areDark && kept.model.outputScale == 1)
     #expect(kept.findings.contains("averages are dark too"))
   }

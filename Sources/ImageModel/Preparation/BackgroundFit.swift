@@ -13,8 +13,8 @@ struct ImageBackground: Sendable {
   var halves = (first: 0.0, second: 0.0)
   /// The means of these halves, the slopes taken off.
   var halfMeans = (first: 0.0, second: 0.0)
-  /// Half the mean square difference of neighbouring pixels in the middle of the box: the noise's variance where it is
-  /// white and stronger than the particle.
+  /// A quarter of the mean square of differences' differences, along and across, in the middle of the box: the noise's
+  /// variance where it is white, for no particle has much at the highest frequencies.
   var fineVariance = 0.0
   /// What the slopes explain of the pixels outside the particle, over the noise's variance.
   var slopeChi = 0.0
@@ -156,7 +156,7 @@ final class BackgroundFit {
       if abs(value - fit.plane(x, y)) > limit { continue }
       add(value - fit.columnSlope * x - fit.rowSlope * y, x * y, &means)
       if i + 1 < values.count, pixels[i + 1] == pixels[i] + 1, columns[i + 1] > x {
-        let difference = values[i + 1] - value
+        let difference = values[i + 1] - value - fit.columnSlope
         if abs(difference) <= limit { add(difference * difference, x * y, &squares) }
       }
     }
@@ -171,13 +171,13 @@ final class BackgroundFit {
     for row in middle.dropLast() {
       for column in middle.dropLast() {
         let at = row * size + column
-        let right = Double(image[at + 1]) - Double(image[at])
-        let down = Double(image[at + size]) - Double(image[at])
-        sum += right * right + down * down
-        count += 2
+        let upper = Double(image[at + 1]) - Double(image[at])
+        let lower = Double(image[at + size + 1]) - Double(image[at + size])
+        sum += (lower - upper) * (lower - upper)
+        count += 1
       }
     }
-    return count > 0 ? sum / Double(2 * count) : 0
+    return count > 0 ? sum / Double(4 * count) : 0
   }
 
   private func measureExtremes(of image: UnsafePointer<Float>, _ result: inout ImageBackground) {

@@ -49,10 +49,10 @@ struct BackgroundSurvey {
 
     let usable = images.indices.filter { images[$0].defect == nil }
     var extremes = usable.map { images[$0].extreme }
-    // Where particles are brighter than noise, their own pixels are what is usual.
+    // Where particles are brighter than noise, their own pixels are what is usual, and some are much brighter.
     let usual = extremes.isEmpty ? 0 : Double(median(&extremes))
-    let dustBound = max(chance, 1.5 * usual)
-    let isDusty = dustBound <= outlier
+    let isDusty = 1.5 * usual <= outlier
+    let dustBound = isDusty ? max(chance, 1.5 * usual) : 4 * usual
     leftOut = images.enumerated().compactMap { at, image in
       if let defect = image.defect { return (at, defect) }
       return isDusty && Double(image.outliers) > Self.mostDust * Double(pixels)
