@@ -19,6 +19,18 @@ import Testing
     }
   }
 
+  @Test("The median is the middle of the sorted values, the upper of two", arguments: 1...40)
+  func medians(count: Int) {
+    let numbers = randomNormals(count, seed: UInt64(count)).map { Float($0) }
+    // Some are equal.
+    for values in [numbers, numbers.map { $0.rounded() }, numbers.sorted(), numbers.map { _ in 3 }]
+    {
+      var changed = values
+      #expect(median(&changed) == values.sorted()[count / 2])
+      #expect(changed.sorted() == values.sorted())
+    }
+  }
+
   @Test("A plane without noise is found to the last bits, whatever the particle is like")
   func plane() {
     let fit = BackgroundFit(size: size, radius: 12, outlier: 6)

@@ -42,13 +42,13 @@ import Testing
     #expect(nothing.radius == 40 && !nothing.touchesEdge)
   }
 
-  @Test("The band ends where an average of 30 images has no more signal than half its noise")
+  @Test("The band ends where an average of 40 images has no more signal than half its noise")
   func band() {
     let ratios = (0...40).map { shell in
       SignalBand.Ratio(value: 0.8 * exp(-pow(Double(shell) / 9, 2)), error: 1e-3, gain: 1)
     }
-    // 0.8 exp(-(s / 9)^2) = 1 / 60 at 17.7 grid steps.
-    #expect(abs(SignalBand.limit(ratios, size: size) * Double(size) - 18.5) <= 1)
+    // 0.8 exp(-(s / 9)^2) = 1 / 80 at 18.4 grid steps.
+    #expect(abs(SignalBand.limit(ratios, size: size) * Double(size) - 19) <= 1)
   }
 
   @Test("A zero of the CTF does not end the band, the end of the signal does")

@@ -147,6 +147,8 @@ extension NoiseSpectrum {
       self.init(power: window.added.map { mean * (1 + $0) })
       return
     }
+    // Images that were filtered have next to no noise at some frequencies, and nothing else there.
+    for ring in power.indices { power[ring] = max(power[ring], Self.least * mean) }
     // Neighbours help where chance is more than a percent.
     let rough = power
     for ring in power.indices.dropFirst().dropLast() {
@@ -174,6 +176,9 @@ extension NoiseSpectrum {
       power: all.indices.map { (1 - part[$0]) * all[$0] },
       passed: all.indices.map { part[$0] * all[$0] / max(square[$0], 1e-3) }, meanSquare: square)
   }
+
+  /// No power is taken for less than this part of the mean one.
+  private static var least: Double { 1e-4 }
 
   /// Differences from white noise that do not matter.
   private static var tolerance: Double { 0.05 }

@@ -198,8 +198,25 @@ final class BackgroundFit {
   }
 }
 
-/// The median of finite values, which are left in another order: the upper of two.
+/// The median of finite values, which are left in another order: the upper of two. Selected, not sorted (Hoare 1961).
 func median(_ values: inout [Float]) -> Float {
-  values.sort()
-  return values[values.count / 2]
+  let middle = values.count / 2
+  var (low, high) = (0, values.count - 1)
+  values.withUnsafeMutableBufferPointer { values in
+    while low < high {
+      let pivot = values[(low + high) / 2]
+      var (i, j) = (low, high)
+      while i <= j {
+        while values[i] < pivot { i += 1 }
+        while pivot < values[j] { j -= 1 }
+        if i <= j {
+          values.swapAt(i, j)
+          (i, j) = (i + 1, j - 1)
+        }
+      }
+      // Those from j + 1 to i - 1 equal the pivot.
+      if middle <= j { high = j } else if middle >= i { low = i } else { break }
+    }
+  }
+  return values[middle]
 }

@@ -101,10 +101,6 @@ public struct ImageSurvey: Sendable {
       few, groups: groups, choice: options.noise)
     var look = try looks.look(
       background.preparation, radius: outer, fineVariance: background.findings.fineVariance)
-    try comm.agree {
-      let noise = look.measuredVariance
-      if !(noise > 0 && noise.isFinite) { throw SurveyError.noNoise(variance: noise) }
-    }
     // With the particle's own radius there is more background to fit.
     var preparation = background.preparation
     if options.radius == nil, !preparation.isMasked, look.extent.radius < looks.closerBelow {

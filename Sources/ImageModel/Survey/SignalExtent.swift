@@ -69,7 +69,7 @@ public struct ParticleExtent: Sendable, Equatable {
 /// The band within which images say something (method E.18).
 enum SignalBand {
   /// Images of a class average: it shows what they say together.
-  private static let members = 30.0
+  private static let members = 40.0
   /// The least signal-to-noise ratio of such an average that counts.
   private static let least = 0.5
 

@@ -28,6 +28,7 @@ struct SurveyLooks {
   }
 
   /// Collective.
+  /// - Throws: `ReportedError` on all ranks, where there is no noise; what `ImagePass.map` throws.
   func look(_ preparation: ImagePreparation, radius: Double, fineVariance: Double) throws -> Look {
     let size = pass.set.boxSize
     let spectra: [NoiseSpectrum]
@@ -38,6 +39,12 @@ struct SurveyLooks {
       spectra = try pass.noise(preparation, radius: radius, groups: groups)
     }
     let measured = variance(of: spectra)
+    try pass.comm.agree {
+      // Nothing can be divided by no noise.
+      for power in spectra.flatMap(\.power) where !(power > 0 && power.isFinite) {
+        throw SurveyError.noNoise(variance: measured)
+      }
+    }
     let noise = NoiseModel(
       groupOfOptics: groups.ofOptics,
       spectra: choice == .radial
