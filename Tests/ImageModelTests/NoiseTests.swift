@@ -55,13 +55,9 @@ import Testing
         sums[i] += value
       }
     }
-    var points = [Double](repeating: 0, count: window.rings.count)
-    for (i, ring) in window.rings.ringsOfGrid(size: size).enumerated() {
-      points[ring] += NoiseWindow.twice(i, size / 2 + 1, size)
-    }
     return NoiseSpectrum(
       explaining: NoiseMoments(sums: sums, rings: window.rings.count, images: images.count),
-      window: window, points: points)
+      window: window)
   }
 
   @Test("White noise is white, of its variance", arguments: [0, 3])

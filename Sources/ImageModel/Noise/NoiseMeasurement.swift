@@ -11,18 +11,12 @@ final class NoiseMeter {
   private let width: Double
   /// Of the last CTFs.
   private var cache: [CTFParameters: (blurred: [Double], square: [Double])] = [:]
-  private let points: [Double]
 
   init(_ window: NoiseWindow, pixelSize: Double) {
     self.window = window
     width = pixelSize * Double(window.size)
     fft = PlanarFFT(size: window.size)
     rings = window.rings.ringsOfGrid(size: window.size)
-    var points = [Double](repeating: 0, count: window.rings.count)
-    for (i, ring) in rings.enumerated() {
-      points[ring] += NoiseWindow.twice(i, fft.columns, window.size)
-    }
-    self.points = points
   }
 
   /// The mean windowed power of a prepared image on each ring.
@@ -66,11 +60,11 @@ final class NoiseMeter {
 
   /// The mean on each ring of a value at each point of the half grid.
   private func means(_ value: (Int) -> Double) -> [Double] {
-    var result = [Double](repeating: 0, count: points.count)
+    var result = [Double](repeating: 0, count: window.points.count)
     for (i, ring) in rings.enumerated() {
       result[ring] += NoiseWindow.twice(i, fft.columns, window.size) * value(i)
     }
-    return zip(result, points).map { $0 / max(1, $1) }
+    return zip(result, window.points).map { $0 / max(1, $1) }
   }
 }
 
@@ -117,7 +111,7 @@ extension NoiseSpectrum {
   ///
   /// White where it differs from white noise by no more than chance and a few percent, which the particle's own
   /// fringes outside its radius make; and nothing has passed the CTF where that is no more.
-  init(explaining moments: NoiseMoments, window: NoiseWindow, points: [Double]) {
+  init(explaining moments: NoiseMoments, window: NoiseWindow) {
     let rings = window.rings
     var power = window.power(explaining: moments.power)
     // Where the plane has taken all, the next ring tells.
@@ -127,7 +121,9 @@ extension NoiseSpectrum {
       power[ring] = power[ring + 1]
     }
     // Relative variance of each ring's mean power.
-    let variances = points.map { 2 / max(1, $0 * window.share * Double(max(1, moments.images))) }
+    let variances = window.points.map {
+      2 / max(1, $0 * window.share * Double(max(1, moments.images)))
+    }
     // The lowest rings say least, and hold what planes do not explain of the background.
     let told = power.indices.filter { rings.starts[$0] >= 2 }
     let weights = told.map { 1 / variances[$0] }

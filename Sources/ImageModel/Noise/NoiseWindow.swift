@@ -50,6 +50,8 @@ struct NoiseWindow: Sendable {
   /// size x size, row-major.
   let weights: [Float]
   let rings: NoiseRings
+  /// Points of the Fourier grid on each ring.
+  let points: [Double]
   /// Independent values that a point of the grid gives, of the one that it has without a window.
   let share: Double
   /// The inverse Fourier transform of the window's power, size x size, row-major, 1 in the middle of the sum of squares:
@@ -69,6 +71,11 @@ struct NoiseWindow: Sendable {
   init(size: Int, radius: Double, fitRadius: Double, functions: Int) {
     self.size = size
     rings = NoiseRings(size: size)
+    var points = [Double](repeating: 0, count: rings.count)
+    for (i, ring) in rings.ringsOfGrid(size: size).enumerated() {
+      points[ring] += Self.twice(i, size / 2 + 1, size)
+    }
+    self.points = points
     let soft = max(1, Double(size) / 32)
     let half = size / 2
     let edge = Double(size - 1 - half)
@@ -86,7 +93,8 @@ struct NoiseWindow: Sendable {
     let planes = Array(Self.planes(size: size, radius: fitRadius).prefix(functions))
     self.autocorrelation = autocorrelation.map { $0 / Float(max(squares, 1e-30)) }
     leakage = Self.leakage(
-      size: size, weights: weights, autocorrelation, squares: squares, rings, planes: planes)
+      size: size, weights: weights, autocorrelation, squares: squares, rings, points: points,
+      planes: planes)
     added = Self.added(planes.map(\.everywhere), size: size)
   }
 
@@ -112,7 +120,7 @@ struct NoiseWindow: Sendable {
   /// plane, if any, by least squares outside the radius.
   private static func leakage(
     size: Int, weights: [Float], _ autocorrelation: [Float], squares: Double, _ rings: NoiseRings,
-    planes: [(everywhere: [Float], background: [Float])]
+    points: [Double], planes: [(everywhere: [Float], background: [Float])]
   ) -> [[Double]] {
     let (fft, area) = (PlanarFFT(size: size), size * size)
     let grid = rings.ringsOfGrid(size: size)
@@ -135,8 +143,6 @@ struct NoiseWindow: Sendable {
       spectrum(plane.everywhere.indices.map { weights[$0] * plane.everywhere[$0] })
     }
     let fitted = planes.map { spectrum($0.background) }
-    var points = [Double](repeating: 0, count: rings.count)
-    for (i, ring) in grid.enumerated() { points[ring] += twice(i, columns, size) }
     var result = [[Double]](
       repeating: .init(repeating: 0, count: rings.count), count: rings.count)
     for source in 0..<rings.count {

@@ -60,10 +60,6 @@ extension ImagePass {
         NoiseMoments.row(power.map { $0 / max(passed, 1e-6) }, blurred, square)
       )
     }
-    var points = [Double](repeating: 0, count: window.rings.count)
-    for (i, ring) in window.rings.ringsOfGrid(size: size).enumerated() {
-      points[ring] += NoiseWindow.twice(i, size / 2 + 1, size)
-    }
     return try (0..<groups.count).map { group in
       let own = rows.compactMap { $0?.group == group ? $0?.row : nil }
       let isFiltered = groups.ofOptics.indices.contains {
@@ -74,11 +70,10 @@ extension ImagePass {
       let moments = NoiseMoments(sums: sums, rings: window.rings.count, images: count)
       if isFiltered {
         // What colour it had before is not told where the CTF lets nothing pass.
-        let total = zip(moments.power, points).reduce(0) { $0 + $1.0 * $1.1 }
-        return NoiseSpectrum(variance: total / points.reduce(0, +), size: size)
+        let total = zip(moments.power, window.points).reduce(0) { $0 + $1.0 * $1.1 }
+        return NoiseSpectrum(variance: total / window.points.reduce(0, +), size: size)
       }
-      return NoiseSpectrum(
-        explaining: moments, window: window, points: points)
+      return NoiseSpectrum(explaining: moments, window: window)
     }
   }
 }
