@@ -65,18 +65,26 @@ public final class StopRequest {
     polls += 1
     whenPolled?(polls)
     if reason != nil { return true }
-    if try comm.takeNotice() {
-      reason = .anotherRank
-      if comm.isRoot { try tellAll() }
-      return true
-    }
-    let signal = kindred_stop_asked()
+    let (signal, isTold) = (kindred_stop_asked(), try comm.takeNotice())
     if signal != 0 {
-      try ask(.signal(signal))
+      reason = .signal(signal)
+    } else if isTold {
+      reason = told
     } else if Communicator.wallTime() >= end {
-      try ask(.timeIsUp(hours: hours!))
+      reason = .timeIsUp(hours: hours!)
     }
-    return reason != nil
+    if reason == nil { return false }
+    if comm.isRoot {
+      try tellAll()
+    } else if !isTold {
+      try comm.notify(0)
+    }
+    return true
+  }
+
+  /// Why another rank stops, as far as this one can tell: the time is up on all ranks within moments.
+  private var told: StopReason {
+    Communicator.wallTime() >= end - 1 ? .timeIsUp(hours: hours!) : .anotherRank
   }
 
   private func tellAll() throws(MPIError) {
@@ -88,7 +96,7 @@ public final class StopRequest {
     let first = try poll() ? comm.rank : comm.size
     let teller = try comm.allreduce(first, .minimum)
     if teller == comm.size { return false }
-    if reason == nil { reason = .anotherRank }
+    if reason == nil { reason = told }
     return true
   }
 
