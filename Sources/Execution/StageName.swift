@@ -5,6 +5,8 @@ public enum StageName {
   public static let input = "input"
   /// The first look at every image.
   public static let survey = "survey"
+  /// Particles are looked for in their boxes; before the stages of the searches that it takes.
+  public static let centring = "centring"
   /// Images become coefficients.
   public static let coefficients = "coefficients"
   /// Mean and covariance of the clean images.

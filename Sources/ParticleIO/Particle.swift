@@ -49,14 +49,21 @@ public struct Particle: BitwiseCopyable, Sendable, Hashable {
   public var line: Int32
   /// The particle's own CTF; `CTFParameters.identity` when the CTF is ignored.
   public var ctf: CTFParameters
+  /// How far the particle's centre lies from pixel size / 2 of the image, along columns (x) and rows (y), in pixels: as
+  /// far as the STAR file says (the negative of RELION's origin), or as it was found.
+  public var displacement: SIMD2<Float>
 
   /// A particle at this place, with this CTF.
-  public init(stack: Int32, section: Int32, opticsGroup: Int32, line: Int32, ctf: CTFParameters) {
+  public init(
+    stack: Int32, section: Int32, opticsGroup: Int32, line: Int32, ctf: CTFParameters,
+    displacement: SIMD2<Float> = .zero
+  ) {
     self.stack = stack
     self.section = section
     self.opticsGroup = opticsGroup
     self.line = line
     self.ctf = ctf
+    self.displacement = displacement
   }
 }
 

@@ -75,6 +75,21 @@ public struct ParticleSet: Sendable {
     return part
   }
 
+  /// The set with its particles displaced from their images' centres by so much (pixels), in the order of `particles`.
+  public func displaced(by displacements: [SIMD2<Float>]) -> ParticleSet {
+    precondition(displacements.count == particles.count, "a displacement for each particle")
+    var part = ParticleSet(
+      starFile: starFile, stacks: stacks, opticsGroups: opticsGroups,
+      particles: zip(particles, displacements).map { particle, displacement in
+        var moved = particle
+        moved.displacement = displacement
+        return moved
+      }, hasCTF: hasCTF, boxSize: boxSize, pixelSize: pixelSize,
+      isPixelSizeKnown: isPixelSizeKnown)
+    part.versions = versions
+    return part
+  }
+
   /// An error about one particle, naming its line, its image and what is the matter.
   public func error(particle: Int, _ message: String) -> InputError {
     let entry = particles[particle]

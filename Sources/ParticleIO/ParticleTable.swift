@@ -11,6 +11,8 @@ struct ParticleTable {
   /// Stack names as the STAR file has them.
   private(set) var stackNames: [String] = []
   private(set) var isPixelSizeKnown = true
+  /// Where the particles' origins come from; nil where the file has none.
+  private(set) var originColumn: String?
 
   /// Finds the one particle table and the optics table, if any; throws `InputError`.
   init(_ star: STARFile) throws {
@@ -43,6 +45,8 @@ struct ParticleTable {
     var columns = ColumnChoice(table)
     let image = try columns.required("rlnImageName")
     let ctfColumns = try ctf == .required ? ParticleCTFColumns(&columns) : nil
+    let origin = OriginColumns(&columns)
+    originColumn = origin.firstLabel
     var opticsReader: any ParticleOptics =
       if let optics {
         try NamedOptics(&columns, optics: try OpticsTable(optics, ctf: ctf))
@@ -59,7 +63,9 @@ struct ParticleTable {
       read.append(
         Particle(
           stack: stack, section: section, opticsGroup: Int32(group), line: row.lines[image],
-          ctf: parameters ?? .identity))
+          ctf: parameters ?? .identity,
+          displacement: try origin.displacement(
+            row, pixelSize: opticsReader.groups[group].pixelSize)))
     }
     particles = read
     groups = opticsReader.groups
@@ -91,6 +97,33 @@ private struct ParticleCTFColumns {
       phaseShift: try phaseShift.map { try row.double($0) } ?? 0,
       bFactor: try bFactor.map { try row.double($0) } ?? 0,
       scale: try scale.map { try row.double($0) } ?? 1)
+  }
+}
+
+/// The columns of a particle's origin: RELION's translation, which brings the particle to the centre.
+private struct OriginColumns {
+  private let columns: [Int]
+  /// Whether they are in A; else in pixels, as before RELION 3.1.
+  private let areLengths: Bool
+
+  init(_ columns: inout ColumnChoice) {
+    let lengths = ["rlnOriginXAngst", "rlnOriginYAngst"].compactMap { columns.optional($0) }
+    areLengths = lengths.count == 2
+    self.columns =
+      areLengths ? lengths : ["rlnOriginX", "rlnOriginY"].compactMap { columns.optional($0) }
+  }
+
+  /// nil where the file has none.
+  var firstLabel: String? {
+    columns.count < 2 ? nil : areLengths ? "rlnOriginXAngst" : "rlnOriginX"
+  }
+
+  /// How far the particle lies from the centre, in pixels; 0 where the file says nothing.
+  func displacement(_ row: STARRow, pixelSize: Double) throws -> SIMD2<Float> {
+    guard columns.count == 2 else { return .zero }
+    let unit = areLengths ? pixelSize : 1
+    let (x, y) = (try row.double(columns[0]) / unit, try row.double(columns[1]) / unit)
+    return SIMD2(Float(-x), Float(-y))
   }
 }
 

@@ -38,6 +38,14 @@ enum StackCatalog {
         "image \(particle.section + 1) of \(stacks[Int(particle.stack)]), which holds "
           + "\(sections[Int(particle.stack)])")
     }
+    let half = Float(boxSize) / 2
+    for (index, particle) in table.particles.enumerated()
+    where !(abs(particle.displacement.x) <= half && abs(particle.displacement.y) <= half) {
+      throw InputError(
+        file: starFile, line: Int(particle.line), column: table.originColumn, particle: index,
+        "its origin is (\(-particle.displacement.x), \(-particle.displacement.y)) pixels: outside the image of "
+          + "\(boxSize) x \(boxSize) pixels")
+    }
     for group in used {
       guard let size = table.groups[group].imageSize, size != boxSize else { continue }
       throw InputError(

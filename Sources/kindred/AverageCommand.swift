@@ -35,6 +35,13 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
   var neighbours = NeighbourCount.count(AverageOptions().neighbours)
 
   @Option(
+    help: """
+      Particles are looked for at most so far, in A, from where the STAR file says that they are in their boxes, and \
+      centred; 0: they are not looked for; default: a tenth of the box.
+      """)
+  var maxShift: Double?
+
+  @Option(
     help:
       "Least probability of a neighbour with --neighbours auto; default: \(AverageOptions().confidence)."
   )
@@ -175,6 +182,7 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
       try folder?.write(
         found.table, originalIndex: found.model.survey.originalIndex,
         count: set.particles.count)
+      try folder?.write(shiftsOf: found.model.survey, count: set.particles.count)
     }
     let stack =
       count > 0
@@ -202,6 +210,12 @@ struct AverageCommand: ParsableCommand, RecordedArguments {
   func options(for set: ParticleSet) throws -> AverageOptions {
     var options = try options()
     options.model = try model.options(for: set)
+    let largest = Double(set.boxSize) / 4 * set.pixelSize
+    if let maxShift, !(maxShift >= 0 && maxShift <= largest) {
+      throw CommandError(
+        "--max-shift is \(maxShift) A; from 0 to a quarter of the box (\(largest) A) is needed")
+    }
+    options.model.largestShift = maxShift.map { $0 / set.pixelSize }
     return options
   }
 

@@ -42,7 +42,10 @@ struct DenoiseCommand: ParsableCommand, RecordedArguments {
       let set = try ParticleSet.read(starFile: particles, ctf: model.ctf, on: comm)
       let options = try comm.agree { try model.options(for: set) }
       var record = try RunRecord.begin(threads: model.threads, options: self.record, on: comm)
-      let fitted = try FittedModel(set, options: options, on: comm, observer: clock)
+      // Denoised images lie as the images do, wherever their particles are.
+      let fitted = try FittedModel(
+        set.displaced(by: .init(repeating: .zero, count: set.particles.count)), options: options,
+        on: comm, observer: clock)
       record.enter(fitted)
       let stack = try RunFolder.stack(
         folder, "denoised", of: fitted.survey, from: set, count: set.particles.count, on: comm)

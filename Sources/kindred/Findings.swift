@@ -65,6 +65,7 @@ enum Findings {
         "\(images(model.unexplained, "is", "are")) far from all others (edges, ice, dust) and no part of the model of the "
           + "particle.")
     }
+    lines += centring(survey)
     if extent.isCrowded {
       lines.append(
         "Other particles stand in the boxes, beyond \(length(extent.radius)) from the centre; they are left out."
@@ -80,5 +81,21 @@ enum Findings {
       )
     }
     return lines
+  }
+
+  /// Where the particles lie in their boxes.
+  private static func centring(_ survey: ImageSurvey) -> [String] {
+    let (scatter, pixelSize) = (survey.centring.scatter, survey.particles.pixelSize)
+    if scatter == 0 { return [] }
+    let places = survey.particles.particles.map(\.displacement)
+    let mean = places.reduce(SIMD2<Double>.zero) { $0 + SIMD2<Double>($1) } / Double(places.count)
+    return [
+      String(
+        format:
+          "The particles lie off the centres of their boxes, by (%.1f, %.1f) A on average and with a scatter of %.1f A along "
+          + "either axis. They are centred (shift.npy). Warning: what is left of their shifts is not known, so that "
+          + "probabilities do not hold; there are none unless they are asked for.",
+        mean.x * pixelSize, mean.y * pixelSize, scatter * pixelSize)
+    ]
   }
 }

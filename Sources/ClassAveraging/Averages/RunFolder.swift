@@ -9,6 +9,7 @@ public final class RunFolder {
   /// All that a run of either kind may consist of.
   public static let fileNames = [
     "neighbours.npy", "affinity.npy", "rotation.npy", "reflected.npy", "probability.npy",
+    "shift.npy",
     "pair-features.npy", "mean.mrc", "eigenimages.mrcs", "averages.mrcs", "averages.star",
     "denoised.mrcs", "denoised.star", "run.json",
   ]
@@ -83,6 +84,19 @@ public final class RunFolder {
       try writer.append(values)
       pending.append { try writer.finish() }
     }
+  }
+
+  /// Writes how far each of the `count` particles of the STAR file lies from the centre of its image, in pixels, x then
+  /// y; NaN for those that were left out.
+  public func write(shiftsOf survey: ImageSurvey, count: Int) throws {
+    var values = [Float](repeating: .nan, count: 2 * count)
+    for (particle, original) in zip(survey.particles.particles, survey.originalIndex) {
+      values[2 * Int(original)] = particle.displacement.x
+      values[2 * Int(original) + 1] = particle.displacement.y
+    }
+    let writer = try NPYWriter(path: file("shift.npy"), of: Float.self, shape: [count, 2])
+    try writer.append(values)
+    pending.append { try writer.finish() }
   }
 
   /// Writes the mean image and the leading eigenimages.

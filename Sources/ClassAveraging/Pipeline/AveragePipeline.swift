@@ -45,19 +45,21 @@ public struct AveragePipeline {
   public func findNeighbours(_ set: ParticleSet) throws -> Neighbours {
     try comm.agree { try options.validate(images: set.particles.count, ranks: comm.size) }
     let restored = try checkpoints?.restoredModel(set, options: options.model)
-    let model =
+    var model =
       try restored
-      ?? FittedModel(
-        set, options: options.model, on: comm, observer: observer, stop: checkpoints?.stop)
+      ?? Centring(
+        of: set, options: options.model, on: comm, observer: observer, stop: checkpoints?.stop
+      ).model()
     let images = model.partition.total
     try comm.agree { try options.validate(images: images, ranks: comm.size) }
-    let rows = try CoefficientStore(model.statistics, partition: model.partition, on: comm)
     if restored == nil { try checkpoints?.save(model) }
     try checkpoints?.stop.throwIfAgreed()
+    model = try centred(model, of: set)
+    let rows = try CoefficientStore(model.statistics, partition: model.partition, on: comm)
     let plan = try comm.agree {
       try RunPlan(
         options, images: images, layout: model.posterior.layout,
-        areMasked: model.survey.findings.isMasked)
+        probabilitiesHold: !model.survey.findings.isMasked && model.survey.centring.scatter == 0)
     }
     let saved = try checkpoints?.restoredNeighbours(
       images: images, neighbours: options.neighbours)

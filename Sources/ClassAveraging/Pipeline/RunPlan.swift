@@ -9,17 +9,18 @@ struct RunPlan {
   /// Where their probabilities come from.
   let probabilities: ProbabilitySource
 
-  /// - Parameter areMasked: whether there is no noise around the particles. What simulated images tell of probabilities
-  ///   does not hold for such, so that there are none unless they are asked for.
+  /// - Parameter probabilitiesHold: whether simulated images tell what is true of the run's own: not where these are
+  ///   masked, and have no noise around the particles, nor where particles had to be looked for in their boxes. Then there
+  ///   are no probabilities unless they are asked for.
   /// - Throws: `OptionError` where the options do not go with what `auto` has become.
   init(
-    _ options: AverageOptions, images: Int, layout: AngularLayout, areMasked: Bool
+    _ options: AverageOptions, images: Int, layout: AngularLayout, probabilitiesHold: Bool
   ) throws {
     kind = Self.kind(options, images: images, layout: layout)
     try options.validateProbabilities(of: kind)
     search = kind.search(options)
     probabilities =
-      areMasked && options.probabilities == nil && !options.isLengthAutomatic
+      !probabilitiesHold && options.probabilities == nil && !options.isLengthAutomatic
       ? .none : options.probabilitySource(of: kind)
   }
 
@@ -29,6 +30,21 @@ struct RunPlan {
     if options.affinity == nil { return .rir }
     return SearchCost.automaticSearch(
       images: images, layout: layout, coreHours: options.searchBudget)
+  }
+}
+
+extension AverageOptions {
+  /// Passes of the searches that particles are centred by.
+  private static let centringPasses = 3
+
+  /// How classes are found that particles are centred by, whatever the run's own search is: by the Bayes factor, and
+  /// without what comes after the passes.
+  func centringSearch(images: Int, layout: AngularLayout) -> any NeighbourSearch {
+    var options = AverageOptions()
+    (options.seed, options.landmarks, options.searchBudget) = (seed, landmarks, searchBudget)
+    (options.passes, options.rounds) = (Self.centringPasses, 0)
+    options.neighbours = min(options.neighbours, images - 1)
+    return RunPlan.kind(options, images: images, layout: layout).search(options)
   }
 }
 

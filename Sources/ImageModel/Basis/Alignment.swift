@@ -37,6 +37,13 @@ public struct Alignment: Hashable, BitwiseCopyable, Sendable {
       isReflected: isReflected != next.isReflected)
   }
 
+  /// A point of the second image, from its centre (x along columns, y along rows), once the image is aligned.
+  package func applied(to point: SIMD2<Float>) -> SIMD2<Float> {
+    let (c, s) = (Foundation.cos(rotation), Foundation.sin(rotation))
+    let y = isReflected ? -point.y : point.y
+    return SIMD2(c * point.x - s * y, s * point.x + c * y)
+  }
+
   /// Hands out the components of the aligned image, one after the other.
   /// - Parameters:
   ///   - row: the image's coefficients, component-major, (re, im).

@@ -54,6 +54,27 @@ public struct DefocusGroups: Sendable {
     self.counts = counts
   }
 
+  /// The group whose CTFs are most like each particle's: of its optics group, by the mean defocus.
+  func nearest(to particles: [Particle]) -> [Int32] {
+    let defoci = defoci
+    let byOptics = Dictionary(grouping: opticsGroups.indices) { opticsGroups[$0] }
+      .mapValues { $0.sorted { (defoci[$0], $0) < (defoci[$1], $1) } }
+    let all = Array(opticsGroups.indices).sorted { (defoci[$0], $0) < (defoci[$1], $1) }
+    return particles.map { particle in
+      let groups = byOptics[particle.opticsGroup] ?? all
+      let defocus = particle.ctf.meanDefocus
+      var (low, high) = (0, groups.count - 1)
+      while low < high {
+        let middle = (low + high) / 2
+        if defoci[groups[middle]] < defocus { low = middle + 1 } else { high = middle }
+      }
+      if low > 0, defocus - defoci[groups[low - 1]] <= abs(defoci[groups[low]] - defocus) {
+        low -= 1
+      }
+      return Int32(groups[low])
+    }
+  }
+
   /// The mean squared CTF of group `group` at radius `xi` in cycles per pixel.
   public func squaredCTF(group: Int, at xi: Double) -> Double {
     squaredCTF(group: group, at: [xi])[0]

@@ -7,7 +7,7 @@ import ParticleIO
 /// denoising both start from.
 public struct FittedModel {
   /// What the first pass over the images found.
-  public let survey: ImageSurvey
+  public package(set) var survey: ImageSurvey
   /// How the images that take part are shared among the ranks.
   public let partition: Partition
   /// Images that the model does not explain, which count less in it or not at all.
@@ -52,8 +52,17 @@ public struct FittedModel {
     }
     let survey = try ImageSurvey(
       of: set, options: options.survey, on: comm, observer: observer, stop: stop)
+    try self.init(survey, options: options, on: comm, observer: observer, stop: stop)
+  }
+
+  /// The model of images that were surveyed. Collective.
+  package init(
+    _ survey: ImageSurvey, options: ModelOptions, on comm: Communicator,
+    observer: any StageObserver, stop: StopRequest? = nil
+  ) throws {
     self.survey = survey
     let particles = survey.particles
+    let set = particles
     partition = Partition(of: particles.particles.count, among: comm.size)
     let own = partition.range(of: comm.rank)
     let basis = FourierBesselBasis(
@@ -165,7 +174,9 @@ public struct FittedModel {
             group: noise.groupOfOptics[optics],
             noisePassed: worker.weighting.noisePassed(
               particle.ctf, optics: set.opticsGroups[optics]))
-          worker.weighting.apply(particle.ctf, group: optics, optics: set.opticsGroups[optics])
+          worker.weighting.apply(
+            particle.ctf, group: optics, optics: set.opticsGroups[optics],
+            displacement: particle.displacement)
           worker.analysis.load(worker.weighting.image, lane: lane)
         }
         worker.analysis.analyze(into: lanes.baseAddress!)

@@ -14,6 +14,9 @@ public struct ModelOptions: Sendable {
   public var noise = SurveyOptions().noise
   /// How the eigenvalues of the covariance are freed from noise.
   public var shrinkage = Shrinkage.frobenius
+  /// Particles lie at most so far from the centres of their boxes, in pixels: a tenth of the box if nil; 0 where they
+  /// are not looked for.
+  public var largestShift: Double?
   /// Whether particles that are darker than their surroundings stay so in averages.
   public var keepsContrast = false
   /// Whether a bad particle is an error instead of being left out.

@@ -10,6 +10,7 @@ import ParticleIO
 /// flipped the CTF is its modulus. One instance a thread.
 public final class CTFWeighting {
   private let fft: PlanarFFT
+  private let ramp: PhaseRamp
   private let pixelSize: Double
   private let noise: NoiseModel?
   /// The last CTFs' values on the half grid: particles of one micrograph or defocus group follow each
@@ -41,6 +42,7 @@ public final class CTFWeighting {
   /// For images of `size` x `size` pixels of `pixelSize` A; `noise` is nil for white noise of variance 1.
   public init(size: Int, pixelSize: Double, noise: NoiseModel? = nil) {
     fft = PlanarFFT(size: size)
+    ramp = PhaseRamp(size: size)
     self.pixelSize = pixelSize
     self.noise = noise
   }
@@ -48,10 +50,12 @@ public final class CTFWeighting {
   /// Where to put the image (size x size, row-major) before `apply`, and where the result lies after.
   public var image: UnsafeMutablePointer<Float> { fft.image }
 
-  /// Replaces `image` by A^T W^2 image and calls `spectrum` in between with the weighted spectrum (half
-  /// grid, unnormalised, see `PlanarFFT`) and the weights. `group` is the optics group's index, for its noise.
+  /// Replaces `image` by A^T W^2 image, its particle brought to the centre, and calls `spectrum` in between with the weighted spectrum (half
+  /// grid, unnormalised, see `PlanarFFT`) and the weights. `group` is the optics group's index, for its noise;
+  /// `displacement` is how far the particle lies from the centre (pixels; x, y).
   public func apply(
     _ ctf: CTFParameters, group: Int = 0, optics: OpticsGroup,
+    displacement: SIMD2<Float> = .zero,
     spectrum: ((UnsafePointer<SIMD2<Float>>, Weights) -> Void)? = nil
   ) {
     let weights = weights(of: ctf, group: group, optics: optics)
@@ -59,6 +63,7 @@ public final class CTFWeighting {
     let scale = 1 / Float(fft.size * fft.size)
     let values = fft.spectrum
     for i in weights.factors.indices { values[i] *= weights.factors[i] }
+    if displacement != .zero { ramp.undo(displacement, in: values) }
     spectrum?(values, weights)
     for i in weights.factors.indices { values[i] *= scale }
     fft.inverse()

@@ -11,6 +11,8 @@ struct ImagePass {
   let threads: Int
   let comm: Communicator
   let stop: StopRequest?
+  /// This rank's share, where it is not the usual one.
+  var share: Range<Int>?
 
   /// Of all images, or every so many where they are more than enough: what is measured over all of them is as good.
   static func sample(of images: Int, atMost most: Int) -> [Int] {
@@ -18,7 +20,9 @@ struct ImagePass {
   }
 
   /// This rank's share.
-  var own: Range<Int> { Partition(of: set.particles.count, among: comm.size).range(of: comm.rank) }
+  var own: Range<Int> {
+    share ?? Partition(of: set.particles.count, among: comm.size).range(of: comm.rank)
+  }
 
   /// What `body` makes of each image of this rank's share: its pixels and its place among the particles.
   /// - Throws: `InputError` on the rank whose stack cannot be read; `Interruption` on all ranks.

@@ -1,4 +1,5 @@
 import Foundation
+import Fourier
 import MPI
 import ParticleIO
 
@@ -206,10 +207,7 @@ final class ImageProfiler {
       let r = hypot(Double(row <= (size - 1) / 2 ? row : row - size), Double($0 % columns))
       return Int(r.rounded()) < shells ? Int(r.rounded()) : -1
     }
-    centre = (0..<size * columns).map {
-      let angle = 2 * Double.pi * Double(($0 / columns + $0 % columns) * (size / 2) % size)
-      return SIMD2(Float(cos(angle / Double(size))), Float(sin(angle / Double(size))))
-    }
+    centre = GridCentre(size: size).phases
   }
 
   /// Where to put the prepared image.
@@ -232,8 +230,10 @@ final class ImageProfiler {
     for i in 0..<size * size {
       profile.plain[pixelShell[i]] += Double(weighting.image[i] * weighting.image[i])
     }
-    weighting.apply(particle.ctf, group: Int(particle.opticsGroup), optics: optics) {
-      [self] spectrum, weights in
+    weighting.apply(
+      particle.ctf, group: Int(particle.opticsGroup), optics: optics,
+      displacement: particle.displacement
+    ) { [self] spectrum, weights in
       for i in 0..<gridShell.count where gridShell[i] >= 0 {
         // Columns that have a mirror image count twice.
         let twice = NoiseWindow.twice(i, columns, size)

@@ -40,6 +40,13 @@ extension CheckpointWriter {
         extent.touchesEdge ? 1 : 0, extent.isCrowded ? 1 : 0, findings.isMasked ? 1 : 0,
         findings.hasOtherPhases ? 1 : 0,
       ])
+    let centring = survey.centring
+    try add(centring.scatter)
+    try add([centring.rounds, centring.isComplete ? 1 : 0])
+    try add(
+      survey.particles.particles.flatMap {
+        [Double($0.displacement.x), Double($0.displacement.y)]
+      })
   }
 }
 
@@ -101,8 +108,15 @@ extension ImageSurvey {
         && [1, 3, 4, 5, 6].allSatisfy { 0...1 ~= found[$0] })
     var extent = ParticleExtent(radius: lengths[0])
     (extent.touchesEdge, extent.isCrowded) = (found[3] == 1, found[4] == 1)
+    let scatter = try reader.double()
+    let state: [Int] = try reader.array()
+    let places = try reader.numbers(2 * kept.count)
+    try reader.require(
+      scatter >= 0 && scatter.isFinite && state.count == 2 && state[0] >= 0 && 0...1 ~= state[1])
     self.init(
-      particles: isBad.isEmpty ? set : set.selecting(kept), originalIndex: kept.map { Int32($0) },
+      particles: (isBad.isEmpty ? set : set.selecting(kept)).displaced(
+        by: kept.indices.map { SIMD2(Float(places[2 * $0]), Float(places[2 * $0 + 1])) }),
+      originalIndex: kept.map { Int32($0) },
       leftOut: zip(bad, defects).map { ($0, $1) }, statistics: statistics,
       preparation: ImagePreparation(
         size: set.boxSize, radius: numbers[0],
@@ -122,5 +136,7 @@ extension ImageSurvey {
           images: found[0], areScaled: found[1] == 1, isPlane: switches[1] == 1, dusty: found[2],
           fineVariance: lengths[1]), extent: extent, isMasked: found[5] == 1,
         colour: lengths[2], passedShare: lengths[3], hasOtherPhases: found[6] == 1))
+    (centring.scatter, centring.rounds) = (scatter, state[0])
+    centring.isComplete = state[1] == 1
   }
 }

@@ -6,13 +6,13 @@ import ParticleIO
 /// reaches in space and in frequency.
 public struct ImageSurvey: Sendable {
   /// The particles that take part, in the STAR file's order.
-  public let particles: ParticleSet
+  public internal(set) var particles: ParticleSet
   /// Where each of them stands in the STAR file, counted from 0.
-  public let originalIndex: [Int32]
+  public internal(set) var originalIndex: [Int32]
   /// Particles left out: index in the STAR file from 0, and why.
   public let leftOut: [(particle: Int, defect: ParticleDefect)]
   /// Means over a sample of the images that take part, whitened.
-  public let statistics: ImageStatistics
+  public internal(set) var statistics: ImageStatistics
   /// How each image is prepared before it is whitened.
   let preparation: ImagePreparation
   /// The noise of the prepared images.
@@ -24,11 +24,13 @@ public struct ImageSurvey: Sendable {
   /// measured.
   package let whiteVariance: Double
   /// Cycles per pixel, at most 1/2.
-  public let bandLimit: Double
+  public internal(set) var bandLimit: Double
   /// The particle's radius in pixels.
-  public let radius: Double
+  public internal(set) var radius: Double
   /// What there is to say of the images.
-  public let findings: SurveyFindings
+  public internal(set) var findings: SurveyFindings
+  /// How far the particles' centring has come.
+  public package(set) var centring = CentringState()
 
   /// Images that noise, radius and band limit are measured in; more would tell no more.
   package static let sampleSize = 20_000

@@ -3,7 +3,7 @@ public struct SurveyFindings: Sendable, Equatable {
   /// Of what lies under and around the particles.
   public let background: BackgroundFindings
   /// How far the particle's signal reaches.
-  public let extent: ParticleExtent
+  public internal(set) var extent: ParticleExtent
   /// Whether there is no noise outside the particles.
   public let isMasked: Bool
   /// How much stronger the noise is where it is strongest than where it is weakest; 1 for white noise.

@@ -56,6 +56,14 @@ struct SurveyLooks {
       extent: statistics.extent(size: size))
   }
 
+  /// The images' profiles and the particle's extent alone, the noise being known. Collective.
+  func signal(_ preparation: ImagePreparation, noise: NoiseModel) throws -> (
+    statistics: ImageStatistics, extent: ParticleExtent
+  ) {
+    let statistics = try profile(preparation, noise)
+    return (statistics, statistics.extent(size: pass.set.boxSize))
+  }
+
   /// The mean variance of a pixel.
   private func variance(of spectra: [NoiseSpectrum]) -> Double {
     var images = [Int](repeating: 0, count: groups.count)
