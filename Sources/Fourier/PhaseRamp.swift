@@ -14,9 +14,10 @@ public final class PhaseRamp {
     columnPhases = .init(repeating: .zero, count: columns)
   }
 
-  /// Moves an image's content by -`displacement` (pixels; x along columns, y along rows), so that a particle that lies
-  /// there comes to the centre.
-  /// - Parameter spectrum: size x (size / 2 + 1), see `PlanarFFT`.
+  /// Moves an image's content by -`displacement`, so that a particle that lies there comes to the centre.
+  /// - Parameters:
+  ///   - displacement: pixels, x along columns and y along rows.
+  ///   - spectrum: size x (size / 2 + 1), see `PlanarFFT`.
   public func undo(_ displacement: SIMD2<Float>, in spectrum: UnsafeMutablePointer<SIMD2<Float>>) {
     let step = 2 * Double.pi / Double(size)
     for column in 0..<columns {

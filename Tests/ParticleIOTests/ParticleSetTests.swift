@@ -32,6 +32,34 @@ import Testing
           defocusV: 21000, defocusAngle: -20, phaseShift: 90, bFactor: 50, scale: 0.5))
   }
 
+  /// Adding RELION's origin centres a particle: it lies at the negative of it.
+  @Test func originsSayWhereParticlesLie() throws {
+    let stack = folder.file("one.mrcs")
+    let writer = try MRCWriter(
+      path: stack, width: 8, height: 8, sections: 2, pixelSize: 1.5, content: .imageStack)
+    for _ in 0..<2 { try writer.append([Float](repeating: 1, count: 64)) }
+    try writer.finish()
+    func read(_ columns: [String], _ values: [String]) throws -> [SIMD2<Float>] {
+      let labels = ["_rlnImageName", "_rlnImagePixelSize"] + columns
+      let rows = values.enumerated().map { "\($0 + 1)@one.mrcs 1.5 \($1)" }
+      try folder.write(
+        "data_particles\nloop_\n" + (labels + rows).joined(separator: "\n") + "\n",
+        to: "origins.star")
+      return try ParticleSet.read(starFile: folder.file("origins.star"), ctf: .ignored)
+        .particles.map(\.displacement)
+    }
+    #expect(
+      try read(["_rlnOriginYAngst", "_rlnOriginXAngst"], ["3 -1.5", "0 0.75"])
+        == [[1, -2], [-0.5, 0]])
+    #expect(
+      try read(["_rlnOriginX", "_rlnOriginY"], ["3 -1.5", "0 0.75"]) == [[-3, 1.5], [0, -0.75]])
+    #expect(try read(["_rlnOriginX"], ["3", "0"]) == [.zero, .zero])
+    let error = #expect(throws: InputError.self) {
+      try read(["_rlnOriginX", "_rlnOriginY"], ["0 0", "0 4.5"])
+    }
+    #expect(error?.particle == 1 && error?.line == 8 && error?.column == "rlnOriginX")
+  }
+
   @Test func imagesAreThoseThatTheSTARFileNames() throws {
     let set = try ParticleSet.read(starFile: RELION31.write(to: folder), ctf: .ignored)
     #expect(!set.hasCTF)

@@ -7,8 +7,8 @@ extension AveragePipeline {
   private static let mostCentrings = 3
   /// Looks at the images by the classes of one search.
   private static let looksPerSearch = 2
-  /// Where particles move by less than this, in pixels, root mean square along either axis, they are centred.
-  private static let leastMove = 0.25
+  /// Where particles move by less than this share of their scatter, they are centred.
+  private static let leastMove = 0.1
 
   /// What a search is given that leaves no checkpoints. Collective.
   private func searched(_ model: FittedModel, _ context: RunContext) throws -> SearchedImages {
@@ -48,7 +48,8 @@ extension AveragePipeline {
       let square = moves.reduce(0.0) { $0 + Double(($1 * $1).sum()) } / Double(2 * moves.count)
       model.survey.centring.rounds += 1
       model.survey.centring.isComplete =
-        square.squareRoot() < Self.leastMove || model.survey.centring.rounds >= Self.mostCentrings
+        square.squareRoot() < Self.leastMove * model.survey.centring.scatter
+        || model.survey.centring.rounds >= Self.mostCentrings
       try checkpoints?.save(model)
       observer.stageEnded()
     }

@@ -154,4 +154,34 @@ struct AveragePipelineRanks {
     }
     try world.barrier()
   }
+
+  /// Images of particles in the middle, of which it is said that they are not.
+  @Test("Particles that lie elsewhere than they are said to are found, by all and by their classes")
+  func centring() throws {
+    let world = try testWorld()
+    let folder = try TemporaryFolder()
+    let numbers = randomNormals(2 * count, seed: 77).map { Float($0) }
+    let said = (0..<count).map { SIMD2(numbers[2 * $0], numbers[2 * $0 + 1]) }
+    let set = try particles(in: folder, on: world).displaced(by: said)
+    var options = AverageOptions()
+    (options.neighbours, options.model.radius) = (5, 14)
+    let pipeline = AveragePipeline(options: options, on: world, observer: SilentObserver())
+    let found = try pipeline.findNeighbours(set)
+    let survey = found.model.survey
+    func rootMeanSquare(_ places: [SIMD2<Float>]) -> Double {
+      let sum = places.reduce(0.0) { $0 + Double(($1 * $1).sum()) }
+      return (sum / Double(2 * places.count)).squareRoot()
+    }
+    #expect(survey.centring.rounds > 0 && abs(survey.centring.scatter - 1) < 0.4)
+    let error = rootMeanSquare(survey.particles.particles.map(\.displacement))
+    #expect(error < 0.6 * rootMeanSquare(said), "\(error)")
+    let k = found.table.neighboursPerImage
+    let sameKind = found.table.indices.indices.count {
+      poses[$0 / k].kind == poses[Int(found.table.indices[$0])].kind
+    }
+    #expect(sameKind > found.table.indices.count * 9 / 10, "\(sameKind)")
+    // What simulated images tell of probabilities does not hold.
+    #expect(found.table.probabilities.isEmpty)
+    try world.barrier()
+  }
 }
