@@ -18,7 +18,9 @@ public struct Centring {
   /// How much more likely those must be with particles off their centres than without, as a logarithm.
   private static let leastEvidence = 20.0
   /// Fewer images say too little of each other.
-  private static let fewestImages = 50
+  private static let fewestImages = 200
+  /// Images of either half that mean and covariance are made of.
+  private static let modelSize = 10_000
 
   /// - Parameters:
   ///   - set: the particles as they were read, before some were left out.
@@ -59,19 +61,22 @@ public struct Centring {
   /// always seems to lie where it was.
   package func centred(_ first: ImageSurvey) throws -> ImageSurvey {
     let count = first.particles.particles.count
-    guard limit > 0, count >= max(Self.fewestImages, 4 * comm.size) else { return first }
+    guard limit > 0, count >= Self.fewestImages else { return first }
+    let halves = (0..<2).map { half in (0..<count).filter { $0 % 2 == half } }
+    func some(of images: [Int], _ most: Int) -> [Int] {
+      ImagePass.sample(of: images.count, atMost: most).map { images[$0] }
+    }
+    let quiet = Centring(
+      of: set, options: options, on: comm, observer: SilentObserver(), stop: stop)
     var survey = first
     for _ in 0..<Self.rounds {
       observer.stageBegan(StageName.centring, items: 0)
-      let halves = (0..<2).map { half in (0..<count).filter { $0 % 2 == half } }
-      var quiet = self
-      quiet = Centring(of: set, options: options, on: comm, observer: SilentObserver(), stop: stop)
-      let models = try halves.map { try quiet.fitted(survey.selecting($0)) }
+      let models = try halves.map {
+        try quiet.fitted(survey.selecting(some(of: $0, Self.modelSize)))
+      }
       let sides = zip(halves, models.reversed())
       let samples = try sides.map { images, model in
-        try pass(
-          survey, model,
-          ImagePass.sample(of: images.count, atMost: Self.sampleSize).map { images[$0] })
+        try pass(survey, model, some(of: images, Self.sampleSize))
       }
       let prior = try scatter(samples.map { ($0, $0.population) })
       if prior.deviation == 0 {
