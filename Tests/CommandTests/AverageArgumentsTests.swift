@@ -39,7 +39,8 @@ import Testing
   func defaults() throws {
     #expect(
       try record() == [
-        "particles": "set.star", "output": "run", "neighbours": 10, "confidence": nil,
+        "particles": "set.star", "output": "run", "neighbours": 10, "max_shift": nil,
+        "confidence": nil,
         "probabilities": nil, "suspects": nil, "search": "auto", "search_budget": 0.01,
         "landmarks": 2500, "affinity": "bayes", "passes": nil, "rounds": nil, "slices": 2500,
         "averages": nil, "seed": 1, "pair_features": false, "overwrite": false, "resume": false,
@@ -136,6 +137,7 @@ import Testing
     words["rounds"] = "\(AveragePipeline.rounds) or 0"
     if options.probabilities == nil { words["probabilities"] = "" }
     if options.passes == nil { words["passes"] = "by themselves" }
+    if model.largestShift == nil { words["max-shift"] = "a tenth of the box" }
     if options.averages == nil { words["averages"] = "all" }
     if model.noiseVariance == nil { words["noise-variance"] = "measured" }
     if model.radius == nil && model.bandLimit == nil {

@@ -85,7 +85,8 @@ extension CommandTests {
       let stages = try #require(record["stages"] as? [[String: Any]])
       #expect(
         stages.compactMap { $0["name"] as? String } == [
-          "input", "survey", "coefficients", "covariance", "all pairs", "affinity", "pass 2",
+          "input", "survey", "centring", "coefficients", "covariance", "all pairs", "affinity",
+          "pass 2",
           "co-assignment", "volume", "projections", "calibration/images", "calibration/covariance",
           "calibration/all pairs", "calibration/affinity", "calibration/pass 2",
           "calibration/co-assignment", "calibration/volume", "calibration/projections",

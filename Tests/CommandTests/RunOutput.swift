@@ -26,7 +26,7 @@ struct RunOutput {
 
   static let fileNames = [
     "affinity.npy", "averages.mrcs", "averages.star", "eigenimages.mrcs", "mean.mrc",
-    "neighbours.npy", "probability.npy", "reflected.npy", "rotation.npy", "run.json",
+    "neighbours.npy", "probability.npy", "reflected.npy", "rotation.npy", "run.json", "shift.npy",
   ]
 
   static func record(_ folder: TemporaryFolder, _ name: String) throws -> [String: Any] {

@@ -40,6 +40,10 @@ struct ClassCentring {
         })
     }
     let prior = try centring.scatter(model.survey, model, known)
+    if prior.deviation == 0 {
+      return try centring.displaced(
+        model.survey, by: .init(repeating: .zero, count: model.partition.total), scatter: 0)
+    }
     let found = try centring.displacements(centring.pass(model.survey, model), prior, known)
     let off = offCentre(
       of: table, classes.weights, centring.displacements(in: model.survey),

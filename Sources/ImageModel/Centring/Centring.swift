@@ -66,8 +66,8 @@ public struct Centring {
     func some(of images: [Int], _ most: Int) -> [Int] {
       ImagePass.sample(of: images.count, atMost: most).map { images[$0] }
     }
-    let quiet = Centring(
-      of: set, options: options, on: comm, observer: SilentObserver(), stop: stop)
+    // Of so few images that a request to stop can wait.
+    let quiet = Centring(of: set, options: options, on: comm, observer: SilentObserver())
     var survey = first
     for _ in 0..<Self.rounds {
       observer.stageBegan(StageName.centring, items: 0)
@@ -76,7 +76,7 @@ public struct Centring {
       }
       let sides = zip(halves, models.reversed())
       let samples = try sides.map { images, model in
-        try pass(survey, model, some(of: images, Self.sampleSize))
+        try quiet.pass(survey, model, some(of: images, Self.sampleSize))
       }
       let prior = try scatter(samples.map { ($0, $0.population) })
       if prior.deviation == 0 {

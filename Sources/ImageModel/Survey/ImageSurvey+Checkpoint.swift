@@ -43,10 +43,13 @@ extension CheckpointWriter {
     let centring = survey.centring
     try add(centring.scatter)
     try add([centring.rounds, centring.isComplete ? 1 : 0])
-    try add(
-      survey.particles.particles.flatMap {
-        [Double($0.displacement.x), Double($0.displacement.y)]
-      })
+    // Else they lie where the STAR file says.
+    if centring.scatter > 0 {
+      try add(
+        survey.particles.particles.flatMap {
+          [Double($0.displacement.x), Double($0.displacement.y)]
+        })
+    }
   }
 }
 
@@ -110,13 +113,18 @@ extension ImageSurvey {
     (extent.touchesEdge, extent.isCrowded) = (found[3] == 1, found[4] == 1)
     let scatter = try reader.double()
     let state: [Int] = try reader.array()
-    let places = try reader.numbers(2 * kept.count)
     try reader.require(
-      scatter >= 0 && scatter.isFinite && state.count == 2 && state[0] >= 0 && 0...1 ~= state[1])
+      scatter >= 0 && scatter <= half && state.count == 2 && 0...9 ~= state[0]
+        && 0...1 ~= state[1])
+    var particles = isBad.isEmpty ? set : set.selecting(kept)
+    if scatter > 0 {
+      let places = try reader.numbers(2 * kept.count)
+      try reader.require(places.allSatisfy { abs($0) <= 2 * half })
+      particles = particles.displaced(
+        by: kept.indices.map { SIMD2(Float(places[2 * $0]), Float(places[2 * $0 + 1])) })
+    }
     self.init(
-      particles: (isBad.isEmpty ? set : set.selecting(kept)).displaced(
-        by: kept.indices.map { SIMD2(Float(places[2 * $0]), Float(places[2 * $0 + 1])) }),
-      originalIndex: kept.map { Int32($0) },
+      particles: particles, originalIndex: kept.map { Int32($0) },
       leftOut: zip(bad, defects).map { ($0, $1) }, statistics: statistics,
       preparation: ImagePreparation(
         size: set.boxSize, radius: numbers[0],
