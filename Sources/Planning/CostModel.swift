@@ -1,6 +1,7 @@
 import ClassAveraging
 import Execution
 import Foundation
+import ImageModel
 
 /// What each stage of `kindred average` costs (a search by reference classes in `ReferenceCost.swift`, rounds of
 /// co-assignment in `CoAssignmentCost.swift`, projections in `VolumeCost.swift`), in formulas: n images of L x L pixels, P
@@ -11,6 +12,8 @@ import Foundation
 ///     stage         shared by all cores                      on every rank        rank 0 alone
 ///     input                                                                       n lines
 ///     survey        (n + 4 s) (0.7 L^2 + 0.3 m) pixels       80 n pixels
+///     centring      that of the coefficients of          that of two models
+///                   min(n, 20,000) + 2 min(n, 2,000) images
 ///     coefficients  n (T + polar sums) operations,
 ///                   n (0.3 L^2 + 0.4 m) pixels
 ///     covariance    n sum p_k^2 / 2 products, n sum p_k r_k, G sum p_k^2 shells
@@ -225,7 +228,16 @@ public struct CostModel: Sendable {
       units.modelSteps * machine.modelStep + units.comparedDistances * machine.momentProduct
     network.covariance(&covariance)
 
-    var stages = [input, survey, coefficients, covariance]
+    // Whether particles have to be looked for is told by a model of either half of some images. What follows where they
+    // have to is not planned.
+    var centring = stage(StageName.centring)
+    centring.shared =
+      coefficients.shared / n
+      * (min(n, Double(Centring.mostModelled)) + 2 * min(n, Double(Centring.mostSampled)))
+    centring.repeated = 2 * units.modelSteps * machine.modelStep
+
+    let looks = job.images < Centring.fewestImages ? [survey] : [survey, centring]
+    var stages = [input] + looks + [coefficients, covariance]
     let search =
       (job.search == .landmarks
         ? referenceStages(job, ranks: ranks, threads: threads)

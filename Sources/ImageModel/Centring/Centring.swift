@@ -18,9 +18,12 @@ public struct Centring {
   /// How much more likely those must be with particles off their centres than without, as a logarithm.
   private static let leastEvidence = 20.0
   /// Fewer images say too little of each other.
-  private static let fewestImages = 200
+  package static let fewestImages = 200
   /// Images of either half that mean and covariance are made of.
   private static let modelSize = 10_000
+
+  /// Images of both halves that models are made of, and by which it is told how widely particles scatter.
+  package static let (mostModelled, mostSampled) = (2 * modelSize, 2 * sampleSize)
 
   /// - Parameters:
   ///   - set: the particles as they were read, before some were left out.
