@@ -84,7 +84,8 @@ struct MemoryCost {
       let (radii, shells) = (Double(job.box) / 2.0.squareRoot() + 1, Double(job.box / 2 + 1))
       let profile = 1.25 * (8 * (5 * radii + 10 * shells) + 300)
       return base + max(180 * n + 150 * rows, sampled * profile) + 64 * t * pixels
-    case StageName.coefficients, StageName.centring: return base + kept + rows * basis + 208 * t * pixels
+    case StageName.coefficients, StageName.centring:
+      return base + kept + rows * basis + 208 * t * pixels
     case StageName.covariance:
       return base + kept + rows * basis + components + 3 * model + 16 * groups * Double(products)
     case StageName.allPairs: return fitted + search(capacity, selfTerms: groups)
