@@ -66,26 +66,24 @@ public struct ParticleSet: Sendable {
   }
 
   /// The set with only the particles at `indices`, in that order.
-  public func selecting(_ indices: [Int]) -> ParticleSet {
-    var part = ParticleSet(
-      starFile: starFile, stacks: stacks, opticsGroups: opticsGroups,
-      particles: indices.map { particles[$0] }, hasCTF: hasCTF, boxSize: boxSize,
-      pixelSize: pixelSize, isPixelSizeKnown: isPixelSizeKnown)
-    part.versions = versions
-    return part
-  }
+  public func selecting(_ indices: [Int]) -> ParticleSet { holding(indices.map { particles[$0] }) }
 
   /// The set with its particles displaced from their images' centres by so much (pixels), in the order of `particles`.
   public func displaced(by displacements: [SIMD2<Float>]) -> ParticleSet {
     precondition(displacements.count == particles.count, "a displacement for each particle")
-    var part = ParticleSet(
-      starFile: starFile, stacks: stacks, opticsGroups: opticsGroups,
-      particles: zip(particles, displacements).map { particle, displacement in
+    return holding(
+      zip(particles, displacements).map { particle, displacement in
         var moved = particle
         moved.displacement = displacement
         return moved
-      }, hasCTF: hasCTF, boxSize: boxSize, pixelSize: pixelSize,
-      isPixelSizeKnown: isPixelSizeKnown)
+      })
+  }
+
+  /// The set with other particles of its stacks.
+  private func holding(_ particles: [Particle]) -> ParticleSet {
+    var part = ParticleSet(
+      starFile: starFile, stacks: stacks, opticsGroups: opticsGroups, particles: particles,
+      hasCTF: hasCTF, boxSize: boxSize, pixelSize: pixelSize, isPixelSizeKnown: isPixelSizeKnown)
     part.versions = versions
     return part
   }

@@ -46,7 +46,8 @@ public struct Centring {
   /// Collective.
   /// - Throws: what `FittedModel.init` throws.
   public func model() throws -> FittedModel {
-    try fitted(
+    try FittedModel.begin(options, on: comm)
+    return try fitted(
       centred(
         ImageSurvey(
           of: set, options: options.survey, on: comm, observer: observer, stop: stop)))

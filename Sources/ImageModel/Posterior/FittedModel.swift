@@ -45,17 +45,22 @@ public struct FittedModel {
     _ set: ParticleSet, options: ModelOptions, on comm: Communicator,
     observer: any StageObserver, stop: StopRequest? = nil
   ) throws {
-    try comm.agree {
-      try options.validate()
-      // Leaves it one thread: by itself OpenBLAS takes all cores for each of a node's ranks.
-      try reserveBLASMemory(threads: options.threads)
-    }
+    try Self.begin(options, on: comm)
     let survey = try ImageSurvey(
       of: set, options: options.survey, on: comm, observer: observer, stop: stop)
     try self.init(survey, options: options, on: comm, observer: observer, stop: stop)
   }
 
-  /// The model of images that were surveyed. Collective.
+  /// What comes before images are surveyed. Collective.
+  package static func begin(_ options: ModelOptions, on comm: Communicator) throws {
+    try comm.agree {
+      try options.validate()
+      // Leaves it one thread: by itself OpenBLAS takes all cores for each of a node's ranks.
+      try reserveBLASMemory(threads: options.threads)
+    }
+  }
+
+  /// The model of images that were surveyed, after `begin`. Collective.
   package init(
     _ survey: ImageSurvey, options: ModelOptions, on comm: Communicator,
     observer: any StageObserver, stop: StopRequest? = nil

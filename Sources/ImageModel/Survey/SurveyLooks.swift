@@ -50,10 +50,10 @@ struct SurveyLooks {
       spectra: choice == .radial
         ? spectra
         : spectra.map { NoiseSpectrum(variance: $0.pixelVariance(size: size), size: size) })
-    let statistics = try profile(preparation, noise)
+    let (statistics, extent) = try signal(preparation, noise: noise)
     return Look(
       spectra: spectra, noise: noise, measuredVariance: measured, statistics: statistics,
-      extent: statistics.extent(size: size))
+      extent: extent)
   }
 
   /// The images' profiles and the particle's extent alone, the noise being known. Collective.
